@@ -1,0 +1,20 @@
+"""Coarse-to-Fine Latent Diffusion for pose-guided person image synthesis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cfld.pipeline import CFLDPipeline
+
+__version__ = "0.1.0"
+__all__ = ["CFLDPipeline", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the pipeline, and torch with it, when it is first asked for: `cfld --help` stays quick."""
+    if name == "CFLDPipeline":
+        from cfld.pipeline import CFLDPipeline
+
+        return CFLDPipeline
+    raise AttributeError(f"module 'cfld' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Configurations: frozen dataclasses, presets that return them, and their JSON."""

@@ -1,0 +1,255 @@
+"""The authors' released checkpoint -> this layout; and the weights that training starts from.
+
+Released: two torch pickles, `pytorch_model.bin` (all but the UNet) and `pytorch_model_1.bin` (the UNet), read with
+`weights_only=True` alone. Start: a Stable Diffusion 1.5 folder and Microsoft's Swin-B file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cfld import build
+from cfld.config.io import whole_folder
+from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
+from cfld.models import hybrid_granularity_attention
+from cfld.models.conditioner import Conditioner
+from cfld.models.swin import SwinTransformer, WindowAttention
+
+logger = logging.getLogger(__name__)
+
+CONDITIONER_FILE: Final = "pytorch_model.bin"
+UNET_FILE: Final = "pytorch_model_1.bin"
+_INDEX: Final = "relative_position_index"
+"""A buffer of Microsoft's Swin that holds no weights: this package computes it."""
+
+
+def load_official_checkpoint(folder: str | Path) -> tuple[Conditioner, UNet2DConditionModel]:
+    """Loads the released format, in evaluation mode and float32, attention processors installed.
+
+    Args:
+        folder: with `pytorch_model.bin` and `pytorch_model_1.bin`; where a `config.json` and a `unet/config.json` lie
+            beside them the dimensions are theirs, else the published ones.
+
+    Raises:
+        ValueError: if a file is missing or no plain torch file, or naming **all** missing, unexpected and mis-shaped
+            keys of both files.
+    """
+    folder = Path(folder)
+    with torch.device("meta"):
+        conditioner = build.build_conditioner(_conditioner_config(folder))
+        unet = _empty_unet(folder)
+    states = {
+        CONDITIONER_FILE: _rename(read_weights(folder / CONDITIONER_FILE), len(conditioner.appearance_encoders)),
+        UNET_FILE: {key.removeprefix("model."): w for key, w in read_weights(folder / UNET_FILE).items()},
+    }
+    problems = [
+        f"{file}: {problem}"
+        for (file, state), module in zip(states.items(), (conditioner, unet), strict=True)
+        for problem in compare(module, state)
+    ]
+    if problems:
+        raise ValueError(f"{folder} does not fit the model: " + "; ".join(problems))
+    for module, state in zip((conditioner, unet), states.values(), strict=True):
+        _assign(module, state)
+    hybrid_granularity_attention.install(unet)
+    return conditioner.eval(), unet.eval()
+
+
+def load_swin(encoder: SwinTransformer, path: str | Path) -> None:
+    """Loads Microsoft's published Swin weights; relative-position tables are resized bicubically where they differ.
+
+    Raises:
+        ValueError: naming all keys that do not fit; the encoder is then as it was.
+    """
+    state = read_weights(Path(path))
+    state = {
+        key: tensor
+        for key, tensor in state.items()
+        if not key.endswith((_INDEX, "attn_mask")) and not key.startswith(("head.", "norm."))
+    }
+    shapes = {name: parameter.shape for name, parameter in encoder.named_parameters()}
+    for key, tensor in state.items():
+        if key.endswith("relative_position_bias_table") and key in shapes:
+            state[key] = resize_bias_table(tensor, shapes[key][0])
+    state |= {name: mask for name, mask in encoder.named_buffers() if name.endswith("attn_mask")}
+    if problems := compare(encoder, state):
+        raise ValueError(f"{path} does not fit the source encoder: " + "; ".join(problems))
+    encoder.load_state_dict(state)
+
+
+def resize_bias_table(table: Tensor, rows: int) -> Tensor:
+    """((2 w - 1)^2, heads) for window w -> (rows, heads), bicubically over the two offsets."""
+    if len(table) == rows:
+        return table
+    old, new = (round(n**0.5) for n in (len(table), rows))
+    grid = table.T.reshape(1, -1, old, old)
+    return F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False).reshape(-1, rows).T.contiguous()
+
+
+def convert_checkpoint(checkpoint: str | Path, base: str | Path, out: str | Path, output_size: tuple[int, int]) -> None:
+    """The released checkpoint, with VAE and noise schedule of a Stable Diffusion 1.5 folder, as a diffusers folder."""
+    conditioner, unet = load_official_checkpoint(checkpoint)
+    vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
+    save_model(build.Components(conditioner, unet, vae, scheduler), out, output_size)
+
+
+def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, model: ModelConfig) -> None:
+    """Where training starts: UNet, VAE and schedule of `base`, H_S from Microsoft's file, the rest random."""
+    unet = load_part(UNet2DConditionModel, base, "unet")
+    hybrid_granularity_attention.install(unet)
+    conditioner = build.build_conditioner(model.conditioner)
+    if swin is not None:
+        load_swin(conditioner.source_encoder, swin)
+    vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
+    save_model(build.Components(conditioner, unet, vae, scheduler), out, model.output_size)
+
+
+def save_model(parts: build.Components, out: str | Path, output_size: tuple[int, int]) -> None:
+    """Writes the diffusers folder that `CFLDPipeline.from_pretrained` opens; `out` appears whole or not at all."""
+    from cfld.pipeline import CFLDPipeline
+
+    pipe = CFLDPipeline(**vars(parts), output_size=output_size)
+    with whole_folder(out) as folder:
+        pipe.save_pretrained(folder, safe_serialization=True)
+
+
+def load_part(kind: type[Any], folder: str | Path, part: str) -> Any:
+    """One model of a diffusers folder in float32.
+
+    Raises:
+        ValueError: naming the part that is missing or does not load.
+    """
+    if not (Path(folder) / part / "config.json").is_file():
+        raise ValueError(f"{folder}: no {part}/config.json; expected a Stable Diffusion 1.5 folder in diffusers layout")
+    try:
+        return kind.from_pretrained(folder, subfolder=part, torch_dtype=torch.float32)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder}/{part} does not load: {_one_line(error)}") from None
+
+
+def load_scheduler(folder: str | Path) -> DDPMScheduler:
+    """DDPM (section 3.3) on the folder's noise schedule."""
+    file = Path(folder) / "scheduler" / "scheduler_config.json"
+    if not file.is_file():
+        raise ValueError(f"{folder}: no scheduler/scheduler_config.json")
+    return DDPMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dictionary from a torch file (under `model` or `state_dict` where nested) or a safetensors file.
+
+    Nothing in the file is executed: pickles are read with `weights_only=True`.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise ValueError(f"{path}: not a plain file of weights ({_one_line(error)})") from None
+    for key in ("model", "state_dict"):
+        content = content.get(key, content) if isinstance(content, dict) else content
+    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise ValueError(f"{path}: not a dictionary of tensors")
+    return content
+
+
+def compare(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """What keeps `state` from loading into `module`: one entry a missing, unexpected or mis-shaped key."""
+    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    missing = [f"missing {name}" for name in own if name not in state]
+    unexpected = [f"unexpected {name}" for name in state if name not in own]
+    shapes = [
+        f"{name} has shape {tuple(tensor.shape)} in place of {own[name]}"
+        for name, tensor in state.items()
+        if name in own and tuple(tensor.shape) != own[name]
+    ]
+    return missing + unexpected + shapes
+
+
+_RENAMES: Final = {
+    r"^learnable_vector$": "null_prompt",
+    r"^backbone\.": "source_encoder.",
+    r"^decoder\.query_feat$": "prompt_decoder.queries",
+    r"^decoder\.pos_embed$": "prompt_decoder.query_position",
+    r"^decoder\.kv_pos_embed$": "prompt_decoder.source_position",
+    r"^decoder\.": "prompt_decoder.",
+    r"^pose_encoder\.": "pose_adapter.",
+    r"^appearance_encoder\.blocks\.(\d+)\.": r"appearance_encoders.\1.blocks.",
+    r"^appearance_encoder\.zero_conv_ins\.(\d+)\.": r"appearance_encoders.\1.zero_conv_in.",
+    r"^appearance_encoder\.zero_conv_outs\.(\d+)\.": r"appearance_encoders.\1.zero_conv_out.",
+}
+
+
+def _rename(state: Mapping[str, Tensor], encoders: int) -> dict[str, Tensor]:
+    """The release's keys -> ours. Its list of appearance encoders runs from the UNet's last attention to the first."""
+    renamed = {}
+    for key, tensor in state.items():
+        if key.endswith(_INDEX):
+            continue
+        pattern = next((pattern for pattern in _RENAMES if re.match(pattern, key)), None)
+        key = re.sub(pattern, _RENAMES[pattern], key) if pattern else key
+        key = re.sub(r"^appearance_encoders\.(\d+)", lambda m: f"appearance_encoders.{encoders - 1 - int(m[1])}", key)
+        renamed[key] = tensor
+    return renamed
+
+
+def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Gives a module on the meta device its weights, and computes its buffers anew."""
+    module.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    for child in module.modules():
+        if isinstance(child, WindowAttention):
+            child.reset_buffers()
+
+
+def _conditioner_config(folder: Path) -> ConditionerConfig:
+    """The dimensions in the release's `config.json`, or the published ones."""
+    file = folder / "config.json"
+    if not file.is_file():
+        return ConditionerConfig()
+    c = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        return ConditionerConfig(
+            source_size=c["source_image_size"],
+            swin_dim=c["swin"]["embed_dim"],
+            swin_depths=tuple(c["swin"]["depths"]),
+            swin_heads=tuple(c["swin"]["num_heads"]),
+            window_size=c["swin"]["window_size"],
+            num_queries=c["prompt_decoder"]["num_queries"],
+            prompt_dim=c["prompt_decoder"]["dim"],
+            decoder_depth=c["prompt_decoder"]["depth"],
+            decoder_heads=c["prompt_decoder"]["heads"],
+            appearance_dims=tuple(c["appearance"]["embed_dims"]),
+            appearance_heads=tuple(c["appearance"]["heads"]),
+            appearance_depth=c["appearance"]["depth"],
+            pose_channels=c["pose_adapter"]["pose_channels"],
+            pose_downscale=c["pose_adapter"]["downscale_factor"],
+            unet_channels=tuple(c["pose_adapter"]["channels"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"{file}: no entry {error}") from None
+
+
+def _empty_unet(folder: Path) -> UNet2DConditionModel:
+    file = folder / "unet" / "config.json"
+    if not file.is_file():
+        return UNet2DConditionModel(**build.unet_arguments(UNetConfig()))
+    return UNet2DConditionModel.from_config(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

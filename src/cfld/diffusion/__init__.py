@@ -1,0 +1,1 @@
+"""Diffusion without weights: timesteps, guidance, schedulers, and the one sampling loop."""

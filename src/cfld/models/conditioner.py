@@ -1,0 +1,182 @@
+"""H_S + H_D + H_A + H_P joined: source image and pose map -> `Conditioning`; the empty set; condition dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from diffusers import ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from torch import Tensor, nn
+
+from cfld.models.hybrid_granularity_attention import FineGrainedAppearanceEncoder, biased_attention_names
+from cfld.models.perception_refined_decoder import PerceptionRefinedDecoder
+from cfld.models.pose_adapter import PoseAdapter
+from cfld.models.swin import SwinTransformer
+from cfld.types import Conditioning, SourceConditioning
+
+DropoutMeaning = Literal["joint", "prompt", "independent"]
+
+
+class Conditioner(ModelMixin, ConfigMixin):
+    """Everything of the method but the UNet. Defaults are the paper's (table 1); any other dimensions will do.
+
+    The scales must meet: with patch size p and source side S, f_1 has S/p tokens a side, and so has the latent;
+    the pose map over `pose_downscale` has that side too.
+    """
+
+    _supports_gradient_checkpointing = True
+
+    @register_to_config
+    def __init__(
+        self,
+        source_size: int = 256,
+        patch_size: int = 4,
+        swin_dim: int = 128,
+        swin_depths: Sequence[int] = (2, 2, 18, 2),
+        swin_heads: Sequence[int] = (4, 8, 16, 32),
+        window_size: int = 16,
+        drop_path_rate: float = 0.2,
+        num_queries: int = 16,
+        prompt_dim: int = 768,
+        decoder_depth: int = 8,
+        decoder_heads: int = 24,
+        appearance_dims: Sequence[int] = (64, 128, 256),
+        appearance_heads: Sequence[int] = (2, 4, 8),
+        appearance_depth: int = 4,
+        pose_channels: int = 21,
+        pose_downscale: int = 4,
+        pose_norm_groups: int = 32,
+        unet_channels: Sequence[int] = (320, 640, 1280),
+        attentions_per_block: int = 3,
+    ) -> None:
+        """
+        Args:
+            source_size: side of the square source image in pixels.
+            patch_size, swin_*, window_size, drop_path_rate: H_S.
+            num_queries, prompt_dim, decoder_*: H_D; prompt_dim is the UNet's cross_attention_dim.
+            appearance_*: H_A, one entry a scale from the finest (f_1) on.
+            pose_*: H_P.
+            unet_channels: channels of the UNet's blocks from the finest; one scale of H_A and H_P each.
+            attentions_per_block: cross-attentions of one up block, the UNet's layers_per_block + 1.
+        """
+        super().__init__()
+        self.source_encoder = SwinTransformer(
+            source_size, patch_size, swin_dim, swin_depths, swin_heads, window_size, drop_path_rate
+        )
+        tokens = (source_size // (patch_size * 2 ** (len(swin_depths) - 1))) ** 2
+        self.prompt_decoder = PerceptionRefinedDecoder(
+            tokens, self.source_encoder.channels[-1], num_queries, prompt_dim, decoder_depth, decoder_heads
+        )
+        scales = len(unet_channels)
+        self.appearance_encoders = nn.ModuleList(
+            FineGrainedAppearanceEncoder(
+                self.source_encoder.channels[scale],
+                appearance_dims[scale],
+                unet_channels[scale],
+                appearance_heads[scale],
+                appearance_depth,
+            )
+            for scale in reversed(range(scales))
+            for _ in range(attentions_per_block)
+        )
+        self.pose_adapter = PoseAdapter(pose_channels, unet_channels, pose_downscale, pose_norm_groups)
+        self.null_prompt = nn.Parameter(torch.randn(1, num_queries, prompt_dim))
+
+    @property
+    def bias_names(self) -> tuple[str, ...]:
+        """The UNet's name of the attention that each of `appearance_encoders` biases."""
+        return biased_attention_names(len(self.config.unet_channels) + 1, self.config.attentions_per_block)
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """(height, width) of the latents: those of f_1, whose tokens the finest attention's queries are biased with."""
+        side = self.config.source_size // self.config.patch_size
+        return side, side
+
+    @property
+    def pose_size(self) -> tuple[int, int]:
+        """(height, width) of the pose map."""
+        height, width = self.latent_size
+        return height * self.config.pose_downscale, width * self.config.pose_downscale
+
+    def forward(self, source_image: Tensor | None, pose_map: Tensor | None) -> Conditioning:
+        """
+        Args:
+            source_image: (B, 3, source_size, source_size) in [-1, 1], or None for the empty set.
+            pose_map: (B, 21, H, W) in [0, 1], of `pose_size`, or None for no pose.
+        """
+        source: SourceConditioning
+        if source_image is not None:
+            source = self.encode_source(source_image)
+        elif pose_map is not None:
+            source = self.null(len(pose_map))
+        else:
+            raise ValueError("give a source image, a pose map, or both; for neither there is null(batch_size)")
+        return source.with_pose(() if pose_map is None else self.encode_pose(pose_map))
+
+    def encode_source(self, source_image: Tensor) -> SourceConditioning:
+        """H_S, H_D, H_A: all that depends on the source alone."""
+        features = self.source_encoder(source_image)
+        prompt_embeds = self.prompt_decoder(features[-1])
+        scales = reversed(range(len(self.config.unet_channels)))
+        inputs = [features[scale] for scale in scales for _ in range(self.config.attentions_per_block)]
+        biases = [encoder(f_l) for encoder, f_l in zip(self.appearance_encoders, inputs, strict=True)]
+        return SourceConditioning(prompt_embeds, dict(zip(self.bias_names, biases, strict=True)))
+
+    def encode_pose(self, pose_map: Tensor) -> tuple[Tensor, ...]:
+        """H_P: all that depends on the pose alone."""
+        return self.pose_adapter(pose_map)
+
+    def null(self, batch_size: int) -> Conditioning:
+        """The empty set of eq. 7 for both: the learned null prompt, no pose, no bias."""
+        return Conditioning(self.null_prompt.expand(batch_size, -1, -1))
+
+    def drop(self, conditioning: Conditioning, masks: DropoutMasks) -> Conditioning:
+        """Replaces what the masks say by the empty set, sample by sample (classifier-free guidance training)."""
+        prompt_embeds, bias, pose = conditioning.prompt_embeds, masks.bias, masks.pose
+        return Conditioning(
+            torch.where(masks.prompt[:, None, None], self.null_prompt.to(prompt_embeds), prompt_embeds),
+            {name: B * ~bias[:, None, None] for name, B in conditioning.query_bias.items()},
+            tuple(feature * ~pose[:, None, None, None] for feature in conditioning.pose_features),
+        )
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recomputes H_S in the backward pass instead of keeping it: less memory, a third more time there."""
+        self.source_encoder.gradient_checkpointing = True
+
+    def disable_gradient_checkpointing(self) -> None:
+        self.source_encoder.gradient_checkpointing = False
+
+
+@dataclass(frozen=True)
+class DropoutMasks:
+    """bool (B,) each: whose prompt, query biases and pose are replaced by the empty set."""
+
+    prompt: Tensor
+    bias: Tensor
+    pose: Tensor
+
+
+def sample_dropout(
+    batch_size: int, rate: float, meaning: DropoutMeaning, generator: torch.Generator | None = None
+) -> DropoutMasks:
+    """Draws who is dropped, with chance `rate` (eta).
+
+    Args:
+        meaning: `joint`: source and pose together (the paper, section 3.3). `prompt`: the prompt alone, biases and
+            pose stay (the release's default). `independent`: source and pose each by itself, so that all three
+            branches of eq. 7 are seen in training.
+    """
+    if meaning not in get_args(DropoutMeaning):
+        raise ValueError(f"condition dropout is one of {get_args(DropoutMeaning)}, got {meaning!r}")
+    device = generator.device if generator is not None else None
+    source, pose = (torch.rand(2, batch_size, generator=generator, device=device) < rate).unbind()
+    never = torch.zeros_like(source)
+    return {
+        "joint": DropoutMasks(source, source, source),
+        "prompt": DropoutMasks(source, never, never),
+        "independent": DropoutMasks(source, source, pose),
+    }[meaning]

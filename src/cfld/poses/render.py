@@ -1,0 +1,75 @@
+"""Keypoints -> pose map: 3 skeleton channels and 18 joint heat maps (paper section 4.1; constants of the release)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints, as_keypoints
+from cfld.poses.skeleton import BONE_BRIGHTNESS, BONES, JOINT_COLOURS, NUM_JOINTS
+
+POSE_CHANNELS: Final = 3 + NUM_JOINTS
+BONE_WIDTH: Final = 2
+JOINT_RADIUS: Final = 3
+HEAT_MAP_SIGMA: Final = 6.0
+
+
+def pose_map(
+    keypoints: Keypoints | ArrayLike,
+    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    size: tuple[int, int] = (256, 256),
+) -> Tensor:
+    """The input x_p of the pose adapter.
+
+    Args:
+        keypoints: `Keypoints`, or an (18, 2) array of (y, x) in `frame`; negative = missing.
+        frame: (height, width) that a bare array refers to; `Keypoints` carry their own.
+        size: (height, width) of the map.
+
+    Returns:
+        float32 (21, H, W): 3 channels of the skeleton drawing in [0, 1], then one heat map in [0, 1] a joint.
+    """
+    pose = as_keypoints(keypoints, frame)
+    skeleton = draw_skeleton(pose, size=size).astype(np.float32) / 255.0
+    return torch.from_numpy(np.concatenate([skeleton.transpose(2, 0, 1), heat_maps(pose, size=size)]))
+
+
+def draw_skeleton(
+    keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
+) -> NDArray[np.uint8]:
+    """The skeleton on black: bones as anti-aliased lines, joints as discs. uint8 (H, W, 3), RGB."""
+    pose = as_keypoints(keypoints, frame)
+    joints = _pixel_positions(pose, size)
+    canvas = np.zeros((*size, 3), dtype=np.uint8)
+    for bone, (start, end) in enumerate(BONES):
+        if pose.visible[start] and pose.visible[end]:
+            colour = tuple(int(channel * BONE_BRIGHTNESS) for channel in JOINT_COLOURS[bone])
+            cv2.line(canvas, joints[start][::-1], joints[end][::-1], colour, BONE_WIDTH, cv2.LINE_AA)
+    for joint in np.flatnonzero(pose.visible):
+        cv2.circle(canvas, joints[joint][::-1], JOINT_RADIUS, JOINT_COLOURS[joint], -1, cv2.LINE_AA)
+    return canvas
+
+
+def heat_maps(
+    keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
+) -> NDArray[np.float32]:
+    """exp(-d^2 / (2 sigma^2)) around each joint's pixel, zero where it is missing. float32 (18, H, W)."""
+    pose = as_keypoints(keypoints, frame)
+    maps = np.zeros((NUM_JOINTS, *size), dtype=np.float32)
+    for joint in np.flatnonzero(pose.visible):
+        y, x = _pixel_positions(pose, size)[joint]
+        maps[joint] = np.outer(_bell(size[0], y), _bell(size[1], x))
+    return maps
+
+
+def _bell(length: int, centre: int) -> NDArray[np.float64]:
+    return np.exp(-((np.arange(length) - centre) ** 2) / (2 * HEAT_MAP_SIGMA**2))
+
+
+def _pixel_positions(pose: Keypoints, size: tuple[int, int]) -> list[tuple[int, int]]:
+    return [(int(y), int(x)) for y, x in pose.scaled(size).yx]

@@ -1,0 +1,76 @@
+"""The 18 joints and 17 bones of the OpenPose body, their order, mirror images and colours.
+
+Indices are positions in every keypoint array of this package. Source: OpenPose (Cao et al., 2019), as drawn by the
+authors' release of CFLD.
+"""
+
+from typing import Final
+
+JOINTS: Final = (
+    "nose",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_eye",
+    "left_eye",
+    "right_ear",
+    "left_ear",
+)
+NUM_JOINTS: Final = len(JOINTS)
+
+BONES: Final = (
+    (1, 2),
+    (1, 5),
+    (2, 3),
+    (3, 4),
+    (5, 6),
+    (6, 7),
+    (1, 8),
+    (8, 9),
+    (9, 10),
+    (1, 11),
+    (11, 12),
+    (12, 13),
+    (1, 0),
+    (0, 14),
+    (14, 16),
+    (0, 15),
+    (15, 17),
+)
+
+JOINT_COLOURS: Final = (
+    (255, 0, 0),
+    (255, 85, 0),
+    (255, 170, 0),
+    (255, 255, 0),
+    (170, 255, 0),
+    (85, 255, 0),
+    (0, 255, 0),
+    (0, 255, 85),
+    (0, 255, 170),
+    (0, 255, 255),
+    (0, 170, 255),
+    (0, 85, 255),
+    (0, 0, 255),
+    (85, 0, 255),
+    (170, 0, 255),
+    (255, 0, 255),
+    (255, 0, 170),
+    (255, 0, 85),
+)
+BONE_BRIGHTNESS: Final = 0.6
+
+MIRROR: Final = tuple(
+    JOINTS.index(name.replace("right", "L").replace("left", "right").replace("L", "left")) for name in JOINTS
+)
+"""`MIRROR[j]` is the joint that joint `j` becomes when the picture is flipped left-right."""
