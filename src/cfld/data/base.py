@@ -1,0 +1,81 @@
+"""The one data set protocol: training and evaluation read people through it and through nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from cfld.data.transforms import resize, to_model_range, to_uint8
+from cfld.poses.keypoints import Keypoints
+from cfld.types import PosePair
+
+SPLITS: Final = ("train", "test")
+
+
+@runtime_checkable
+class PoseDataset(Protocol):
+    """A map-style data set of pairs of pictures of one person; a `DataLoader` takes it, with a collate function.
+
+    A person that the annotator did not find has a pose of 18 missing joints: legal, and its pose map is black.
+    """
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """(height, width) that every pose refers to, whatever the size of the pictures."""
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """(source name, target name) of every sample."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Every picture of the split once, those outside all pairs too; what FID takes as the real set."""
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+
+    def __getitem__(self, index: int, /) -> PosePair:
+        """Reads one pair.
+
+        Raises:
+            IndexError: past the end.
+            ValueError: naming the file, when a picture is damaged.
+        """
+
+    def image(self, name: str) -> Tensor:
+        """uint8 (3, H, W), RGB. Raises ValueError for a name that is not there and for a damaged file."""
+
+    def keypoints(self, name: str) -> Keypoints:
+        """The pose in `frame`. Raises ValueError for a picture without annotation."""
+
+
+def check_split(split: str) -> str:
+    """Returns `split`.
+
+    Raises:
+        ValueError: when it is neither "train" nor "test".
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
+    return split
+
+
+def read_pair(dataset: PoseDataset, index: int) -> PosePair:
+    """The sample at `index`. Pictures keep their stored size, but a source that differs is resized to its target's."""
+    source, target = dataset.pairs[index]
+    source_image, target_image = dataset.image(source), dataset.image(target)
+    if source_image.shape != target_image.shape:
+        height, width = target_image.shape[1:]
+        source_image = to_uint8(resize(to_model_range(source_image), (height, width)))
+    return PosePair(
+        source_image=source_image,
+        target_image=target_image,
+        source_pose=torch.tensor(dataset.keypoints(source).yx),
+        target_pose=torch.tensor(dataset.keypoints(target).yx),
+        frame=dataset.frame,
+        source_name=source,
+        target_name=target,
+    )

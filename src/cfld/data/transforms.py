@@ -1,0 +1,95 @@
+"""Files and PIL pictures of any kind -> RGB -> tensors, and back."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error)
+"""What Pillow's decoders raise on broken files."""
+
+
+def read_image(path: str | Path) -> Image.Image:
+    """Reads a picture file as an upright RGB image without alpha; of an animation, the first frame.
+
+    Raises:
+        ValueError: one line naming the file, when it is absent, a folder, empty, no picture, cut short, or larger
+            than Pillow's guard against decompression bombs allows.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, expected a picture file")
+    if not path.exists():
+        raise ValueError(f"{path}: no such picture")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty (0 bytes)")
+    return _decode(path)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any PIL image -> 8-bit RGB: EXIF orientation applied, alpha laid on white, 16-bit grey scaled, first frame.
+
+    Raises:
+        ValueError: for floating-point pictures, whose range is not known.
+    """
+    if getattr(image, "is_animated", False):
+        image.seek(0)
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise ValueError("a floating-point picture (mode F) has no known range; save it with 8 bits a channel")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) / 257.0).round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return image.convert("RGB")
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """Any PIL image, through `to_rgb` -> uint8 (3, H, W)."""
+    return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).contiguous()
+
+
+def resize(images: Tensor, size: tuple[int, int], value_range: tuple[float, float] = (-1.0, 1.0)) -> Tensor:
+    """Bicubic with antialiasing; what overshoots is clamped.
+
+    Args:
+        images: floating point (B, 3, H, W) or (3, H, W).
+        size: (height, width) of the result.
+        value_range: the range that the images' values live in, and that the result is clamped to.
+    """
+    batch = images if images.ndim == 4 else images[None]
+    resized = F.interpolate(batch, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(*value_range)
+    return resized if images.ndim == 4 else resized[0]
+
+
+def to_model_range(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [-1, 1]; any shape."""
+    return images.float() / 127.5 - 1.0
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float in [-1, 1] -> uint8, rounded, clamped; any shape."""
+    return ((images.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: is not a picture that Pillow can read") from None
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: is damaged or not readable ({error})") from None

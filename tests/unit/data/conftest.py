@@ -1,0 +1,14 @@
+from pathlib import Path
+
+import pytest
+from small_tree import NAMES, save_picture, write_lists
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The small tree, training split alone."""
+    root = tmp_path / "tree"
+    write_lists(root)
+    for seed, name in enumerate(NAMES):
+        save_picture(root / "train" / name, seed)
+    return root
