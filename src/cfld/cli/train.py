@@ -1,0 +1,54 @@
+"""`cfld train`: train a preset, or go on with a run.
+
+cfld train tiny --out runs/tiny
+cfld train deepfashion-256 --out runs/df --config.data.root data/deepfashion --config.init-from models/start
+torchrun --nproc_per_node 8 -m cfld train deepfashion-256 --out runs/df --config.data.root data/deepfashion
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+import tyro
+from tyro.conf import subcommand
+
+from cfld.config.presets import PRESETS
+from cfld.config.schema import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRun:
+    """One preset, its fields overridden by the command line."""
+
+    out: Path
+    """The run's folder: checkpoints, logs, pictures, and at the end the model. The same command again goes on from
+    the newest checkpoint; SIGTERM saves and ends."""
+    config: TrainConfig
+    """The preset's fields, any of which can be changed."""
+
+    def run(self) -> None:
+        import logging
+
+        from cfld.training.loop import train
+
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        print(train(self.config, self.out))
+
+
+def _preset_commands() -> Any:
+    """One subcommand a preset; its help is the preset's docstring."""
+    commands = [
+        Annotated[
+            TrainRun,
+            subcommand(name, default=TrainRun(out=tyro.MISSING, config=make()), description=inspect.getdoc(make)),
+        ]
+        for name, make in PRESETS.items()
+    ]
+    return Union[tuple(commands)]  # noqa: UP007
+
+
+Train = _preset_commands()
+"""What `cfld train` takes: a subcommand a preset."""

@@ -1,0 +1,121 @@
+"""A run's state on disk: whole folders, of which the newest two are kept.
+
+A run killed in the middle of a save leaves an unfinished folder under another name, which nobody reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cfld.config.io import whole_folder
+
+KEPT: Final = 2
+_NAME: Final = re.compile(r"step-(\d{8,})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """All that the future of a run depends on, beside its configuration. Randomness is a function of the step.
+
+    Attributes:
+        step: optimiser steps done.
+        weights: what trains, by name.
+        average: their moving average; empty where none is kept.
+        optimizer, scaler: state dictionaries.
+        facts: what must be the same when the run goes on: how many processes, and what the frozen weights are.
+    """
+
+    step: int
+    weights: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    scaler: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Writes `folder/step-...` and then removes all but the newest `KEPT`.
+
+    Raises:
+        OSError: one line, when it cannot be written; the checkpoints that were there still are.
+    """
+    path = folder / f"step-{checkpoint.step:08d}"
+    try:
+        with whole_folder(path) as temporary:
+            _write(temporary, checkpoint)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        last = newest_checkpoint(folder)
+        kept = f"the last one, {last.name}, is whole" if last else "there is none yet"
+        raise OSError(f"{path}: the checkpoint cannot be saved ({' '.join(str(error).split())}); {kept}") from None
+    for old in _checkpoints(folder)[:-KEPT]:
+        shutil.rmtree(old)
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads what `save_checkpoint` wrote; nothing in the files is executed.
+
+    Raises:
+        ValueError: naming the folder, when it is damaged.
+    """
+    try:
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return Checkpoint(
+            weights=load_file(path / "weights.safetensors"),
+            average=load_file(path / "average.safetensors"),
+            optimizer=torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True),
+            **state,
+        )
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, EOFError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: a damaged checkpoint ({reason}); remove it to go on from the one before") from None
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The whole checkpoint of the highest step, if there is any."""
+    return next(reversed(_checkpoints(folder)), None)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what saves that were killed have left."""
+    for path in folder.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """A short hash of names, shapes and every bit of the values."""
+    digest = hashlib.blake2b(digest_size=12)
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    save_file(_plain(checkpoint.weights), folder / "weights.safetensors")
+    save_file(_plain(checkpoint.average), folder / "average.safetensors")
+    torch.save(dict(checkpoint.optimizer), folder / "optimizer.pt")
+    state = {"step": checkpoint.step, "scaler": dict(checkpoint.scaler), "facts": dict(checkpoint.facts)}
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Oldest first."""
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))

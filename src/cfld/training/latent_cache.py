@@ -1,0 +1,102 @@
+"""Every picture's latent distribution, computed once: the VAE otherwise costs as much in each step as the UNet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from cfld.config.io import write_text
+from cfld.training.checkpoint import fingerprint
+
+_MOMENTS: Final = "moments.float16"
+_DONE: Final = "done"
+"""How many rows of the file of moments are written."""
+
+
+@dataclass(frozen=True)
+class LatentCache:
+    """Mean and deviation of the VAE's posterior for each picture, on disk; sampled anew at each use.
+
+    Attributes:
+        folder: holds one file with a row a picture.
+        rows: picture name -> its row.
+        shape: (C, h, w) of the latents.
+    """
+
+    folder: Path
+    rows: dict[str, int] = field(repr=False)
+    shape: tuple[int, int, int]
+
+    def moments(self, name: str) -> Tensor:
+        """float16 (2, C, h, w): mean and deviation."""
+        size = 2 * int(np.prod(self.shape))
+        values = np.fromfile(self.folder / _MOMENTS, np.float16, count=size, offset=2 * size * self.rows[name])
+        return torch.from_numpy(values).reshape(2, *self.shape)
+
+
+def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], picture_size: int) -> LatentCache:
+    """The cache below `folder` that belongs to these pictures and these weights; `build_latent_cache` fills it."""
+    names = sorted(set(names))
+    key = hashlib.sha256(json.dumps([names, picture_size, fingerprint(vae.state_dict())]).encode()).hexdigest()[:16]
+    side = picture_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    shape = (vae.config.latent_channels, side, side)
+    return LatentCache(folder / key, {name: row for row, name in enumerate(names)}, shape)
+
+
+def build_latent_cache(
+    cache: LatentCache, vae: AutoencoderKL, pictures: Dataset[Tensor], batch_size: int = 16, workers: int = 0
+) -> None:
+    """Encodes what is not there yet; interrupted, it goes on where it stopped. Other caches beside it are removed.
+
+    Args:
+        pictures: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
+    """
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    for other in cache.folder.parent.iterdir():
+        if other != cache.folder:
+            shutil.rmtree(other)
+    done = _rows_done(cache)
+    if done == len(cache.rows):
+        return
+    todo = DataLoader(pictures, batch_size, sampler=range(done, len(cache.rows)), num_workers=workers)
+    bar = tqdm(desc="encoding pictures", unit="picture", initial=done, total=len(cache.rows), mininterval=1)
+    with bar, (cache.folder / _MOMENTS).open("r+b" if done else "wb") as file:
+        file.truncate(2 * int(np.prod(cache.shape)) * 2 * done)
+        file.seek(0, 2)
+        for batch in todo:
+            file.write(encode_moments(vae, batch.to(vae.device)).half().cpu().numpy().tobytes())
+            file.flush()
+            done += len(batch)
+            write_text(cache.folder / _DONE, str(done))
+            bar.update(len(batch))
+
+
+@torch.no_grad()
+def encode_moments(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """(B, 3, S, S) in [-1, 1] -> (B, 2, C, h, w): mean and deviation of the latents."""
+    posterior = vae.encode(pictures).latent_dist
+    return torch.stack([posterior.mean, posterior.std], dim=1)
+
+
+def sample_moments(moments: Tensor, scaling_factor: float) -> Tensor:
+    """(B, 2, C, h, w) -> z_0 (B, C, h, w), from torch's global generator."""
+    mean, deviation = moments.float().unbind(1)
+    noise = torch.randn(mean.shape, device=mean.device)  # randn_like's draws would depend on the memory layout
+    return scaling_factor * (mean + deviation * noise)
+
+
+def _rows_done(cache: LatentCache) -> int:
+    marker = cache.folder / _DONE
+    return int(marker.read_text()) if marker.is_file() else 0

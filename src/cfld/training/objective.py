@@ -1,0 +1,132 @@
+"""What is minimised: eq. 3, 5 and 6 of the paper, and the loss of the autoencoder that the method stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cfld.diffusion.timesteps import TimestepLaw, sample_timesteps
+from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMeaning, sample_dropout
+from cfld.models.unet import predict_noise
+
+
+def add_noise(z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """eq. 1: z_t = sqrt(alpha_bar_t) z_0 + sqrt(1 - alpha_bar_t) eps.
+
+    Args:
+        z_0, eps: (B, C, h, w).
+        alpha_bar: (B,), the noise schedule's cumulative product at each sample's t.
+    """
+    signal, noise = _amounts(alpha_bar)
+    return signal * z_0 + noise * eps
+
+
+def velocity(z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) z_0 (Salimans and Ho, 2022). Shapes as `add_noise`."""
+    signal, noise = _amounts(alpha_bar)
+    return signal * eps - noise * z_0
+
+
+def overall_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """eq. 6: L_overall = L_mse + L_rec, the mean over both halves of the batch (half the sum, as released).
+
+    Args:
+        prediction, target: (2B, C, h, w): first the source's rows, whose error is eq. 5, then the target's, eq. 3.
+    """
+    return F.mse_loss(prediction.float(), target.float())
+
+
+class CFLDObjective(nn.Module):
+    """Conditioner and UNet, called with a batch, give the loss of eq. 6. Draws from torch's global generator."""
+
+    def __init__(
+        self,
+        conditioner: Conditioner,
+        unet: UNet2DConditionModel,
+        alphas_cumprod: Tensor,
+        *,
+        prediction_type: str = "epsilon",
+        timestep_law: TimestepLaw = "cubic",
+        condition_dropout: float = 0.2,
+        dropout_meaning: DropoutMeaning = "joint",
+    ) -> None:
+        """
+        Args:
+            alphas_cumprod: (T,), the scheduler's.
+            prediction_type: `epsilon` or `v_prediction`: what the UNet is to give.
+            condition_dropout: eta.
+
+        Raises:
+            ValueError: for another prediction type.
+        """
+        super().__init__()
+        if prediction_type not in ("epsilon", "v_prediction"):
+            raise ValueError(f"prediction_type is epsilon or v_prediction, got {prediction_type!r}")
+        self.conditioner, self.unet = conditioner, unet
+        self.alphas_cumprod: Tensor
+        self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
+        self.prediction_type, self.timestep_law = prediction_type, timestep_law
+        self.condition_dropout, self.dropout_meaning = condition_dropout, dropout_meaning
+
+    def forward(self, source_image: Tensor, poses: Tensor, latents: Tensor) -> Tensor:
+        """
+        Args:
+            source_image: (B, 3, H, W) in [-1, 1].
+            poses: (2B, 21, H, W), the pose maps x_sp of all sources, then x_tp of all targets.
+            latents: (2B, C, h, w), z_0 of all sources, then of all targets.
+        """
+        rows = len(latents)
+        eps = torch.randn(latents.shape, device=latents.device)
+        t = sample_timesteps(rows, len(self.alphas_cumprod), self.timestep_law, device=latents.device)
+        dropped = self._dropped(rows, latents.device)
+        source = self.conditioner.encode_source(source_image).rows([*range(rows // 2)] * 2)
+        conditioning = source.with_pose(self.conditioner.encode_pose(poses))
+        alpha_bar = self.alphas_cumprod[t]
+        prediction = predict_noise(
+            self.unet, add_noise(latents, eps, alpha_bar), t, self.conditioner.drop(conditioning, dropped)
+        )
+        return overall_loss(prediction, self._target(latents, eps, alpha_bar))
+
+    def _dropped(self, rows: int, device: torch.device) -> DropoutMasks:
+        masks = sample_dropout(rows, self.condition_dropout, self.dropout_meaning)
+        return DropoutMasks(masks.prompt.to(device), masks.bias.to(device), masks.pose.to(device))
+
+    def _target(self, z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+        return eps if self.prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
+
+
+class VAEObjective(nn.Module):
+    """The autoencoder, called with pictures, gives its loss. Draws from torch's global generator."""
+
+    def __init__(self, vae: AutoencoderKL, kl_weight: float) -> None:
+        super().__init__()
+        self.vae, self.kl_weight = vae, kl_weight
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures: (B, 3, S, S) in [-1, 1]."""
+        posterior = self.vae.encode(pictures).latent_dist
+        reconstruction = self.vae.decode(posterior.sample()).sample
+        return autoencoder_loss(reconstruction, pictures, posterior.mean, posterior.logvar, self.kl_weight)
+
+
+def autoencoder_loss(
+    reconstruction: Tensor, pictures: Tensor, mean: Tensor, logvar: Tensor, kl_weight: float
+) -> Tensor:
+    """|x - x'| + (x - x')^2 + kl_weight KL(N(mean, var) || N(0, 1)), a value of the picture.
+
+    Args:
+        reconstruction, pictures: (B, 3, S, S).
+        mean, logvar: (B, C, h, w).
+    """
+    error = reconstruction.float() - pictures
+    divergence = 0.5 * (mean.float() ** 2 + logvar.float().exp() - 1 - logvar.float()).sum()
+    return error.abs().mean() + error.square().mean() + kl_weight * divergence / pictures.numel()
+
+
+def _amounts(alpha_bar: Tensor) -> Sequence[Tensor]:
+    """(B,) -> how much of the signal and of the noise there is, each (B, 1, 1, 1)."""
+    return alpha_bar.sqrt()[:, None, None, None], (1 - alpha_bar).sqrt()[:, None, None, None]

@@ -1,0 +1,232 @@
+"""What the two stages of training differ in: `CFLDStage` (the method) and `VAEStage` (the autoencoder below it)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from cfld.config.io import whole_folder
+from cfld.config.schema import TrainConfig
+from cfld.convert import save_model
+from cfld.data import PoseDataset
+from cfld.data.transforms import resize, to_model_range, to_uint8
+from cfld.models.unet import freeze_except
+from cfld.pipeline import CFLDPipeline
+from cfld.poses.render import draw_skeleton, pose_map
+from cfld.training.batches import PairSamples, PictureSamples, square
+from cfld.training.latent_cache import (
+    LatentCache,
+    build_latent_cache,
+    encode_moments,
+    open_latent_cache,
+    sample_moments,
+)
+from cfld.training.objective import CFLDObjective, VAEObjective
+from cfld.training.start import open_data, starting_parts
+
+PICTURE_STEPS: Final = 20
+"""Sampling steps of the pictures in a grid."""
+SCALE_PICTURES: Final = 256
+"""Pictures that an autoencoder's scaling factor is measured on."""
+
+
+class Stage(Protocol):
+    """What the loop asks of a stage.
+
+    Attributes:
+        objective: called with `inputs(batch)`, gives the loss. What of it requires a gradient trains.
+        samples: what batches are made of, asked for by `batches.Key`.
+        frozen: what must be the same when a run goes on.
+    """
+
+    objective: nn.Module
+    samples: PairSamples | PictureSamples
+
+    @property
+    def frozen(self) -> Mapping[str, Tensor]: ...
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The objective's arguments; random draws are made from torch's global generator."""
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """(H, W, 3): what the model can do by now."""
+
+    def export(self, folder: Path) -> None:
+        """Writes the model; `folder` is new."""
+
+
+class CFLDStage:
+    """The method: everything but the VAE and the frozen weights of the UNet trains."""
+
+    def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator) -> None:
+        self.config, self.accelerator = config, accelerator
+        self.data = open_data(config.data, "train", config.model.output_size)
+        self.parts = starting_parts(config)
+        self.parts.vae.requires_grad_(False).eval().to(accelerator.device)
+        freeze_except(self.parts.unet, config.unet_weights)
+        if config.gradient_checkpointing:
+            self.parts.unet.enable_gradient_checkpointing()
+            self.parts.conditioner.enable_gradient_checkpointing()
+        self.objective: nn.Module = CFLDObjective(
+            self.parts.conditioner,
+            self.parts.unet,
+            self.parts.scheduler.alphas_cumprod,
+            prediction_type=self.parts.scheduler.config.prediction_type,
+            timestep_law=config.timestep_law,
+            condition_dropout=config.condition_dropout,
+            dropout_meaning=config.dropout_meaning,
+        )
+        self.samples: PairSamples | PictureSamples = PairSamples(
+            dataset=self.data,
+            source_size=self.parts.conditioner.config.source_size,
+            pose_size=self.parts.conditioner.pose_size,
+            picture_size=config.model.vae.sample_size,
+            flip=config.flip,
+            seed=config.seed,
+            latents=self._latent_cache(out) if config.latent_cache else None,
+        )
+
+    @property
+    def frozen(self) -> Mapping[str, Tensor]:
+        unet = {f"unet.{name}": p for name, p in self.parts.unet.named_parameters() if not p.requires_grad}
+        return unet | {f"vae.{name}": p for name, p in self.parts.vae.named_parameters()}
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if "moments" in batch:
+            moments = sources_then_targets(batch["moments"])
+        else:
+            with self.accelerator.autocast():
+                moments = encode_moments(self.parts.vae, sources_then_targets(batch["pictures"]))
+        return {
+            "source_image": batch["source_image"],
+            "poses": sources_then_targets(batch["poses"]),
+            "latents": sample_moments(moments, self.parts.vae.config.scaling_factor),
+        }
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """Rows of source, target pose, what the model makes of them, and the truth."""
+        data, size = self._shown_data(), self.config.model.output_size
+        pairs = spread(data.pairs, self.config.picture_count)
+        source, truth = (torch.stack([_sized(data, pair[i], size) for pair in pairs]) for i in (0, 1))
+        poses = [data.keypoints(target) for _, target in pairs]
+        pipe = CFLDPipeline(**vars(self.parts), output_size=size)
+        pipe.set_progress_bar_config(disable=True)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        maps = torch.stack([pose_map(pose, size=self.parts.conditioner.pose_size) for pose in poses])
+        made = pipe(source, maps, num_inference_steps=PICTURE_STEPS, generator=generator, output_type="pt").images
+        drawn = torch.from_numpy(np.stack([draw_skeleton(pose, size=size) for pose in poses])).permute(0, 3, 1, 2)
+        return grid([to_uint8(source), drawn, to_uint8(made.cpu() * 2 - 1), to_uint8(truth)])
+
+    def export(self, folder: Path) -> None:
+        save_model(self.parts, folder, self.config.model.output_size)
+
+    def _shown_data(self) -> PoseDataset:
+        """The test split, or where there is none the training split."""
+        try:
+            return open_data(self.config.data, "test", self.config.model.output_size)
+        except ValueError:
+            return self.data
+
+    def _latent_cache(self, out: Path) -> LatentCache:
+        names = [name for pair in self.data.pairs for name in pair]
+        side = self.config.model.vae.sample_size
+        cache = open_latent_cache(out / "latents", self.parts.vae, names, side)
+        if self.accelerator.is_main_process:
+            pictures = NamedPictures(self.data, list(cache.rows), side)
+            build_latent_cache(cache, self.parts.vae, pictures, workers=self.config.data.workers)
+        self.accelerator.wait_for_everyone()
+        return cache
+
+
+class VAEStage:
+    """The autoencoder: all of it trains."""
+
+    def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator) -> None:  # noqa: ARG002
+        self.config = config
+        self.data = open_data(config.data, "train", config.model.output_size)
+        self.vae = starting_parts(config).vae
+        if config.gradient_checkpointing:
+            self.vae.enable_gradient_checkpointing()
+        self.objective: nn.Module = VAEObjective(self.vae, config.kl_weight)
+        self.samples: PairSamples | PictureSamples = PictureSamples(
+            dataset=self.data, picture_size=config.model.vae.sample_size, crop=config.crop, seed=config.seed
+        )
+        self.frozen: Mapping[str, Tensor] = {}
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return dict(batch)
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """Rows of a picture and its reconstruction."""
+        shown = self._some_pictures(self.config.picture_count).to(self.vae.device)
+        with torch.no_grad():
+            made = self.vae.decode(self.vae.encode(shown).latent_dist.mode()).sample
+        return grid([to_uint8(shown).cpu(), to_uint8(made).cpu()])
+
+    def export(self, folder: Path) -> None:
+        """Writes `vae/` alone; `init_from` takes such a folder. Its scaling factor gives latents of deviation 1."""
+        moments = [
+            encode_moments(self.vae, batch.to(self.vae.device))
+            for batch in self._some_pictures(SCALE_PICTURES).split(16)
+        ]
+        self.vae.register_to_config(scaling_factor=scaling_factor(torch.cat(moments)))
+        with whole_folder(folder) as temporary:
+            self.vae.save_pretrained(temporary / "vae")
+
+    def _some_pictures(self, count: int) -> Tensor:
+        names = spread(self.data.names, count)
+        return torch.stack([square(self.data.image(name), self.config.model.vae.sample_size) for name in names])
+
+
+STAGES: Final[dict[str, Callable[[TrainConfig, Path, Accelerator], Stage]]] = {"cfld": CFLDStage, "vae": VAEStage}
+"""By `TrainConfig.stage`; called with the configuration, the run's folder and the accelerator."""
+
+
+@dataclass(frozen=True)
+class NamedPictures(Dataset[Tensor]):
+    """The named pictures of a data set as squares, (3, side, side) in [-1, 1]."""
+
+    data: PoseDataset
+    names: Sequence[str]
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return square(self.data.image(self.names[index]), self.side)
+
+
+def scaling_factor(moments: Tensor) -> float:
+    """1 / deviation of latents with these posteriors. (B, 2, C, h, w): mean and deviation of each."""
+    mean, deviation = moments.double().unbind(1)
+    return float(1 / (mean.var() + deviation.square().mean()).sqrt())
+
+
+def sources_then_targets(pairs: Tensor) -> Tensor:
+    """(B, 2, ...) -> (2B, ...)."""
+    return pairs.transpose(0, 1).flatten(0, 1)
+
+
+def spread(items: Sequence[Any], count: int) -> list[Any]:
+    """Up to `count` items, evenly spread."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def grid(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
+    """uint8 (N, 3, H, W) each -> one picture (N H, columns W, 3)."""
+    return torch.cat(list(columns), dim=3).permute(0, 2, 3, 1).flatten(0, 1).numpy()
+
+
+def _sized(data: PoseDataset, name: str, size: tuple[int, int]) -> Tensor:
+    return resize(to_model_range(data.image(name)), size)

@@ -1,0 +1,153 @@
+"""`cfld train` as people run it: the two stages after each other, stopped, in two processes, and with bad input."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
+
+from cfld.cli import main
+from cfld.pipeline import CFLDPipeline
+from cfld.training.checkpoint import newest_checkpoint
+
+SMALL = ["--config.data.identities", "2", "--config.data.poses", "2", "--config.log-with", "none"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerator() -> Iterator[None]:
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def fails(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """The one line that a command with bad input ends with."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]  # after a progress bar, where there was one
+    assert line.startswith("cfld: ")
+    return line
+
+
+def test_the_autoencoder_then_the_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vae, run = tmp_path / "vae", tmp_path / "run"
+    main(["train", "tiny-vae", "--out", str(vae), *SMALL])
+    main(["train", "tiny", "--out", str(run), "--config.init-from", str(vae / "model"), *SMALL])
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(vae / "model"), str(run / "model")]
+    pipe = CFLDPipeline.from_pretrained(run / "model")
+    before = load_file(vae / "model" / "vae" / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in pipe.vae.state_dict().items())
+    assert pipe.vae.config.scaling_factor == json.loads((vae / "model/vae/config.json").read_text())["scaling_factor"]
+
+
+def command(arguments: list[str]) -> None:
+    multiprocessing.set_start_method("fork", force=True)  # for the data workers, as in a process started by hand
+    main(arguments)
+
+
+def test_sigterm_saves_and_ends_cleanly(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cfld.training.loop"])
+    endless = ["--config.max-steps", "100000", "--config.checkpoint-every", "5", "--config.data.workers", "1"]
+    process = context.Process(target=command, args=(["train", "tiny", "--out", str(tmp_path), *SMALL, *endless],))
+    process.start()
+    while process.is_alive() and newest_checkpoint(tmp_path / "checkpoints") is None:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(timeout=60)
+    assert process.exitcode == 0
+    last = newest_checkpoint(tmp_path / "checkpoints")
+    assert last is not None
+    CFLDPipeline.from_pretrained(tmp_path / "model")
+    steps = int(last.name.removeprefix("step-")) + 1
+    main(["train", "tiny", "--out", str(tmp_path), *SMALL, *endless, "--config.max-steps", str(steps)])
+    assert newest_checkpoint(tmp_path / "checkpoints") == last.with_name(f"step-{steps:08d}")
+
+
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    """After one step the weights differ from one process's alone: the gradient of the second counted."""
+    options = [*SMALL, "--config.max-steps", "1"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*torchrun, "-m", "cfld", "train", "tiny", "--out", str(tmp_path / "two"), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            errors = process.communicate(timeout=180)[1]
+        finally:
+            process.terminate()  # torchrun ends its processes then
+    assert process.returncode == 0, errors[-3000:]
+    main(["train", "tiny", "--out", str(tmp_path / "one"), *options])
+    states, trained = [], []
+    for name in ("one", "two"):
+        step = tmp_path / name / "checkpoints" / "step-00000001"
+        states.append(json.loads((step / "state.json").read_text()))
+        trained.append(load_file(step / "weights.safetensors"))
+    assert [state["facts"]["processes"] for state in states] == [1, 2]
+    assert states[0]["facts"]["frozen"] == states[1]["facts"]["frozen"]
+    assert {name: tensor.shape for name, tensor in trained[0].items()} == {n: t.shape for n, t in trained[1].items()}
+    assert any(not torch.equal(tensor, trained[1][name]) for name, tensor in trained[0].items())
+
+
+def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.max-steps", "1"])
+    line = fails(capsys, ["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.seed", "1"])
+    assert (
+        line == f"cfld: {tmp_path} holds another run (seed: 0 -> 1); choose another --out, or repeat its configuration"
+    )
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The system refuses files beyond a size, after the first checkpoint."""
+    command = ["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.checkpoint-every", "1"]
+    main([*command, "--config.max-steps", "1"])
+    first = (tmp_path / "checkpoints" / "step-00000001" / "weights.safetensors").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(first) // 2, hard))
+    try:
+        line = fails(capsys, [*command, "--config.max-steps", "3"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "step-00000002: the checkpoint cannot be saved" in line
+    assert line.endswith("the last one, step-00000001, is whole")
+    assert (tmp_path / "checkpoints" / "step-00000001" / "weights.safetensors").read_bytes() == first
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+    main([*command, "--config.max-steps", "3"])
+
+
+def test_a_loss_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fast = ["--config.optim.learning-rate", "1e30", "--config.optim.warmup-steps", "0"]
+    line = fails(capsys, ["train", "tiny", "--out", str(tmp_path), *SMALL, *fast])
+    assert re.search(r"(the loss is (nan|inf) at|a weight is not finite after) step \d", line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["deepfashion-256"], "data.root is not set"),
+        (["tiny", "--config.precision", "fp16"], "fp16 needs a GPU"),
+        (["tiny", "--config.init-from", "nowhere"], "nowhere: no model to start from"),
+        (["tiny", "--config.ema-decay", "2"], "ema_decay must be"),
+        (["tiny", "--config.data.root", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    if message.startswith("fp16") and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert message in fails(capsys, ["train", *arguments, "--out", str(tmp_path), "--config.log-with", "none"])

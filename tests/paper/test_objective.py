@@ -1,0 +1,126 @@
+"""eq. 1, 3, 5 and 6 on the real classes at tiny size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cfld.build import build_components
+from cfld.config.presets import tiny_model
+from cfld.models.conditioner import DropoutMasks
+from cfld.models.unet import predict_noise
+from cfld.training.objective import CFLDObjective, add_noise, autoencoder_loss, overall_loss, velocity
+
+B = 2
+
+
+@pytest.fixture
+def parts() -> Any:
+    torch.manual_seed(0)
+    parts = build_components(tiny_model())
+    for encoder in parts.conditioner.appearance_encoders:  # so that the biases are not zero
+        torch.nn.init.normal_(encoder.zero_conv_in.weight)
+        torch.nn.init.normal_(encoder.zero_conv_out.weight)
+    return parts
+
+
+@pytest.fixture
+def batch() -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    return {
+        "source_image": torch.rand(B, 3, 32, 32) * 2 - 1,
+        "poses": torch.rand(2 * B, 21, 32, 32),
+        "latents": torch.randn(2 * B, 4, 8, 8),
+    }
+
+
+def objective(parts: Any, **options: Any) -> CFLDObjective:
+    made = CFLDObjective(parts.conditioner, parts.unet, parts.scheduler.alphas_cumprod, **options)
+    return made.eval()
+
+
+def test_eq_1_adds_noise_as_the_scheduler_does(parts: Any) -> None:
+    z_0, eps, t = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8), torch.tensor([0, 1, 500, 999])
+    z_t = add_noise(z_0, eps, parts.scheduler.alphas_cumprod[t])
+    torch.testing.assert_close(z_t, parts.scheduler.add_noise(z_0, eps, t))
+
+
+def test_v_is_the_scheduler_s(parts: Any) -> None:
+    z_0, eps, t = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8), torch.tensor([0, 1, 500, 999])
+    v = velocity(z_0, eps, parts.scheduler.alphas_cumprod[t])
+    torch.testing.assert_close(v, parts.scheduler.get_velocity(z_0, eps, t))
+
+
+def test_eq_6_is_the_mean_over_both_tasks() -> None:
+    """eq. 5 on the source's rows, eq. 3 on the target's: each is half of it."""
+    prediction, target = torch.randn(2 * B, 4, 8, 8), torch.randn(2 * B, 4, 8, 8)
+    L_rec, L_mse = ((a - b).square().mean() for a, b in zip(prediction.chunk(2), target.chunk(2), strict=True))
+    torch.testing.assert_close(overall_loss(prediction, target), (L_rec + L_mse) / 2)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_the_objective_is_the_two_tasks_one_by_one(parts: Any, batch: dict[str, Tensor], prediction_type: str) -> None:
+    """One forward over 2B rows equals a forward for eq. 5 and one for eq. 3, each conditioned on the source."""
+    torch.manual_seed(5)
+    loss = objective(parts, prediction_type=prediction_type, condition_dropout=0.0)(**batch)
+    torch.manual_seed(5)
+    eps = torch.randn_like(batch["latents"])
+    t = ((1 - torch.rand(2 * B) ** 3) * 1000).long().clamp(0, 999)
+    losses = []
+    for task in (slice(0, B), slice(B, 2 * B)):
+        z_t = parts.scheduler.add_noise(batch["latents"][task], eps[task], t[task])
+        target = eps[task]
+        if prediction_type == "v_prediction":
+            target = parts.scheduler.get_velocity(batch["latents"][task], eps[task], t[task])
+        conditioning = parts.conditioner(batch["source_image"], batch["poses"][task])
+        losses.append((target - predict_noise(parts.unet, z_t, t[task], conditioning)).square().mean())
+    torch.testing.assert_close(loss, torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("meaning", ["joint", "prompt", "independent"])
+def test_with_everything_dropped_the_condition_is_the_empty_set(
+    parts: Any, batch: dict[str, Tensor], meaning: Any
+) -> None:
+    """Rate 1: `joint` and `independent` give eps(z_t, t, null, null); `prompt` keeps biases and pose."""
+    torch.manual_seed(5)
+    loss = objective(parts, condition_dropout=1.0, dropout_meaning=meaning)(**batch)
+    torch.manual_seed(5)
+    eps = torch.randn_like(batch["latents"])
+    t = ((1 - torch.rand(2 * B) ** 3) * 1000).long().clamp(0, 999)
+    condition = parts.conditioner.null(2 * B)
+    if meaning == "prompt":
+        full = parts.conditioner(batch["source_image"].repeat(2, 1, 1, 1), batch["poses"])
+        everyone, nobody = torch.ones(2 * B, dtype=torch.bool), torch.zeros(2 * B, dtype=torch.bool)
+        condition = parts.conditioner.drop(full, DropoutMasks(prompt=everyone, bias=nobody, pose=nobody))
+    prediction = predict_noise(parts.unet, parts.scheduler.add_noise(batch["latents"], eps, t), t, condition)
+    torch.testing.assert_close(loss, (prediction - eps).square().mean())
+
+
+def test_timesteps_follow_the_law_that_is_asked_for(parts: Any, batch: dict[str, Tensor]) -> None:
+    seen = []
+    parts.unet.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[1]))
+    for law in ("cubic", "uniform"):
+        torch.manual_seed(5)
+        objective(parts, timestep_law=law)(**batch)  # type: ignore[arg-type]
+    torch.manual_seed(5)
+    torch.randn_like(batch["latents"])
+    u = torch.rand(2 * B)
+    assert torch.equal(seen[0], ((1 - u**3) * 1000).long())
+    assert torch.equal(seen[1], (u * 1000).long())
+
+
+def test_an_unknown_prediction_type_is_refused(parts: Any) -> None:
+    with pytest.raises(ValueError, match="sample"):
+        objective(parts, prediction_type="sample")
+
+
+def test_the_autoencoder_s_loss_by_hand() -> None:
+    """Error 0.5 everywhere: 0.5 + 0.25; KL of N(1, e) from N(0, 1): 0.5 (1 + e - 1 - 1) a latent value."""
+    pictures = torch.zeros(2, 3, 8, 8)
+    mean, logvar = torch.ones(2, 4, 1, 1), torch.ones(2, 4, 1, 1)
+    loss = autoencoder_loss(pictures + 0.5, pictures, mean, logvar, kl_weight=0.1)
+    kl = 0.5 * (torch.e - 1) * 8 / pictures.numel()
+    assert loss.item() == pytest.approx(0.75 + 0.1 * kl, rel=1e-6)

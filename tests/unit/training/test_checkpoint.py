@@ -1,0 +1,111 @@
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cfld.training.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    load_checkpoint,
+    newest_checkpoint,
+    remove_unfinished,
+    save_checkpoint,
+)
+
+
+def checkpoint(step: int = 1, size: int = 3) -> Checkpoint:
+    weight = nn.Parameter(torch.arange(float(size)))
+    optimizer = torch.optim.Adam([weight])
+    weight.sum().backward()
+    optimizer.step()
+    return Checkpoint(
+        step=step,
+        weights={"w": weight},
+        average={"w": torch.full((size,), 0.1)},
+        optimizer=optimizer.state_dict(),
+        scaler={"scale": 65536.0, "_growth_tracker": 3},
+        facts={"processes": 2, "frozen": "ab"},
+    )
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Files cannot grow beyond `size` bytes: the system's own error, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    saved = checkpoint()
+    loaded = load_checkpoint(save_checkpoint(tmp_path, saved))
+    assert torch.equal(loaded.weights["w"], saved.weights["w"])
+    assert torch.equal(loaded.average["w"], saved.average["w"])
+    assert torch.equal(loaded.optimizer["state"][0]["exp_avg_sq"], saved.optimizer["state"][0]["exp_avg_sq"])
+    assert loaded.optimizer["param_groups"] == saved.optimizer["param_groups"]
+    assert (loaded.step, loaded.scaler, loaded.facts) == (saved.step, saved.scaler, saved.facts)
+
+
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+    for step in (9, 10, 99999999, 100000000):
+        save_checkpoint(tmp_path, checkpoint(step))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-100000000", "step-99999999"]
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-100000000"
+
+
+def test_an_unfinished_one_is_ignored_and_removed(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, checkpoint(1))
+    unfinished = tmp_path / ".step-00000002-x7"
+    unfinished.mkdir()
+    (unfinished / "weights.safetensors").write_bytes(b"half")
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-00000001"
+    remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_no_folder_has_no_checkpoint(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("limit", [1000, 100_000], ids=["weights", "optimizer"])
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, limit: int) -> None:
+    first = checkpoint(1)
+    save_checkpoint(tmp_path, first)
+    too_large = replace(checkpoint(2, size=20_000), **({} if limit == 1000 else {"average": {}, "weights": {}}))
+    with (
+        largest_file(limit),
+        pytest.raises(OSError, match=r"step-00000002.*the last one, step-00000001, is whole") as error,
+    ):
+        save_checkpoint(tmp_path, too_large)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert torch.equal(load_checkpoint(tmp_path / "step-00000001").weights["w"], first.weights["w"])
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.pt", "state.json"])
+@pytest.mark.parametrize("damage", ["cut", "absent"])
+def test_a_damaged_one_is_named(tmp_path: Path, file: str, damage: str) -> None:
+    path = save_checkpoint(tmp_path, checkpoint())
+    content = (path / file).read_bytes()
+    (path / file).unlink()
+    if damage == "cut":
+        (path / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="step-00000001: a damaged checkpoint"):
+        load_checkpoint(path)
+
+
+def test_the_fingerprint_sees_one_bit_a_name_and_a_shape() -> None:
+    tensor = torch.zeros(2, 3)
+    changed = tensor.clone()
+    changed[1, 2] = -0.0
+    variants = [{"a": tensor}, {"a": changed}, {"b": tensor}, {"a": tensor.T}, {"a": tensor.bfloat16()}]
+    assert len({fingerprint(tensors) for tensors in variants}) == len(variants)
+    assert fingerprint({"a": tensor.clone()}) == fingerprint({"a": tensor})

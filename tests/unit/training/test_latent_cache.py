@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+from cfld.build import build_vae
+from cfld.config.presets import tiny_model
+from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.training.latent_cache import (
+    LatentCache,
+    build_latent_cache,
+    encode_moments,
+    open_latent_cache,
+    sample_moments,
+)
+from cfld.training.stages import NamedPictures
+
+DATA = MannequinDataset(identities=2, poses=3, size=(64, 44))
+
+
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKL:
+    torch.manual_seed(0)
+    return build_vae(tiny_model().vae).eval()
+
+
+def build(folder: Path, vae: AutoencoderKL, batch_size: int = 4) -> LatentCache:
+    cache = open_latent_cache(folder, vae, DATA.names, 64)
+    build_latent_cache(cache, vae, NamedPictures(DATA, list(cache.rows), 64), batch_size)
+    return cache
+
+
+def test_the_cache_holds_what_the_vae_says(tmp_path: Path, vae: AutoencoderKL) -> None:
+    cache = build(tmp_path, vae)
+    name = DATA.names[4]
+    expected = encode_moments(vae, NamedPictures(DATA, [name], 64)[0][None])[0]
+    assert cache.moments(name).shape == (2, 4, 8, 8)
+    torch.testing.assert_close(cache.moments(name).float(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_interrupted_it_goes_on(tmp_path: Path, vae: AutoencoderKL) -> None:
+    """As a kill leaves it: two rows are marked done, a third is half written."""
+    whole = build(tmp_path / "whole", vae, batch_size=1)
+    cache = build(tmp_path / "cut", vae, batch_size=1)
+    file = cache.folder / "moments.float16"
+    row = 2 * 4 * 8 * 8 * 2
+    file.write_bytes(file.read_bytes()[: 2 * row + 100])
+    (cache.folder / "done").write_text("2")
+    build(tmp_path / "cut", vae, batch_size=1)
+    assert file.read_bytes() == (whole.folder / "moments.float16").read_bytes()
+
+
+def test_a_whole_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:
+    cache = build(tmp_path, vae)
+    before = (cache.folder / "moments.float16").stat().st_mtime_ns
+    build(tmp_path, vae)
+    assert (cache.folder / "moments.float16").stat().st_mtime_ns == before
+
+
+def test_other_weights_make_another_cache_and_the_old_one_goes(tmp_path: Path, vae: AutoencoderKL) -> None:
+    old = build(tmp_path, vae)
+    other = build_vae(tiny_model().vae).eval()
+    new = build(tmp_path, other)
+    assert new.folder != old.folder
+    assert list(tmp_path.iterdir()) == [new.folder]
+
+
+def test_samples_have_the_posterior_s_mean_and_deviation() -> None:
+    torch.manual_seed(0)
+    moments = torch.stack([torch.full((4, 32, 32), 3.0), torch.full((4, 32, 32), 0.5)])[None].half()
+    sample = sample_moments(moments.repeat(8, 1, 1, 1, 1), scaling_factor=2.0)
+    assert sample.shape == (8, 4, 32, 32)
+    assert sample.mean().item() == pytest.approx(6, abs=0.02)
+    assert sample.std().item() == pytest.approx(1, abs=0.02)

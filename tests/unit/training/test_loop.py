@@ -1,0 +1,224 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cfld.config.schema import OptimConfig, TrainConfig
+from cfld.pipeline import CFLDPipeline
+from cfld.training.checkpoint import newest_checkpoint
+from cfld.training.loop import export, forwards, run_steps, save, train, train_step
+from cfld.training.run import Run, make_accelerator, prepare, total_steps
+from cfld.training.signals import StopRequest
+
+
+def make_run(config: TrainConfig, out: Path) -> Run:
+    return prepare(config, out, make_accelerator(config, out))
+
+
+def weights(out: Path, file: str = "weights") -> dict[str, Tensor]:
+    newest = newest_checkpoint(out / "checkpoints")
+    assert newest is not None
+    return load_file(newest / f"{file}.safetensors")
+
+
+def frozen_bits(run: Run) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in run.stage.frozen.items()}
+
+
+@pytest.mark.parametrize("trained", ["kv", "qkv"])
+def test_what_is_frozen_stays_bit_for_bit(config: TrainConfig, tmp_path: Path, trained: Any) -> None:
+    run = make_run(replace(config, unet_weights=trained, optim=OptimConfig(learning_rate=1.0)), tmp_path)
+    frozen, before = frozen_bits(run), {name: p.detach().clone() for name, p in run.parameters.items()}
+    run_steps(run, StopRequest())
+    assert all(torch.equal(tensor, frozen[name]) for name, tensor in run.stage.frozen.items())
+    assert any(name.startswith("unet.") for name in frozen)
+    assert any(name.startswith("vae.") for name in frozen)
+    moved = [name for name, p in run.parameters.items() if not torch.equal(p, before[name])]
+    assert any(name.startswith("unet.") for name in moved)
+    in_optimizer = {id(p) for group in run.optimizer.param_groups for p in group["params"]}
+    assert in_optimizer == {id(p) for p in run.parameters.values()}
+
+
+def test_the_loss_is_divided_by_the_accumulation_once(config: TrainConfig, tmp_path: Path) -> None:
+    """One fixed forward, four times over in one step, gives its own gradient."""
+    gradients = []
+    for accumulation in (1, 4):
+        run = make_run(replace(config, accumulation=accumulation), tmp_path / str(accumulation))
+        batch = next(forwards(run))
+        calm(run)
+        monitor = Gradients(run)
+        train_step(run, iter([batch] * accumulation))
+        gradients.append(monitor.seen)
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_a_step_reports_the_mean_of_its_forwards(config: TrainConfig, tmp_path: Path) -> None:
+    run = make_run(replace(config, accumulation=2), tmp_path)
+    batch = next(forwards(run))
+    calm(run)
+    with torch.no_grad():
+        expected = run.model(**run.stage.inputs(batch))
+    torch.testing.assert_close(train_step(run, iter([batch, batch])), expected)
+
+
+def calm(run: Run) -> None:
+    """Takes the draws out of a run: every forward sees the same noise."""
+    objective, inputs = run.stage.objective, run.stage.inputs
+    objective.eval()
+
+    def fixed(batch: Any) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        return inputs(batch)
+
+    run.stage.inputs = fixed  # type: ignore[method-assign]
+
+
+class Gradients:
+    """What the optimiser steps with."""
+
+    def __init__(self, run: Run) -> None:
+        self.seen: dict[str, Tensor] = {}
+        self.run = run
+        run.optimizer.optimizer.register_step_pre_hook(self._look)
+
+    def _look(self, *_: object) -> None:
+        self.seen = {name: p.grad.clone() for name, p in self.run.parameters.items() if p.grad is not None}
+
+
+def test_batch_and_accumulation_make_the_same_epoch(config: TrainConfig) -> None:
+    paper = replace(config, max_steps=None, epochs=100, batch_size=14)
+    assert total_steps(paper, 101_966, processes=16) == 45_500
+    assert total_steps(replace(paper, batch_size=7, accumulation=2), 101_966, processes=16) == 45_500
+    assert total_steps(paper, samples=3, processes=1) == 100
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_nan_stops_with_the_step_and_keeps_the_last_good_checkpoint(
+    config: TrainConfig, tmp_path: Path, after: int
+) -> None:
+    """With a log every 10 steps the loss is looked at before each save all the same."""
+    run = make_run(replace(config, max_steps=6, log_every=10, checkpoint_every=2), tmp_path)
+    original = run.stage.inputs
+
+    def poison(batch: Any) -> dict[str, Tensor]:
+        if run.step == after:
+            run.parameters["unet.conv_in.weight"].data.fill_(float("nan"))
+        return original(batch)
+
+    run.stage.inputs = poison  # type: ignore[method-assign]
+    with pytest.raises(FloatingPointError, match=f"the loss is nan at step {after + 1}; "):
+        run_steps(run, StopRequest())
+    kept = newest_checkpoint(run.checkpoints)
+    assert (kept is None) == (after == 1)
+    assert kept is None or all(tensor.isfinite().all() for tensor in weights(tmp_path).values())
+
+
+def test_weights_that_broke_in_the_last_update_are_not_saved(config: TrainConfig, tmp_path: Path) -> None:
+    run = make_run(config, tmp_path)
+    next(iter(run.parameters.values())).data.fill_(float("inf"))
+    with pytest.raises(FloatingPointError, match="a weight is not finite after step 0; there is no checkpoint yet"):
+        save(run)
+    assert newest_checkpoint(run.checkpoints) is None
+
+
+def test_the_average_is_saved_as_the_model(config: TrainConfig, tmp_path: Path) -> None:
+    config = replace(config, ema_decay=0.9, optim=OptimConfig(learning_rate=0.01, warmup_steps=0))
+    pipe = CFLDPipeline.from_pretrained(train(config, tmp_path))
+    average, trained = weights(tmp_path, "average"), weights(tmp_path)
+    saved = {f"unet.{name}": tensor for name, tensor in pipe.unet.state_dict().items()}
+    name = next(name for name in saved if name in average and not torch.equal(average[name], trained[name]))
+    assert torch.equal(saved[name], average[name])
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_a_longer_one_too(config: TrainConfig, tmp_path: Path) -> None:
+    train(config, tmp_path)
+    run = make_run(replace(config, max_steps=3), tmp_path)
+    assert run.step == 2
+    run_steps(run, StopRequest())
+    assert run.step == 3
+    export(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json", "latents", "model"]
+
+
+def test_other_frozen_weights_are_not_gone_on_with(config: TrainConfig, tmp_path: Path) -> None:
+    save(make_run(config, tmp_path))
+    state = tmp_path / "checkpoints" / "step-00000000" / "state.json"
+    state.write_text(state.read_text().replace('"frozen": "', '"frozen": "0'))
+    with pytest.raises(ValueError, match="was made with frozen="):
+        make_run(config, tmp_path)
+
+
+def test_a_request_ends_the_run_after_the_step_at_hand(config: TrainConfig, tmp_path: Path) -> None:
+    run, stop = make_run(replace(config, max_steps=100, checkpoint_every=50), tmp_path), StopRequest()
+
+    def batches() -> Iterator[Any]:
+        original = run.stage.inputs
+
+        def ask(batch: Any) -> dict[str, Tensor]:
+            stop.requested = run.step == 2
+            return original(batch)
+
+        run.stage.inputs = ask  # type: ignore[method-assign]
+        yield
+
+    next(batches())
+    run_steps(run, stop)
+    assert run.step == 3
+    assert newest_checkpoint(run.checkpoints) == run.checkpoints / "step-00000003"
+
+
+@pytest.mark.parametrize("stage", ["cfld", "vae"])
+def test_pictures_and_logs_are_written_and_change_nothing(config: TrainConfig, tmp_path: Path, stage: Any) -> None:
+    plain = replace(config, stage=stage)
+    train(plain, tmp_path / "plain")
+    train(replace(plain, picture_every=1, picture_count=2, log_with=("tensorboard",)), tmp_path / "shown")
+    picture = Image.open(tmp_path / "shown" / "pictures" / "step-00000001.png")
+    assert picture.size == ((4 * 44, 2 * 64) if stage == "cfld" else (2 * 64, 2 * 64))
+    assert any((tmp_path / "shown" / "logs").rglob("events.*"))
+    one, other = weights(tmp_path / "plain"), weights(tmp_path / "shown")
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_bf16_keeps_its_weights_in_float32(config: TrainConfig, tmp_path: Path) -> None:
+    train(replace(config, precision="bf16", gradient_checkpointing=True), tmp_path)
+    assert {tensor.dtype for tensor in weights(tmp_path).values()} == {torch.float32}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="autocast to fp16 and its loss scaling need a GPU")
+def test_fp16_trains_and_goes_on(config: TrainConfig, tmp_path: Path) -> None:
+    train(replace(config, precision="fp16"), tmp_path)
+    train(replace(config, precision="fp16", max_steps=4), tmp_path)
+    assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints" / "step-00000004"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_fp16_without_a_gpu_is_one_clear_line(config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fp16 needs a GPU; use bf16 or no"):
+        train(replace(config, precision="fp16"), tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 0}, {"accumulation": 0}, {"max_steps": 0}])
+def test_numbers_out_of_range_are_refused(config: TrainConfig, tmp_path: Path, change: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must be at least 1, got 0"):
+        train(replace(config, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_tracker_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nosuch"):
+        train(replace(config, log_with=("nosuch",)), tmp_path)
+
+
+def test_a_tracker_that_is_not_installed_is_said(
+    config: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_accelerator(replace(config, log_with=("tensorboard", "aim")), tmp_path)
+    assert caplog.messages == ["not installed, so nothing is logged there: aim"]
