@@ -6,27 +6,27 @@ Released: two torch pickles, `pytorch_model.bin` (all but the UNet) and `pytorch
 
 from __future__ import annotations
 
-import json
-import logging
+import math
 import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfld import build
-from cfld.config.io import whole_folder
+from cfld.config.io import load_object, whole_folder
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
+from cfld.models.folder import load_part as load_part  # training starts with it too
 from cfld.models.swin import SwinTransformer, WindowAttention
-
-logger = logging.getLogger(__name__)
 
 CONDITIONER_FILE: Final = "pytorch_model.bin"
 UNET_FILE: Final = "pytorch_model_1.bin"
@@ -47,11 +47,13 @@ def load_official_checkpoint(folder: str | Path) -> tuple[Conditioner, UNet2DCon
     """
     folder = Path(folder)
     with torch.device("meta"):
-        conditioner = build.build_conditioner(_conditioner_config(folder))
         unet = _empty_unet(folder)
+        conditioner = build.build_conditioner(_conditioner_config(folder, unet.config.layers_per_block + 1))
     states = {
-        CONDITIONER_FILE: _rename(read_weights(folder / CONDITIONER_FILE), len(conditioner.appearance_encoders)),
-        UNET_FILE: {key.removeprefix("model."): w for key, w in read_weights(folder / UNET_FILE).items()},
+        CONDITIONER_FILE: rename_conditioner(
+            read_weights(folder / CONDITIONER_FILE), len(conditioner.appearance_encoders)
+        ),
+        UNET_FILE: rename_unet(read_weights(folder / UNET_FILE)),
     }
     problems = [
         f"{file}: {problem}"
@@ -89,61 +91,61 @@ def load_swin(encoder: SwinTransformer, path: str | Path) -> None:
 
 
 def resize_bias_table(table: Tensor, rows: int) -> Tensor:
-    """((2 w - 1)^2, heads) for window w -> (rows, heads), bicubically over the two offsets."""
-    if len(table) == rows:
+    """((2 w - 1)^2, heads) for window w -> (rows, heads), bicubically over the two offsets; others stay as they are."""
+    old, new = math.isqrt(len(table)), math.isqrt(rows)
+    if len(table) == rows or table.ndim != 2 or old**2 != len(table):
         return table
-    old, new = (round(n**0.5) for n in (len(table), rows))
     grid = table.T.reshape(1, -1, old, old)
     return F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False).reshape(-1, rows).T.contiguous()
 
 
 def convert_checkpoint(checkpoint: str | Path, base: str | Path, out: str | Path, output_size: tuple[int, int]) -> None:
     """The released checkpoint, with VAE and noise schedule of a Stable Diffusion 1.5 folder, as a diffusers folder."""
-    conditioner, unet = load_official_checkpoint(checkpoint)
-    vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
-    save_model(build.Components(conditioner, unet, vae, scheduler), out, output_size)
+    with whole_folder(out) as folder:
+        conditioner, unet = load_official_checkpoint(checkpoint)
+        vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
+        _save(build.Components(conditioner, unet, vae, scheduler), folder, output_size)
 
 
 def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, model: ModelConfig) -> None:
     """Where training starts: UNet, VAE and schedule of `base`, H_S from Microsoft's file, the rest random."""
-    unet = load_part(UNet2DConditionModel, base, "unet")
-    hybrid_granularity_attention.install(unet)
-    conditioner = build.build_conditioner(model.conditioner)
-    if swin is not None:
-        load_swin(conditioner.source_encoder, swin)
-    vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
-    save_model(build.Components(conditioner, unet, vae, scheduler), out, model.output_size)
+    with whole_folder(out) as folder:
+        conditioner = build.build_conditioner(model.conditioner)
+        if swin is not None:
+            load_swin(conditioner.source_encoder, swin)
+        unet, vae = load_part(UNet2DConditionModel, base, "unet"), load_part(AutoencoderKL, base, "vae")
+        _save(build.Components(conditioner, unet, vae, load_scheduler(base)), folder, model.output_size)
 
 
 def save_model(parts: build.Components, out: str | Path, output_size: tuple[int, int]) -> None:
     """Writes the diffusers folder that `CFLDPipeline.from_pretrained` opens; `out` appears whole or not at all."""
+    with whole_folder(out) as folder:
+        _save(parts, folder, output_size)
+
+
+def _save(parts: build.Components, folder: Path, output_size: tuple[int, int]) -> None:
     from cfld.pipeline import CFLDPipeline
 
     pipe = CFLDPipeline(**vars(parts), output_size=output_size)
-    with whole_folder(out) as folder:
-        pipe.save_pretrained(folder, safe_serialization=True)
-
-
-def load_part(kind: type[Any], folder: str | Path, part: str) -> Any:
-    """One model of a diffusers folder in float32.
-
-    Raises:
-        ValueError: naming the part that is missing or does not load.
-    """
-    if not (Path(folder) / part / "config.json").is_file():
-        raise ValueError(f"{folder}: no {part}/config.json; expected a Stable Diffusion 1.5 folder in diffusers layout")
     try:
-        return kind.from_pretrained(folder, subfolder=part, torch_dtype=torch.float32)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder}/{part} does not load: {_one_line(error)}") from None
+        pipe.save_pretrained(folder, safe_serialization=True)
+    except SafetensorError as error:  # a full disk, told by the library in its own way
+        raise OSError(f"{folder.parent}: cannot save ({_one_line(error)})") from None
 
 
 def load_scheduler(folder: str | Path) -> DDPMScheduler:
-    """DDPM (section 3.3) on the folder's noise schedule."""
+    """DDPM (section 3.3) on the folder's noise schedule; latents are never clipped.
+
+    Raises:
+        ValueError: when the folder has none, or none that DDPM can go by.
+    """
     file = Path(folder) / "scheduler" / "scheduler_config.json"
     if not file.is_file():
-        raise ValueError(f"{folder}: no scheduler/scheduler_config.json")
-    return DDPMScheduler.from_config(json.loads(file.read_text(encoding="utf-8")))
+        raise ValueError(f"{folder}: no scheduler/scheduler_config.json; expected a model folder in diffusers layout")
+    try:
+        return DDPMScheduler.from_config(load_object(file), clip_sample=False)
+    except (TypeError, NotImplementedError, AttributeError) as error:
+        raise ValueError(f"{file}: no noise schedule for DDPM ({_one_line(error)})") from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -155,11 +157,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise ValueError(f"{path}: not a plain file of weights ({_one_line(error)})") from None
     for key in ("model", "state_dict"):
         content = content.get(key, content) if isinstance(content, dict) else content
@@ -195,7 +195,7 @@ _RENAMES: Final = {
 }
 
 
-def _rename(state: Mapping[str, Tensor], encoders: int) -> dict[str, Tensor]:
+def rename_conditioner(state: Mapping[str, Tensor], encoders: int) -> dict[str, Tensor]:
     """The release's keys -> ours. Its list of appearance encoders runs from the UNet's last attention to the first."""
     renamed = {}
     for key, tensor in state.items():
@@ -208,6 +208,11 @@ def _rename(state: Mapping[str, Tensor], encoders: int) -> dict[str, Tensor]:
     return renamed
 
 
+def rename_unet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The release's keys of the UNet -> the stock class's."""
+    return {key.removeprefix("model."): tensor for key, tensor in state.items()}
+
+
 def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Gives a module on the meta device its weights, and computes its buffers anew."""
     module.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
@@ -216,12 +221,12 @@ def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             child.reset_buffers()
 
 
-def _conditioner_config(folder: Path) -> ConditionerConfig:
+def _conditioner_config(folder: Path, attentions_per_block: int) -> ConditionerConfig:
     """The dimensions in the release's `config.json`, or the published ones."""
     file = folder / "config.json"
     if not file.is_file():
-        return ConditionerConfig()
-    c = json.loads(file.read_text(encoding="utf-8"))
+        return ConditionerConfig(attentions_per_block=attentions_per_block)
+    c = load_object(file)
     try:
         return ConditionerConfig(
             source_size=c["source_image_size"],
@@ -239,16 +244,21 @@ def _conditioner_config(folder: Path) -> ConditionerConfig:
             pose_channels=c["pose_adapter"]["pose_channels"],
             pose_downscale=c["pose_adapter"]["downscale_factor"],
             unet_channels=tuple(c["pose_adapter"]["channels"]),
+            attentions_per_block=attentions_per_block,
         )
-    except KeyError as error:
-        raise ValueError(f"{file}: no entry {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: not the release's dimensions ({type(error).__name__}: {error})") from None
 
 
 def _empty_unet(folder: Path) -> UNet2DConditionModel:
     file = folder / "unet" / "config.json"
     if not file.is_file():
         return UNet2DConditionModel(**build.unet_arguments(UNetConfig()))
-    return UNet2DConditionModel.from_config(json.loads(file.read_text(encoding="utf-8")))
+    try:
+        unet: UNet2DConditionModel = UNet2DConditionModel.from_config(load_object(file))
+    except (TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{file}: not the dimensions of a UNet ({_one_line(error)})") from None
+    return unet
 
 
 def _one_line(error: BaseException) -> str:

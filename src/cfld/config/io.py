@@ -10,7 +10,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,8 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     Raises:
         ValueError: naming fields that `kind` does not have.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{kind.__name__} is read from fields by name, got {str(values)[:40]!r}")
     fields = typing.get_type_hints(kind)
     if unknown := sorted(set(values) - set(fields)):
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; it has {', '.join(fields)}")
@@ -51,6 +53,14 @@ def load_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: not JSON ({error})") from None
 
 
+def load_object(path: str | Path) -> dict[str, Any]:
+    """Raises ValueError naming the file when it is no JSON object."""
+    values = load_json(path)
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {str(values)[:40]!r}")
+    return values
+
+
 def load(kind: type[T], path: str | Path) -> T:
     """Reads what `save` wrote.
 
@@ -67,15 +77,16 @@ def load(kind: type[T], path: str | Path) -> T:
 def write_text(path: str | Path, text: str) -> None:
     """Writes a file that is seen whole or not at all."""
     path = Path(path)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-        try:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -88,6 +99,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"{path} exists already; name another folder, or remove it first")
+    new = [parent for parent in path.absolute().parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     temporary.chmod(0o755)
@@ -100,6 +112,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         sync_directory(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        for parent in new:
+            with suppress(OSError):
+                parent.rmdir()
         raise
 
 

@@ -39,7 +39,8 @@ def get_preset(name: str) -> TrainConfig:
 def deepfashion_256() -> TrainConfig:
     """The paper's main model, results at 256x176.
 
-    Command: `torchrun --nproc_per_node 8 -m cfld train deepfashion-256 --config.init-from START --config.data.root DIR`
+    Command:
+    `torchrun --nproc_per_node 8 -m cfld train deepfashion-256 --out RUN --config.init-from INIT --config.data.root DIR`
     Cost: not measured by us; the paper trains 100 epochs of 101,966 pairs at batch 224.
     To reproduce (table 2): FID 6.804, LPIPS 0.1519, SSIM 0.7378, PSNR 18.235.
     The released checkpoint scores 6.676, 0.1705, 0.6993, 17.617.
@@ -51,7 +52,8 @@ def deepfashion_256() -> TrainConfig:
 def deepfashion_512() -> TrainConfig:
     """The paper's main model, results at 512x352; trained the same way, since latents come from 512x512 either way.
 
-    Command: `torchrun --nproc_per_node 8 -m cfld train deepfashion-512 --config.init-from START --config.data.root DIR`
+    Command:
+    `torchrun --nproc_per_node 8 -m cfld train deepfashion-512 --out RUN --config.init-from INIT --config.data.root DIR`
     To reproduce (table 2): FID 7.149, LPIPS 0.1819, SSIM 0.7478, PSNR 17.645.
     """
     return TrainConfig(model=ModelConfig(output_size=(512, 352)))
@@ -61,7 +63,8 @@ def deepfashion_512() -> TrainConfig:
 def market1501() -> TrainConfig:
     """The paper's model on Market-1501, results at 128x64.
 
-    Command: `torchrun --nproc_per_node 8 -m cfld train market1501 --config.init-from START --config.data.root DIR`
+    Command:
+    `torchrun --nproc_per_node 8 -m cfld train market1501 --out RUN --config.init-from INIT --config.data.root DIR`
     To reproduce (table 4): FID 11.972, LPIPS 0.2636, SSIM 0.3173, PSNR 14.861.
     """
     return TrainConfig(model=ModelConfig(output_size=(128, 64)), data=DataConfig(kind="market1501"))
@@ -190,10 +193,35 @@ def mannequin_vae() -> TrainConfig:
         data=DataConfig(kind="mannequin", identities=3000, poses=6, workers=1),
         optim=OptimConfig(learning_rate=1e-3, warmup_steps=100, decay_at=0.8, max_grad_norm=1.0),
         batch_size=16,
-        max_steps=5000,
+        max_steps=3600,
         crop=64,
         kl_weight=1e-4,
         precision="bf16",
+        checkpoint_every=250,
+        picture_every=500,
+    )
+
+
+@preset
+def mannequin() -> TrainConfig:
+    """The bundled model, on the autoencoder of `mannequin-vae`; nothing in it is pretrained, so all of the UNet trains.
+
+    Command: `cfld train mannequin --out runs/mannequin`
+    """
+    return TrainConfig(
+        model=mannequin_model(),
+        data=DataConfig(kind="mannequin", identities=2000, poses=5, workers=1),
+        init_from="runs/mannequin-vae/model",
+        optim=OptimConfig(learning_rate=6e-4, warmup_steps=100, decay_at=0.8, max_grad_norm=1.0),
+        batch_size=8,
+        max_steps=4000,
+        unet_weights="all",
+        timestep_law="uniform",
+        condition_dropout=0.1,
+        dropout_meaning="independent",
+        flip=0.0,
+        precision="bf16",
+        ema_decay=0.995,
         checkpoint_every=250,
         picture_every=500,
     )

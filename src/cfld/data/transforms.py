@@ -58,6 +58,11 @@ def to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).contiguous()
 
 
+def to_picture(image: Tensor) -> Image.Image:
+    """The inverse of `to_tensor`: uint8 (3, H, W) -> PIL, RGB."""
+    return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
+
+
 def resize(images: Tensor, size: tuple[int, int], value_range: tuple[float, float] = (-1.0, 1.0)) -> Tensor:
     """Bicubic with antialiasing; what overshoots is clamped.
 

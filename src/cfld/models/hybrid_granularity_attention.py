@@ -109,6 +109,14 @@ def is_installed(unet: UNet2DConditionModel) -> bool:
     return all(isinstance(processor, HybridGranularityAttnProcessor) for processor in unet.attn_processors.values())
 
 
+def takes_bias(unet: UNet2DConditionModel, name: str) -> bool:
+    """Whether the UNet has an attention of that name with one of these processors on it."""
+    try:
+        return isinstance(unet.get_submodule(name).processor, HybridGranularityAttnProcessor)
+    except AttributeError:
+        return False
+
+
 def biased_attention_names(num_blocks: int = 4, attentions_per_block: int = 3) -> tuple[str, ...]:
     """The UNet's names of the cross-attentions of its up blocks but the coarsest, in the order of the forward pass."""
     return tuple(

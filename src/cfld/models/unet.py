@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from cfld.models.hybrid_granularity_attention import biased_attention_names, is_installed
+from cfld.models.hybrid_granularity_attention import biased_attention_names, takes_bias
 from cfld.types import Conditioning
 
 TrainableWeights = Literal["kv", "qkv", "all"]
@@ -28,10 +28,13 @@ def predict_noise(
         (B, 4, h, w).
 
     Raises:
-        ValueError: if the processors are not installed: the query biases would be ignored without a word.
+        ValueError: if an attention would ignore its query bias without a word.
     """
-    if not is_installed(unet):
-        raise ValueError("this UNet ignores query biases; call cfld.models.hybrid_granularity_attention.install(unet)")
+    if deaf := [name for name in conditioning.query_bias if not takes_bias(unet, name)]:
+        raise ValueError(
+            f"this UNet ignores the query bias of {deaf[0]}; are its dimensions the conditioner's, and did you call "
+            "cfld.models.hybrid_granularity_attention.install(unet)?"
+        )
     return unet(
         latents,
         timestep,

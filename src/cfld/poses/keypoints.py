@@ -20,6 +20,9 @@ from cfld.poses.skeleton import MIRROR, NUM_JOINTS
 MISSING: Final = -1
 """The coordinate of a joint that was not seen."""
 
+BESIDE_MISSING: Final = float(np.nextafter(np.float32(MISSING), np.float32(-2)))
+"""What stands for a coordinate of -1 that a joint outside the frame comes to have."""
+
 DEEPFASHION_FRAME: Final = (256, 176)
 """Height and width of the frame that DeepFashion annotations are given in."""
 
@@ -29,7 +32,8 @@ class Keypoints:
     """18 joints in (y, x) pixels of a frame.
 
     Attributes:
-        yx: float32 (18, 2); a joint with any coordinate below 0 is missing and is stored as (-1, -1).
+        yx: float32 (18, 2); a joint with a coordinate of -1 (or NaN) is missing and is stored as (-1, -1). Others may
+            lie outside the frame, on either side.
         frame: (height, width) of the picture that the coordinates refer to.
 
     Raises:
@@ -45,7 +49,7 @@ class Keypoints:
             raise ValueError(f"a pose needs {NUM_JOINTS} joints of (y, x) in OpenPose order, got shape {yx.shape}")
         if len(self.frame) != 2 or min(self.frame) < 1:
             raise ValueError(f"a frame is (height, width) in pixels, got {self.frame}")
-        yx[~np.isfinite(yx).all(axis=1) | (yx < 0).any(axis=1)] = MISSING
+        yx[~np.isfinite(yx).all(axis=1) | (yx == MISSING).any(axis=1)] = MISSING
         object.__setattr__(self, "yx", yx)
         object.__setattr__(self, "frame", (int(self.frame[0]), int(self.frame[1])))
 
@@ -57,21 +61,26 @@ class Keypoints:
     def scaled(self, frame: tuple[int, int]) -> Keypoints:
         """The same pose in a frame of another (height, width)."""
         factor = np.array(frame, dtype=np.float32) / np.array(self.frame, dtype=np.float32)
-        return Keypoints(np.where(self.visible[:, None], self.yx * factor, MISSING), frame)
+        return Keypoints(self._where_visible(self.yx * factor), frame)
 
     def mirrored(self) -> Keypoints:
         """The pose as seen when the picture is flipped left-right: right limbs become left limbs."""
-        yx = self.yx[list(MIRROR)].copy()
-        yx[:, 1] = np.where((yx != MISSING).all(axis=1), self.frame[1] - 1 - yx[:, 1], MISSING)
-        return Keypoints(yx, self.frame)
+        flipped = self._where_visible(np.stack([self.yx[:, 0], self.frame[1] - 1 - self.yx[:, 1]], axis=1))
+        return Keypoints(flipped[list(MIRROR)], self.frame)
 
     def to_json(self) -> str:
-        return json.dumps({"frame": list(self.frame), "keypoints": np.round(self.yx, 2).tolist()})
+        yx = self._where_visible(np.round(self.yx, 2), in_place_of_missing=-1.01)
+        return json.dumps({"frame": list(self.frame), "keypoints": np.round(yx.astype(float), 2).tolist()})
 
     def to_annotation(self) -> tuple[str, str]:
         """The two columns `keypoints_y`, `keypoints_x` of an annotation CSV: JSON lists of plain integers."""
-        rounded = np.round(self.yx).astype(int)
+        rounded = self._where_visible(np.round(self.yx), in_place_of_missing=0).astype(int)
         return json.dumps(rounded[:, 0].tolist()), json.dumps(rounded[:, 1].tolist())
+
+    def _where_visible(self, yx: NDArray[Any], in_place_of_missing: float = BESIDE_MISSING) -> NDArray[np.float32]:
+        """`yx` for the joints that are there; none of them may come out as missing because it now has a -1."""
+        kept = np.where(yx == MISSING, in_place_of_missing, yx)
+        return np.where(self.visible[:, None], kept, MISSING).astype(np.float32)
 
 
 def as_keypoints(pose: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
@@ -132,7 +141,7 @@ def _parse_numbers(text: str, name: str) -> Sequence[float]:
 
 
 def _parse_json(text: str, name: str) -> Any:
-    if "np.int64(" in text or "np.float" in text:
+    if "np.int" in text or "np.float" in text:
         raise ValueError(
             f"{name}: holds 'np.int64(...)', which NumPy 2 writes for str(list(array)); "
             "write the coordinates with json.dumps(array.tolist()) instead"

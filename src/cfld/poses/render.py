@@ -61,8 +61,9 @@ def heat_maps(
     """exp(-d^2 / (2 sigma^2)) around each joint's pixel, zero where it is missing. float32 (18, H, W)."""
     pose = as_keypoints(keypoints, frame)
     maps = np.zeros((NUM_JOINTS, *size), dtype=np.float32)
+    joints = _pixel_positions(pose, size)
     for joint in np.flatnonzero(pose.visible):
-        y, x = _pixel_positions(pose, size)[joint]
+        y, x = joints[joint]
         maps[joint] = np.outer(_bell(size[0], y), _bell(size[1], x))
     return maps
 

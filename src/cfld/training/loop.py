@@ -19,9 +19,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -206,11 +206,11 @@ def save_pictures(run: Run) -> None:
             picture = run.stage.pictures()
         path = run.out / "pictures" / f"step-{run.step:08d}.png"
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray(picture).save(path)
+        picture.save(path)
         for tracker in run.accelerator.trackers:
             if hasattr(tracker, "log_images"):
                 layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"pictures": picture[None]}, step=run.step, **layout)
+                tracker.log_images({"pictures": np.asarray(picture)[None]}, step=run.step, **layout)
     run.accelerator.wait_for_everyone()
 
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from cfld.config.io import whole_folder
 from cfld.config.schema import TrainConfig
+from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.convert import save_model
 from cfld.data import PoseDataset
-from cfld.data.transforms import resize, to_model_range, to_uint8
+from cfld.data.transforms import to_picture, to_uint8
 from cfld.models.unet import freeze_except
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.render import draw_skeleton, pose_map
+from cfld.poses.render import pose_map
 from cfld.training.batches import PairSamples, PictureSamples, square
 from cfld.training.latent_cache import (
     LatentCache,
@@ -34,7 +34,8 @@ from cfld.training.objective import CFLDObjective, VAEObjective
 from cfld.training.start import open_data, starting_parts
 
 PICTURE_STEPS: Final = 20
-"""Sampling steps of the pictures in a grid."""
+"""Sampling steps of the pictures on a sheet."""
+PICTURE_TITLES: Final = ("source", "target pose", "result", "truth")
 SCALE_PICTURES: Final = 256
 """Pictures that an autoencoder's scaling factor is measured on."""
 
@@ -57,8 +58,8 @@ class Stage(Protocol):
     def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The objective's arguments; random draws are made from torch's global generator."""
 
-    def pictures(self) -> NDArray[np.uint8]:
-        """(H, W, 3): what the model can do by now."""
+    def pictures(self) -> Image.Image:
+        """What the model can do by now."""
 
     def export(self, folder: Path) -> None:
         """Writes the model; `folder` is new."""
@@ -112,19 +113,22 @@ class CFLDStage:
             "latents": sample_moments(moments, self.parts.vae.config.scaling_factor),
         }
 
-    def pictures(self) -> NDArray[np.uint8]:
+    def pictures(self) -> Image.Image:
         """Rows of source, target pose, what the model makes of them, and the truth."""
         data, size = self._shown_data(), self.config.model.output_size
         pairs = spread(data.pairs, self.config.picture_count)
-        source, truth = (torch.stack([_sized(data, pair[i], size) for pair in pairs]) for i in (0, 1))
+        sources, truths = ([to_picture(data.image(pair[i])) for pair in pairs] for i in (0, 1))
         poses = [data.keypoints(target) for _, target in pairs]
         pipe = CFLDPipeline(**vars(self.parts), output_size=size)
         pipe.set_progress_bar_config(disable=True)
-        generator = torch.Generator().manual_seed(self.config.seed)
-        maps = torch.stack([pose_map(pose, size=self.parts.conditioner.pose_size) for pose in poses])
-        made = pipe(source, maps, num_inference_steps=PICTURE_STEPS, generator=generator, output_type="pt").images
-        drawn = torch.from_numpy(np.stack([draw_skeleton(pose, size=size) for pose in poses])).permute(0, 3, 1, 2)
-        return grid([to_uint8(source), drawn, to_uint8(made.cpu() * 2 - 1), to_uint8(truth)])
+        results = pipe(
+            sources,
+            [pose_map(pose, size=self.parts.conditioner.pose_size) for pose in poses],
+            num_inference_steps=PICTURE_STEPS,
+            generator=torch.Generator().manual_seed(self.config.seed),
+        ).images
+        drawn = [draw_pose(pose, size) for pose in poses]
+        return contact_sheet(list(zip(sources, drawn, results, truths, strict=True)), PICTURE_TITLES, cell=size)
 
     def export(self, folder: Path) -> None:
         save_model(self.parts, folder, self.config.model.output_size)
@@ -165,12 +169,14 @@ class VAEStage:
     def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return dict(batch)
 
-    def pictures(self) -> NDArray[np.uint8]:
+    def pictures(self) -> Image.Image:
         """Rows of a picture and its reconstruction."""
-        shown = self._some_pictures(self.config.picture_count).to(self.vae.device)
+        side = self.config.model.vae.sample_size
+        shown = self._some_pictures(self.config.picture_count)
         with torch.no_grad():
-            made = self.vae.decode(self.vae.encode(shown).latent_dist.mode()).sample
-        return grid([to_uint8(shown).cpu(), to_uint8(made).cpu()])
+            made = self.vae.decode(self.vae.encode(shown.to(self.vae.device)).latent_dist.mode()).sample
+        columns = [[to_picture(picture) for picture in to_uint8(batch)] for batch in (shown, made)]
+        return contact_sheet(list(zip(*columns, strict=True)), ("picture", "autoencoder"), cell=(side, side))
 
     def export(self, folder: Path) -> None:
         """Writes `vae/` alone; `init_from` takes such a folder. Its scaling factor gives latents of deviation 1."""
@@ -221,12 +227,3 @@ def spread(items: Sequence[Any], count: int) -> list[Any]:
     """Up to `count` items, evenly spread."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
-
-
-def grid(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
-    """uint8 (N, 3, H, W) each -> one picture (N H, columns W, 3)."""
-    return torch.cat(list(columns), dim=3).permute(0, 2, 3, 1).flatten(0, 1).numpy()
-
-
-def _sized(data: PoseDataset, name: str, size: tuple[int, int]) -> Tensor:
-    return resize(to_model_range(data.image(name)), size)

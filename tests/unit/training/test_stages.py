@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from cfld.config.schema import TrainConfig
 from cfld.models.unet import freeze_except
 from cfld.training.run import make_accelerator
-from cfld.training.stages import CFLDStage, VAEStage, grid, scaling_factor, sources_then_targets, spread
+from cfld.training.stages import CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
 
 
 @pytest.fixture
@@ -74,7 +74,9 @@ def test_gradient_checkpointing_changes_no_gradient(
 
 def test_the_vae_s_pictures_and_export(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
     stage = VAEStage(replace(config, stage="vae", picture_count=2), tmp_path, accelerator)
-    assert stage.pictures().shape == (2 * 64, 2 * 64, 3)
+    sheet = stage.pictures()
+    assert sheet.width > 2 * 64
+    assert sheet.height > 2 * 64
     stage.export(tmp_path / "model")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["vae"]
     assert stage.vae.config.scaling_factor != config.model.vae.scaling_factor
@@ -92,10 +94,3 @@ def test_the_scaling_factor_gives_latents_of_deviation_one() -> None:
 def test_spread_items_are_even_and_never_more_than_there_are() -> None:
     assert spread(range(10), 5) == [0, 2, 4, 6, 8]
     assert spread(range(2), 5) == [0, 1]
-
-
-def test_a_grid_has_a_row_a_sample() -> None:
-    columns = [torch.full((2, 3, 4, 5), value, dtype=torch.uint8) for value in (1, 2, 3)]
-    picture = grid(columns)
-    assert picture.shape == (8, 15, 3)
-    assert picture[0, ::5, 0].tolist() == [1, 2, 3]

@@ -1,0 +1,153 @@
+"""`cfld generate`: a source picture and target poses in, pictures out.
+
+cfld generate --source me.jpg --target-pose pose.json --out outputs/me
+cfld generate --source people/ --target-pose 7 8 9 --out outputs/people
+cfld generate --source me.jpg --annotations fashion-resize-annotation-test.csv --target-pose NAME.jpg --out outputs/me
+cfld generate --model models/cfld --data datasets/deepfashion --split test --out outputs/test
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tyro.conf import UseAppendAction
+
+from cfld.config.schema import SamplingConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from cfld.evaluation.generate import Job
+    from cfld.pipeline import CFLDPipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate:
+    """Draw people in target poses, one PNG a pair. Interrupted, the same command goes on where it stopped.
+
+    Either --source and --target-pose, or a whole test set by --data.
+    """
+
+    out: Path
+    """The folder to write; the resolved settings are kept in it as config.json."""
+    model: str = "mannequin"
+    """The bundled model, a model folder, or a hub id."""
+    source: Path | None = None
+    """A picture of a person, or a folder of them."""
+    target_pose: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
+    """Keypoint JSON files, row names of --annotations, or numbers: seeds of mannequin poses."""
+    annotations: Path | None = None
+    """An annotation CSV (name:keypoints_y:keypoints_x) to look target poses up in."""
+    frame: tuple[int, int] = (256, 176)
+    """Height and width of the pictures that the rows of --annotations refer to; Market-1501: 128 64."""
+    data: Path | None = None
+    """A data set folder, whose pairs are drawn (see cfld data)."""
+    split: Literal["train", "test"] = "test"
+    """Which pairs of --data."""
+    skip_missing: bool = False
+    """Leave out pairs of --data whose annotation or picture is missing instead of stopping."""
+    limit: int | None = None
+    """Draw only the first so many pictures."""
+    steps: int = 50
+    """Sampling steps."""
+    pose_guidance_scale: float = 2.0
+    """w_pose of eq. 7."""
+    appearance_guidance_scale: float = 2.0
+    """w_app of eq. 7."""
+    scheduler: str | None = None
+    """ddpm, ddim, dpm++, dpm++-karras, unipc, euler, euler-a, heun or pndm; the model's own by default."""
+    seed: int = 0
+    """Another seed is other noise."""
+    batch: int = 8
+    """Pictures drawn side by side."""
+    device: str | None = None
+    """cpu, cuda, mps; by default what is there."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the weights."""
+
+    def run(self) -> None:
+        from cfld.evaluation.generate import check_folder, generate
+
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"--limit must be at least 1, got {self.limit}")
+        jobs = self._jobs()[: self.limit]
+        check_folder(self.out, self._settings())
+        pipe = open_pipeline(self.model, self.scheduler, self.device, self.dtype)
+        files = generate(pipe, jobs, self._sampling(), self.out, self._settings(), self.batch)
+        print(files[0] if len(files) == 1 else f"{len(files)} pictures in {self.out}")
+
+    def _sampling(self) -> SamplingConfig:
+        return SamplingConfig(
+            steps=self.steps,
+            pose_guidance_scale=self.pose_guidance_scale,
+            appearance_guidance_scale=self.appearance_guidance_scale,
+            scheduler=self.scheduler,
+            seed=self.seed,
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """What decides the pictures; what only decides how fast they come is left out."""
+        from cfld import __version__
+        from cfld.config.io import to_dict
+
+        given = to_dict(self)
+        for name in ("out", "batch", "device", "limit"):
+            del given[name]
+        return {"version": __version__, **given}
+
+    def _jobs(self) -> list[Job]:
+        from cfld.data.registry import detect_dataset, open_dataset
+        from cfld.evaluation.generate import dataset_jobs, picture_jobs, target_poses
+
+        if self.data is not None:
+            if self.source is not None or self.target_pose:
+                raise ValueError("give --data, or --source and --target-pose, not both")
+            kind = detect_dataset(self.data)
+            return dataset_jobs(open_dataset(kind, self.data, self.split, skip_missing=self.skip_missing))
+        if self.source is None or not self.target_pose:
+            raise ValueError("give --source and --target-pose, or --data")
+        texts = [text for texts in self.target_pose for text in texts]
+        return picture_jobs(self.source, target_poses(texts, self.annotations, self.frame))
+
+
+def open_pipeline(
+    model: str, scheduler: str | None = None, device: str | None = None, dtype: str = "float32"
+) -> CFLDPipeline:
+    """The model as the command line's options ask for it.
+
+    Args:
+        model: as in `CFLDPipeline.from_pretrained`.
+        scheduler: a name of `SCHEDULERS`; none = the model's own.
+        device: none = the accelerator where there is one.
+
+    Raises:
+        ValueError: naming the option that is wrong.
+    """
+    import torch
+    from diffusers.utils import logging
+
+    from cfld.diffusion.schedulers import make_scheduler
+    from cfld.pipeline import CFLDPipeline
+
+    logging.disable_progress_bar()
+    pipe = CFLDPipeline.from_pretrained(model, torch_dtype=getattr(torch, dtype))  # `to` with a dtype would warn
+    if scheduler is not None:
+        pipe.scheduler = make_scheduler(scheduler, pipe.scheduler.config)
+    placed: CFLDPipeline = pipe.to(_device(device))
+    return placed
+
+
+def _device(name: str | None) -> torch.device:
+    """The device of that name, or the accelerator where there is one."""
+    import torch
+
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name}: not to be had here ({str(error).splitlines()[0]})") from None

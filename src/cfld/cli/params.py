@@ -1,0 +1,41 @@
+"""`cfld params PRESET`: trainable parameters by component, table 1 of the paper."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Print how many parameters of a preset's model train, component by component (table 1). No weight is allocated."""
+
+    preset: Positional[str]
+    """A preset's name, for example deepfashion-512."""
+    json: bool = False
+    """Print JSON, in parameters."""
+
+    def run(self) -> None:
+        from cfld.config.presets import get_preset
+
+        config = get_preset(self.preset)
+        from cfld.build import count_parameters
+
+        count = count_parameters(config.model, config.unet_weights)
+        if self.json:
+            print(json.dumps({**asdict(count), "total_trainable": count.total_trainable}, indent=2))
+            return
+        rows = {
+            "H_S  source image encoder": count.H_S,
+            "H_A  hybrid-granularity attention": count.H_A,
+            "H_D  perception-refined decoder": count.H_D,
+            "H_P  pose adapter": count.H_P,
+            "     null prompt": count.null_prompt,
+            f"H_N  UNet, trainable ({config.unet_weights})": count.H_N_trainable,
+            "total trainable": count.total_trainable,
+            "H_N  UNet, all": count.H_N,
+        }
+        for name, number in rows.items():
+            print(f"{name:<36} {number:>13,}  {number / 1e6:10.6f} M")

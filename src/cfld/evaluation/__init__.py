@@ -1,0 +1,1 @@
+"""Evaluation: whole sets of generated pictures."""

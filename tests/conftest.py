@@ -1,0 +1,97 @@
+"""What most tests stand on: a tiny CFLD with weights that no zero-initialised layer hides, a person and a pose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from PIL import Image
+
+from cfld.build import Components, build_components, build_vae, unet_arguments
+from cfld.config.presets import tiny_model
+from cfld.config.schema import ModelConfig
+from cfld.data import mannequin
+from cfld.pipeline import CFLDPipeline
+from cfld.poses.keypoints import Keypoints
+
+torch.set_num_threads(1)
+
+
+def random_parts(model: ModelConfig, seed: int = 0) -> Components:
+    """Random weights everywhere: the layers that start at zero get some too, else half the method would go untested."""
+    torch.manual_seed(seed)
+    parts = build_components(model)
+    with torch.no_grad():
+        for module in (parts.conditioner, parts.unet, parts.vae):
+            for parameter in module.eval().requires_grad_(False).parameters():
+                if not parameter.any():
+                    parameter.normal_(0, 0.2)
+    return parts
+
+
+@pytest.fixture
+def make_pipe() -> Callable[..., CFLDPipeline]:
+    """Makes a tiny pipeline that the test may change."""
+
+    def make(model: ModelConfig | None = None, seed: int = 0) -> CFLDPipeline:
+        model = model or tiny_model()
+        pipe = CFLDPipeline(**vars(random_parts(model, seed)), output_size=model.output_size)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def parts() -> Components:
+    """The parts of a tiny CFLD; tests leave them as they are."""
+    return random_parts(tiny_model())
+
+
+@pytest.fixture(scope="session")
+def pipe() -> CFLDPipeline:
+    """A tiny pipeline; tests leave it as it is."""
+    pipe = CFLDPipeline(**vars(random_parts(tiny_model())), output_size=tiny_model().output_size)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture(scope="session")
+def model_folder(pipe: CFLDPipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`pipe` as saved; tests that change it copy it first."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    pipe.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion 1.5 folder, small: the stock classes, and the noise schedule as it is published."""
+    folder = tmp_path_factory.mktemp("sd15")
+    torch.manual_seed(1)
+    UNet2DConditionModel(**unet_arguments(tiny_model().unet)).save_pretrained(folder / "unet")
+    build_vae(tiny_model().vae).save_pretrained(folder / "vae")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        '{"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "beta_end": 0.012, "beta_schedule":'
+        ' "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false,'
+        ' "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null}'
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def person() -> Image.Image:
+    """A picture of a person: uneven in shape, uneven in content."""
+    noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((45, 67), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def poses() -> list[Keypoints]:
+    """Four poses, all joints there."""
+    return [mannequin.keypoints(mannequin.sample_identity(i), mannequin.sample_body_pose(i)) for i in range(4)]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, EulerAncestralDiscreteScheduler
+from torch import Tensor
+
+from cfld.diffusion.guidance import Denoiser
+from cfld.diffusion.sampling import sample
+from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
+from cfld.diffusion.timesteps import sample_timesteps
+
+SHAPE = (2, 4, 8, 8)
+
+
+def true_noise(z_0: Tensor, scheduler: DDIMScheduler) -> Denoiser:
+    """A denoiser that knows the answer."""
+
+    def denoise(z_t: Tensor, t: Tensor) -> Tensor:
+        alpha_bar = scheduler.alphas_cumprod[t]
+        return (z_t - alpha_bar.sqrt() * z_0) / (1 - alpha_bar).sqrt()
+
+    return denoise
+
+
+@pytest.mark.parametrize("steps", [1, 4, 20])
+def test_the_true_noise_leads_back_to_the_picture(steps: int) -> None:
+    scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False)
+    scheduler.set_timesteps(steps)
+    z_0 = torch.randn(SHAPE)
+    found = sample(true_noise(z_0, scheduler), scheduler, scheduler.timesteps, torch.randn(SHAPE))
+    torch.testing.assert_close(found, z_0, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [DDPMScheduler, EulerAncestralDiscreteScheduler])
+def test_a_generator_each_makes_samples_independent(kind: type) -> None:
+    scheduler = kind()
+
+    def run(rows: list[int]) -> Tensor:
+        scheduler.set_timesteps(4)
+        generators = [torch.Generator().manual_seed(row) for row in rows]
+        noise = torch.stack([torch.full(SHAPE[1:], float(row)) for row in rows])
+        return sample(lambda z, _: z * 0.1, scheduler, scheduler.timesteps, noise, generators)
+
+    assert torch.equal(run([1, 5])[1], run([5])[0])
+
+
+def test_on_step_sees_every_step_and_may_change_the_latents() -> None:
+    scheduler = DDIMScheduler()
+    scheduler.set_timesteps(5)
+    seen: list[tuple[int, int]] = []
+
+    def on_step(i: int, t: Tensor, z: Tensor) -> Tensor:
+        seen.append((i, int(t)))
+        return torch.zeros_like(z)
+
+    last = sample(lambda z, _: z, scheduler, scheduler.timesteps, torch.randn(SHAPE), on_step=on_step)
+    assert seen == list(enumerate(scheduler.timesteps.tolist()))
+    assert not last.any()
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers_keep_the_noise_schedule(name: str) -> None:
+    config = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction"
+    ).config
+    scheduler = make_scheduler(name, config)
+    assert scheduler.config.beta_end == 0.012
+    assert scheduler.config.prediction_type == "v_prediction"
+    torch.testing.assert_close(scheduler.alphas_cumprod, DDPMScheduler.from_config(config).alphas_cumprod)
+
+
+def test_unknown_schedulers_are_told_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"no scheduler 'dpm'; there are ddpm, ddim"):
+        make_scheduler("dpm", {})
+
+
+def test_uniform_timesteps_are_uniform() -> None:
+    t = sample_timesteps(100_000, 10, "uniform", torch.Generator().manual_seed(0))
+    assert torch.bincount(t).tolist() == pytest.approx([10_000] * 10, rel=0.05)
+
+
+def test_timesteps_follow_their_generator() -> None:
+    one, two = (sample_timesteps(8, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_unknown_laws_are_told() -> None:
+    with pytest.raises(ValueError, match="cubic"):
+        sample_timesteps(1, law="square")  # type: ignore[arg-type]

@@ -1,0 +1,55 @@
+import numpy as np
+import torch
+
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.render import draw_skeleton, heat_maps, pose_map
+from cfld.poses.skeleton import BONES, JOINT_COLOURS, JOINTS, MIRROR
+
+SPREAD = np.stack([np.linspace(20, 230, 18), np.linspace(20, 150, 18)], axis=1).astype(np.float32)
+
+
+def test_mirror_is_an_involution_that_keeps_the_middle() -> None:
+    assert [MIRROR[MIRROR[joint]] for joint in range(18)] == list(range(18))
+    assert {JOINTS[joint] for joint in range(18) if MIRROR[joint] == joint} == {"nose", "neck"}
+    assert all(JOINTS[MIRROR[j]] == name.replace("right", "left") for j, name in enumerate(JOINTS) if "right" in name)
+
+
+def test_bones_make_one_tree() -> None:
+    reached = {1}
+    for _ in BONES:
+        reached |= {end for bone in BONES for end in bone if reached & set(bone)}
+    assert reached == set(range(18))
+    assert len(BONES) == 17
+    assert len(set(JOINT_COLOURS)) == 18
+
+
+def test_heat_peaks_at_the_joint() -> None:
+    maps = heat_maps(SPREAD, size=(128, 128))
+    for joint, heat in enumerate(maps):
+        peak = np.unravel_index(heat.argmax(), heat.shape)
+        assert peak == (int(SPREAD[joint, 0] / 2), int(SPREAD[joint, 1] * 128 / 176))
+        assert heat.max() == 1
+
+
+def test_missing_joints_leave_no_mark() -> None:
+    yx = SPREAD.copy()
+    yx[[0, 4]] = -1
+    both = pose_map(yx)
+    assert not both[3:][[0, 4]].any()
+    assert both[3:].amax(dim=(1, 2)).sum() == 16
+    assert not pose_map(np.full((18, 2), -1)).any()
+
+
+def test_a_bone_needs_both_ends() -> None:
+    yx = np.full((18, 2), -1, dtype=np.float32)
+    yx[1], yx[0] = (60, 60), (200, 60)
+    with_bone, middle = draw_skeleton(yx), (130, 87)
+    yx[0] = -1
+    assert with_bone[middle].any()
+    assert not draw_skeleton(yx)[middle].any()
+
+
+def test_the_frame_decides_the_scale() -> None:
+    bare = pose_map(SPREAD, frame=(256, 176), size=(64, 32))
+    assert bare.shape == (21, 64, 32)
+    assert torch.equal(bare, pose_map(Keypoints(SPREAD * 2, (512, 352)), frame=(1, 1), size=(64, 32)))
