@@ -1,0 +1,46 @@
+# `make demo` and `make test` do all the set-up on a fresh machine: they need python3 (3.10 to 3.12) and make.
+
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+# Two worker processes on two cores: a thread each, or they wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint format test test-all bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv and install the package into it
+
+demo: $(STAMP) ## one drawn person into several poses, on the bundled model -> outputs/demo.png
+	$(BIN)/python examples/demo.py
+
+lint: $(STAMP) ## ruff, mypy, and the layers of docs/architecture.md
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## let ruff format the code and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(STAMP) ## the tests, without those marked slow
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP) ## all tests
+	$(PYTEST)
+
+bench: $(STAMP) ## how long sampling takes on this machine
+	$(BIN)/python benchmarks/bench_sampling.py
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no python 3.10, 3.11 or 3.12 found; install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	@touch $@
