@@ -36,7 +36,7 @@ test: $(STAMP) ## the tests, without those marked slow
 test-all: $(STAMP) ## all tests
 	$(PYTEST)
 
-bench: $(STAMP) ## how long sampling takes on this machine
+bench: $(STAMP) ## sampling, written plainly against ours (about 20 minutes on two cores)
 	$(BIN)/python benchmarks/bench_sampling.py
 
 $(STAMP): pyproject.toml constraints.txt

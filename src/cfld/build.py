@@ -76,7 +76,8 @@ def build_vae(config: VAEConfig) -> AutoencoderKL:
 
 
 def build_scheduler(config: SchedulerConfig) -> DDPMScheduler:
-    return DDPMScheduler(**asdict(config), clip_sample=False)
+    """`set_alpha_to_one` is for the schedulers made from this one that know it (DDIM): as in Stable Diffusion."""
+    return DDPMScheduler.from_config({**asdict(config), "clip_sample": False, "set_alpha_to_one": False})
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from cfld.config.io import load_object, whole_folder
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
-from cfld.models.folder import load_part as load_part  # training starts with it too
+from cfld.models.folder import load_part
 from cfld.models.swin import SwinTransformer, WindowAttention
 
 CONDITIONER_FILE: Final = "pytorch_model.bin"

@@ -17,13 +17,17 @@ FROM_TORCH_BUILDS = ("nvidia-", "cuda-", "triton")
 """What only some builds of torch bring along; torch pins these itself."""
 
 
+def constraints(environment: dict[str, str] | None = None) -> list[Requirement]:
+    """The lines of constraints.txt that count for the running Python, or for that of `environment`."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+
+
 def pins() -> dict[str, str]:
-    """Name -> version for the running Python."""
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    requirements = [Requirement(line) for line in lines if line]
-    assert all([s.operator for s in requirement.specifier] == ["=="] for requirement in requirements)
-    here = [r for r in requirements if r.marker is None or r.marker.evaluate()]
-    return {canonicalize_name(r.name): next(iter(r.specifier)).version for r in here}
+    """Name -> version."""
+    assert all([s.operator for s in requirement.specifier] == ["=="] for requirement in constraints())
+    return {canonicalize_name(r.name): next(iter(r.specifier)).version for r in constraints()}
 
 
 def dependencies(package: str, extra: str = "") -> list[Requirement]:
@@ -79,10 +83,7 @@ def test_pins_name_no_host() -> None:
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12"])
 def test_every_package_is_pinned_once_for_each_python(version: str) -> None:
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    requirements = [Requirement(line) for line in lines if line]
-    environment = {"python_version": version, "python_full_version": f"{version}.1"}
-    names = [r.name for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+    names = [r.name for r in constraints({"python_version": version, "python_full_version": f"{version}.1"})]
     assert len(names) == len(set(names))
     assert {"torch", "diffusers", "numpy"} <= set(names)
 

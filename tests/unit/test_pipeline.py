@@ -244,7 +244,6 @@ class TestOutput:
         other = make_pipe().to(dtype)
         source = other.encode_source(person)
         assert source.prompt_embeds.dtype == dtype
-        exact = draw(pipe, person, poses[0], output_type="pt")
         image = draw(other, source, poses[0], output_type="pt")
         assert image.float().isfinite().all()
         tolerance = 1e-4 if dtype == torch.float64 else 0.15
@@ -253,7 +252,6 @@ class TestOutput:
             draw(p, person, poses[0], latents=latents, num_inference_steps=1, output_type="pt") for p in (pipe, other)
         )
         assert (a - b).abs().mean() < tolerance
-        assert exact.shape == image.shape
 
     def test_a_source_kept_in_another_format_still_goes(
         self, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]

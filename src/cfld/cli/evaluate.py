@@ -6,10 +6,10 @@ cfld evaluate mannequin-quality --model mannequin --identities 100 --poses 8 --s
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from cfld.cli.generate import open_pipeline
 from cfld.config.schema import SamplingConfig
@@ -32,32 +32,17 @@ class Evaluate:
     """Pictures generated of each."""
     poses_compared: int = 20
     """Poses to tell apart."""
-    steps: int = 50
-    """Sampling steps."""
-    pose_guidance_scale: float = 2.0
-    """w_pose of eq. 7."""
-    appearance_guidance_scale: float = 2.0
-    """w_app of eq. 7."""
-    scheduler: str | None = None
-    """A scheduler's name, as in cfld generate; the model's own by default."""
-    seed: int = 0
-    """Another seed is other people, poses and noise."""
+    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
+    """How pictures are sampled."""
     json: bool = False
     """Print JSON."""
 
     def run(self) -> None:
         from cfld.evaluation.mannequin_quality import mannequin_quality
 
-        sampling = SamplingConfig(
-            steps=self.steps,
-            pose_guidance_scale=self.pose_guidance_scale,
-            appearance_guidance_scale=self.appearance_guidance_scale,
-            scheduler=self.scheduler,
-            seed=self.seed,
-        )
-        pipe = open_pipeline(self.model, self.scheduler)
+        pipe = open_pipeline(self.model, self.sampling.scheduler)
         pipe.set_progress_bar_config(disable=True)
-        figures = asdict(mannequin_quality(pipe, sampling, self.identities, self.poses, self.poses_compared))
+        figures = asdict(mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared))
         if self.json:
             print(json.dumps(figures, indent=2))
             return

@@ -8,11 +8,11 @@ cfld generate --model models/cfld --data datasets/deepfashion --split test --out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import UseAppendAction
+from tyro.conf import OmitArgPrefixes, UseAppendAction
 
 from cfld.config.schema import SamplingConfig
 
@@ -50,16 +50,8 @@ class Generate:
     """Leave out pairs of --data whose annotation or picture is missing instead of stopping."""
     limit: int | None = None
     """Draw only the first so many pictures."""
-    steps: int = 50
-    """Sampling steps."""
-    pose_guidance_scale: float = 2.0
-    """w_pose of eq. 7."""
-    appearance_guidance_scale: float = 2.0
-    """w_app of eq. 7."""
-    scheduler: str | None = None
-    """ddpm, ddim, dpm++, dpm++-karras, unipc, euler, euler-a, heun or pndm; the model's own by default."""
-    seed: int = 0
-    """Another seed is other noise."""
+    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
+    """How pictures are sampled."""
     batch: int = 8
     """Pictures drawn side by side."""
     device: str | None = None
@@ -74,28 +66,19 @@ class Generate:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
         jobs = self._jobs()[: self.limit]
         check_folder(self.out, self._settings())
-        pipe = open_pipeline(self.model, self.scheduler, self.device, self.dtype)
-        files = generate(pipe, jobs, self._sampling(), self.out, self._settings(), self.batch)
+        pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
+        files = generate(pipe, jobs, self.sampling, self.out, self._settings(), self.batch)
         print(files[0] if len(files) == 1 else f"{len(files)} pictures in {self.out}")
-
-    def _sampling(self) -> SamplingConfig:
-        return SamplingConfig(
-            steps=self.steps,
-            pose_guidance_scale=self.pose_guidance_scale,
-            appearance_guidance_scale=self.appearance_guidance_scale,
-            scheduler=self.scheduler,
-            seed=self.seed,
-        )
 
     def _settings(self) -> dict[str, Any]:
         """What decides the pictures; what only decides how fast they come is left out."""
         from cfld import __version__
         from cfld.config.io import to_dict
 
-        given = to_dict(self)
-        for name in ("out", "batch", "device", "limit"):
+        given = {**to_dict(self), **to_dict(self.sampling), "version": __version__}
+        for name in ("out", "batch", "device", "limit", "sampling"):
             del given[name]
-        return {"version": __version__, **given}
+        return given
 
     def _jobs(self) -> list[Job]:
         from cfld.data.registry import detect_dataset, open_dataset

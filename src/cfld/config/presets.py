@@ -214,7 +214,7 @@ def mannequin() -> TrainConfig:
         init_from="runs/mannequin-vae/model",
         optim=OptimConfig(learning_rate=6e-4, warmup_steps=100, decay_at=0.8, max_grad_norm=1.0),
         batch_size=8,
-        max_steps=4000,
+        max_steps=3400,
         unet_weights="all",
         timestep_law="uniform",
         condition_dropout=0.1,

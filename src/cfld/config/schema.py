@@ -188,10 +188,12 @@ class SamplingConfig:
     """How pictures are sampled (section 3.3)."""
 
     steps: int = 50
+    """Sampling steps."""
     pose_guidance_scale: float = 2.0
     """w_pose of eq. 7."""
     appearance_guidance_scale: float = 2.0
     """w_app of eq. 7."""
     scheduler: str | None = None
-    """A name of `diffusion.schedulers.SCHEDULERS`; none = the model's own."""
+    """ddpm, ddim, dpm++, dpm++-karras, unipc, euler, euler-a, heun or pndm; the model's own by default."""
     seed: int = 0
+    """Another seed is other noise."""

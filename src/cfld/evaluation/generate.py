@@ -253,6 +253,7 @@ def _target_pose(text: str, rows: dict[str, Keypoints]) -> tuple[str, Keypoints]
 
 def _pictures(source: Path) -> list[Path]:
     if not source.is_dir():
+        read_image(source)  # what cannot be read is told before a model is loaded
         return [source]
     endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files = sorted(

@@ -214,6 +214,6 @@ def relative_position_index(window: int) -> Tensor:
 def shifted_window_mask(side: int, window: int, shift: int) -> Tensor:
     """float32 (windows, window^2, window^2): -100 between tokens that only the cyclic shift made neighbours."""
     band = torch.zeros(side)
-    band[-window:-shift], band[-shift:] = 1, 2
-    region = split_windows((3 * band[:, None] + band[None])[None, ..., None], window).squeeze(-1)
+    band[-shift:] = 1
+    region = split_windows((2 * band[:, None] + band[None])[None, ..., None], window).squeeze(-1)
     return torch.where(region[:, :, None] == region[:, None], 0.0, -100.0)

@@ -12,11 +12,12 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
 from cfld import build
 from cfld.config.schema import DataConfig, ModelConfig, TrainConfig
-from cfld.convert import load_part, load_scheduler
+from cfld.convert import load_scheduler
 from cfld.data import PoseDataset, open_dataset
 from cfld.data.mannequin_dataset import MannequinDataset
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
+from cfld.models.folder import load_part
 
 
 def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseDataset:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_a_picture_depends_on_its_pair_alone(pipe: CFLDPipeline, jobs: list[Job]
     begun = generate(pipe, jobs[:3], SAMPLING, tmp_path / "resumed", SETTINGS, batch=2)
     begun[1].unlink()
     assert_same(pixels(generate(pipe, jobs, SAMPLING, tmp_path / "resumed", SETTINGS, batch=3)), whole)
+
+
+def test_each_pair_and_each_seed_has_noise_of_its_own(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+    twins = [jobs[0], replace(jobs[0], name="twin")]
+    first, twin = pixels(generate(pipe, twins, SAMPLING, tmp_path / "out", SETTINGS)).values()
+    (other,) = pixels(
+        generate(pipe, jobs[:1], SamplingConfig(steps=2, seed=4), tmp_path / "other", {"seed": 4})
+    ).values()
+    assert np.abs(first - twin).max() > 10
+    assert np.abs(first - other).max() > 10
 
 
 def test_what_is_there_is_not_drawn_again(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
