@@ -1,0 +1,51 @@
+"""The model that comes with the package: small enough, and good enough that a change which breaks it is seen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from safetensors import safe_open
+
+from cfld.config.schema import SamplingConfig
+from cfld.evaluation.mannequin_quality import MannequinQuality, mannequin_quality
+from cfld.pipeline import BUNDLED, CFLDPipeline
+
+MANNEQUIN = BUNDLED / "mannequin"
+PEOPLE, POSES, POSES_COMPARED = 10, 2, 6
+
+
+@pytest.fixture(scope="module")
+def quality() -> MannequinQuality:
+    pipe = CFLDPipeline.from_pretrained("mannequin")
+    pipe.set_progress_bar_config(disable=True)
+    return mannequin_quality(pipe, SamplingConfig(steps=20, scheduler=None, seed=5), PEOPLE, POSES, POSES_COMPARED)
+
+
+def test_weights_are_float16_and_at_most_25_mb() -> None:
+    files = sorted(MANNEQUIN.rglob("*"))
+    assert sum(file.stat().st_size for file in files if file.is_file()) <= 25_000_000
+    weights = [file for file in files if file.suffix == ".safetensors"]
+    assert len(weights) == 3
+    for file in weights:
+        with safe_open(file, framework="pt") as tensors:
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
+        assert kinds == {"F16"}
+
+
+def test_it_is_a_diffusers_folder_with_the_training_configuration_beside_it() -> None:
+    index = json.loads((MANNEQUIN / "model_index.json").read_text())
+    assert index["conditioner"] == ["cfld.models.conditioner", "Conditioner"]
+
+
+def test_it_follows_the_pose(quality: MannequinQuality) -> None:
+    assert quality.pose_top1 >= 0.6  # chance is 1/6
+
+
+def test_it_carries_the_colours(quality: MannequinQuality) -> None:
+    assert quality.identity_top1 >= 0.5  # chance is 1/10
+    assert quality.psnr > max(quality.psnr_source, quality.psnr_mean)
+
+
+def test_its_vae_keeps_the_picture(quality: MannequinQuality) -> None:
+    assert quality.vae_psnr >= 20
