@@ -1,12 +1,12 @@
 """The published sampling, written plainly, against `CFLDPipeline`: same weights, same noise, one run.
 
-    python benchmarks/bench_sampling.py                      # both models; about 20 minutes on two cores
-    python benchmarks/bench_sampling.py --models mannequin   # a minute
+    python benchmarks/bench_sampling.py                      # both models; about 6 minutes on two cores
+    python benchmarks/bench_sampling.py --models mannequin   # two minutes
 
-Plain: each pair encodes its source and its pose anew; each step sends all three branches of eq. 7 through the UNet and
-copies every residual and bias for it, since the UNet takes items off the list that it is handed. Times are medians of
-alternating runs in this process; peak memory is that of a fresh process each. The table is kept as JSON in
-`benchmarks/results/`.
+Plain: each pair encodes its source and its pose anew; each step sends all three branches of eq. 7 through the UNet, as
+one batch of all pairs, and copies every residual and bias for it, since the UNet takes items off the list that it is
+handed. Times are medians of alternating runs in this process; peak memory is that of a fresh process each (read from
+Linux' /proc). The table is kept as JSON in `benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -92,30 +91,29 @@ def make_problem(name: str, poses: int, steps: int) -> Problem:
 @torch.no_grad()
 def plain(problem: Problem) -> Tensor:
     """The published algorithm: all three branches at every step, everything handed over afresh, nothing kept."""
-    pipe, results = problem.pipe, []
-    scheduler = copy.deepcopy(pipe.scheduler)
-    for pose, z in zip(problem.poses.split(1), problem.latents.split(1), strict=True):
-        conditioning = pipe.conditioner(problem.source, pose)
-        null = pipe.conditioner.null(1).prompt_embeds
-        prompts = torch.cat([null, null, conditioning.prompt_embeds])
-        residuals = [torch.cat([torch.zeros_like(f), f, f]) for f in conditioning.pose_features]
-        biases = {
-            n: torch.cat([torch.zeros_like(b), torch.zeros_like(b), b]) for n, b in conditioning.query_bias.items()
-        }
-        scheduler.set_timesteps(problem.steps)
-        generator = torch.Generator().manual_seed(0)
-        for t in scheduler.timesteps:
-            eps_0, eps_pose, eps_full = pipe.unet(
-                torch.cat([z, z, z]),
-                t,
-                encoder_hidden_states=prompts,
-                cross_attention_kwargs={"query_bias": copy.deepcopy(biases)},
-                down_intrablock_additional_residuals=copy.deepcopy(residuals),
-            ).sample.chunk(3)
-            eps = eps_0 + W_POSE * (eps_pose - eps_0) + W_APP * (eps_full - eps_pose)
-            z = scheduler.step(eps, t, z, generator=generator).prev_sample
-        results.append(z)
-    return torch.cat(results)
+    pipe, z, pairs = problem.pipe, problem.latents, len(problem.poses)
+    conditioning = pipe.conditioner(problem.source.repeat(pairs, 1, 1, 1), problem.poses)
+    null = pipe.conditioner.null(pairs).prompt_embeds
+    prompts = torch.cat([null, null, conditioning.prompt_embeds])
+    residuals = [torch.cat([torch.zeros_like(f), f, f]) for f in conditioning.pose_features]
+    biases = {n: torch.cat([torch.zeros_like(b), torch.zeros_like(b), b]) for n, b in conditioning.query_bias.items()}
+    scheduler, generators = copy.deepcopy(pipe.scheduler), make_generators(pairs)
+    scheduler.set_timesteps(problem.steps)
+    for t in scheduler.timesteps:
+        eps_0, eps_pose, eps_full = pipe.unet(
+            torch.cat([z, z, z]),
+            t,
+            encoder_hidden_states=prompts,
+            cross_attention_kwargs={"query_bias": copy.deepcopy(biases)},
+            down_intrablock_additional_residuals=copy.deepcopy(residuals),
+        ).sample.chunk(3)
+        eps = eps_0 + W_POSE * (eps_pose - eps_0) + W_APP * (eps_full - eps_pose)
+        z = scheduler.step(eps, t, z, generator=generators).prev_sample
+    return z
+
+
+def make_generators(count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(i) for i in range(count)]
 
 
 def ours(problem: Problem) -> Tensor:
@@ -127,7 +125,7 @@ def ours(problem: Problem) -> Tensor:
         num_inference_steps=problem.steps,
         pose_guidance_scale=W_POSE,
         appearance_guidance_scale=W_APP,
-        generator=[torch.Generator().manual_seed(0) for _ in problem.poses],
+        generator=make_generators(len(problem.poses)),
         latents=problem.latents,
         output_type="latent",
     ).images
@@ -178,15 +176,23 @@ def compare(name: str, poses: int, steps: int, repeats: int) -> dict[str, object
     }
 
 
-def peak_memory(name: str, way: str, poses: int, steps: int) -> int:
-    """MiB of resident memory that a fresh process takes at most, the weights included."""
+def peak_memory(name: str, way: str, poses: int, steps: int) -> dict[str, int]:
+    """MiB of resident memory in a fresh process: the peak while sampling, and how far it lies above the weights."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure_memory, (name, way, poses, min(steps, 2)))
 
 
-def _measure_memory(name: str, way: str, poses: int, steps: int) -> int:
-    WAYS[way](make_problem(name, poses, steps))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def _measure_memory(name: str, way: str, poses: int, steps: int) -> dict[str, int]:
+    problem = make_problem(name, poses, steps)
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak counts from here on
+    before = _resident("VmRSS")
+    WAYS[way](problem)
+    return {"peak": _resident("VmHWM"), "above_weights": _resident("VmHWM") - before}
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(field))) // 1024
 
 
 def hardware() -> dict[str, object]:

@@ -186,6 +186,8 @@ def mannequin_vae() -> TrainConfig:
     """The autoencoder of the bundled model, trained from nothing on drawn pictures.
 
     Command: `cfld train mannequin-vae --out runs/mannequin-vae`
+    Cost: 30 minutes on one thread of a two-core AVX-512 machine (bf16, other work beside it).
+    Reached: 25.97 dB through the autoencoder alone (`vae_psnr` of `mannequin`).
     """
     return TrainConfig(
         stage="vae",
@@ -206,7 +208,11 @@ def mannequin_vae() -> TrainConfig:
 def mannequin() -> TrainConfig:
     """The bundled model, on the autoencoder of `mannequin-vae`; nothing in it is pretrained, so all of the UNet trains.
 
-    Command: `cfld train mannequin --out runs/mannequin`
+    Command: `cfld train mannequin --out runs/mannequin`, then in Python
+    `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
+    Cost: 5 minutes for the latents and 55 for 3,400 steps, on one thread as above.
+    Reached, by `cfld evaluate mannequin-quality --identities 40 --poses 4 --seed 1`: PSNR 18.71 dB (the source as it
+    is: 13.81, the mean picture: 16.25), the right person among 40 in 74.4 %, the right pose among 20 in 100 %.
     """
     return TrainConfig(
         model=mannequin_model(),
