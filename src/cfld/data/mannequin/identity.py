@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -125,6 +126,7 @@ class Identity:
     backdrop: float
 
 
+@lru_cache(maxsize=128)
 def sample_identity(seed: int) -> Identity:
     """The person of this seed: the same on every machine."""
     rng = np.random.default_rng([_checked(seed), 1])
