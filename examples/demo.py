@@ -18,6 +18,7 @@ from cfld import CFLDPipeline
 from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.data.mannequin import sample_body_pose
 from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.data.transforms import to_picture
 
 
 def main(
@@ -62,7 +63,7 @@ def main(
 
 
 def picture(people: MannequinDataset, name: str) -> Image.Image:
-    return Image.fromarray(people.image(name).permute(1, 2, 0).numpy())
+    return to_picture(people.image(name))
 
 
 if __name__ == "__main__":

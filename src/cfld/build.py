@@ -39,6 +39,8 @@ def build_conditioner(config: ConditionerConfig) -> Conditioner:
 
 
 def build_unet(config: UNetConfig) -> UNet2DConditionModel:
+    if odd := [width for width in config.block_out_channels if width % config.num_heads]:
+        raise ValueError(f"the UNet's channels must be divisible by its {config.num_heads} heads, got {odd[0]}")
     unet = UNet2DConditionModel(**unet_arguments(config))
     hybrid_granularity_attention.install(unet)
     return unet

@@ -67,7 +67,7 @@ class CFLDPipeline(DiffusionPipeline):
             ValueError: if the parts' dimensions do not fit together.
         """
         super().__init__()
-        _check_fit(conditioner, unet, vae)
+        check_fit(conditioner, unet, vae)
         hybrid_granularity_attention.install(unet)
         self.register_modules(conditioner=conditioner, unet=unet, vae=vae, scheduler=scheduler)
         self.register_to_config(output_size=tuple(output_size))
@@ -267,7 +267,8 @@ def _load_models(folder: Path, dtype: Any = None, torch_dtype: Any = None, **opt
     return {**loaded, **options}
 
 
-def _check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:
+def check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:
+    """Raises ValueError naming the dimensions in which the parts do not fit together."""
     c, u = conditioner.config, unet.config
     pairs = {
         "prompt_dim and the UNet's cross_attention_dim": (c.prompt_dim, u.cross_attention_dim),

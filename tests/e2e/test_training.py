@@ -111,6 +111,31 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["tiny", "--config.model.vae.sample-size", "60"], "model.vae.sample_size must be 64"),
+        (["tiny", "--config.model.unet.prompt-dim", "20"], "prompt_dim and the UNet's cross_attention_dim (16 and 20)"),
+        (["tiny", "--config.model.unet.num-heads", "3"], "divisible by its 3 heads, got 8"),
+        (["tiny", "--config.condition-dropout", "3"], "condition_dropout is a chance, from 0 to 1, got 3.0"),
+        (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
+        (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
+    ],
+)
+def test_numbers_that_do_not_fit(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told in fails(capsys, ["train", *options, "--out", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_fails_does_not_claim_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "tiny", "--out", str(tmp_path / "run"), *SMALL, "--config.max-steps", "1"]
+    assert "no model to start from" in fails(capsys, [*command, "--config.init-from", str(tmp_path / "nowhere")])
+    main(command)
+    assert (tmp_path / "run" / "model" / "model_index.json").is_file()
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The system refuses files beyond a size, after the first checkpoint."""
     command = ["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.checkpoint-every", "1"]

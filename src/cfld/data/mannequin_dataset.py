@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,6 +24,7 @@ from cfld.data.deepfashion import LAYOUT
 from cfld.data.folder import FolderDataset
 from cfld.data.lists import Layout, write_annotations, write_names, write_pairs
 from cfld.data.preparation import PrepareReport, replacing
+from cfld.data.transforms import to_picture
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.types import PosePair
 
@@ -191,7 +191,7 @@ def _file(out: Path, dataset: MannequinDataset, name: str) -> Path:
 
 
 def _draw(dataset: MannequinDataset, name: str, path: Path) -> None:
-    picture = Image.fromarray(dataset.image(name).permute(1, 2, 0).numpy())
+    picture = to_picture(dataset.image(name))
     with replacing(path) as temporary:
         picture.save(temporary, format="JPEG", quality=JPEG_QUALITY)
 

@@ -24,7 +24,7 @@ from cfld.config.schema import SamplingConfig
 from cfld.data import mannequin
 from cfld.data.base import PoseDataset
 from cfld.data.lists import read_annotations
-from cfld.data.transforms import read_image
+from cfld.data.transforms import read_image, to_picture
 from cfld.inputs import check_sampling
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints, load_keypoints
@@ -188,7 +188,7 @@ def _noise_seed(job: Job, sampling: SamplingConfig) -> int:
 
 
 def _reader(dataset: PoseDataset, name: str) -> Callable[[], Image.Image]:
-    return lambda: Image.fromarray(dataset.image(name).permute(1, 2, 0).numpy())
+    return lambda: to_picture(dataset.image(name))
 
 
 def _save_png(image: Image.Image, path: Path) -> None:

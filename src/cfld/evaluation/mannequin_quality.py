@@ -20,6 +20,7 @@ from cfld.config.schema import SamplingConfig
 from cfld.data import mannequin
 from cfld.data.mannequin_dataset import MannequinDataset
 from cfld.data.transforms import resize
+from cfld.inputs import check_sampling
 from cfld.pipeline import CFLDPipeline
 
 Pictures = NDArray[np.floating[Any]]
@@ -67,6 +68,7 @@ def mannequin_quality(
     """
     if identities < 2 or poses < 1 or poses_compared < max(2, poses):
         raise ValueError(f"cannot compare {identities} people in {poses} of {poses_compared} poses; need two of each")
+    check_sampling(sampling.steps, sampling.pose_guidance_scale, sampling.appearance_guidance_scale)
     size = tuple(pipe.config.output_size)
     people, source_poses, target_poses = draw_seeds(identities, poses_compared, sampling.seed)
     truth = np.stack([[_draw(person, pose, size) for pose in target_poses] for person in tqdm(people, "drawing")])

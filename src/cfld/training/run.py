@@ -84,8 +84,10 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
         ValueError: for a configuration, a data set, a model or a folder that does not do.
     """
     check_numbers(config)
-    claim_folder(out, config, write=accelerator.is_main_process)
+    check_sizes(config)
+    claim_folder(out, config, write=False)
     stage = STAGES[config.stage](config, out, accelerator)
+    claim_folder(out, config, write=accelerator.is_main_process)  # only now: a start that fails claims nothing
     stage.objective.train()
     parameters = {name: p for name, p in stage.objective.named_parameters() if p.requires_grad}
     model, optimizer = accelerator.prepare(stage.objective, make_optimizer(list(parameters.values()), config.optim))
@@ -138,8 +140,24 @@ def total_steps(config: TrainConfig, samples: int, processes: int) -> int:
     return round(config.epochs * max(1, samples // (config.batch_size * config.accumulation * processes)))
 
 
+def check_sizes(config: TrainConfig) -> None:
+    """Raises ValueError for pictures and crops that the VAE or the source encoder cannot take."""
+    model, scale = config.model, 2 ** (len(config.model.vae.block_out_channels) - 1)
+    wanted = model.conditioner.source_size // model.conditioner.patch_size * scale
+    if config.stage == "cfld" and model.vae.sample_size != wanted:
+        raise ValueError(
+            f"model.vae.sample_size must be {wanted}, as the source encoder has it, got {model.vae.sample_size}"
+        )
+    for side in (model.vae.sample_size, config.crop or scale):
+        if side % scale or not 0 < side <= model.vae.sample_size:
+            raise ValueError(f"the VAE needs pictures and crops divisible by {scale}, at most whole, got {side}")
+
+
 def check_numbers(config: TrainConfig) -> None:
-    """Raises ValueError for a batch or a length of the run below 1."""
+    """Raises ValueError for a batch or a length of the run below 1, and for a chance that is none."""
+    for name in ("condition_dropout", "flip"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise ValueError(f"{name} is a chance, from 0 to 1, got {getattr(config, name)}")
     for name in ("batch_size", "accumulation", "max_steps"):
         value = getattr(config, name)
         if value is not None and value < 1:

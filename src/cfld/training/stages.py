@@ -20,7 +20,7 @@ from cfld.convert import save_model
 from cfld.data import PoseDataset
 from cfld.data.transforms import to_picture, to_uint8
 from cfld.models.unet import freeze_except
-from cfld.pipeline import CFLDPipeline
+from cfld.pipeline import CFLDPipeline, check_fit
 from cfld.poses.render import pose_map
 from cfld.training.batches import PairSamples, PictureSamples, square
 from cfld.training.latent_cache import (
@@ -72,6 +72,7 @@ class CFLDStage:
         self.config, self.accelerator = config, accelerator
         self.data = open_data(config.data, "train", config.model.output_size)
         self.parts = starting_parts(config)
+        check_fit(self.parts.conditioner, self.parts.unet, self.parts.vae)
         self.parts.vae.requires_grad_(False).eval().to(accelerator.device)
         freeze_except(self.parts.unet, config.unet_weights)
         if config.gradient_checkpointing:
