@@ -117,8 +117,9 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """Adam and its schedule (section 4.1)."""
+    """Adam and its schedule (section 4.1), or Muon, which needs about half the steps where all of a model trains."""
 
+    optimizer: Literal["adam", "muon"] = "adam"
     learning_rate: float = 1.12e-4
     """5e-7 times the batch in the paper (224)."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -129,6 +130,8 @@ class OptimConfig:
     decay_at: float = 0.5
     """Share of the run after which the learning rate is multiplied by decay_by: epoch 50 of 100."""
     decay_by: float = 0.1
+    decay: Literal["step", "linear"] = "step"
+    """`step`: all at once, as in the paper. `linear`: on a slope that reaches decay_by at the end of the run."""
     max_grad_norm: float | None = None
     """Gradients are clipped to this norm; none in the paper."""
 

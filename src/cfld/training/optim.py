@@ -1,9 +1,10 @@
-"""Adam, its learning rate (section 4.1), and the moving average of the weights."""
+"""Adam (section 4.1) or Muon, the learning rate, and the moving average of the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +13,86 @@ from cfld.config.schema import OptimConfig
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> float:
-    """What the learning rate is multiplied by at `step`, counted from 0: a linear warm-up, later one drop."""
+    """What the learning rate is multiplied by at `step`, counted from 0: a linear warm-up, later a drop or a slope."""
     factor = 1.0
     if step < config.warmup_steps:
         factor = config.warmup_from + (1 - config.warmup_from) * (step + 1) / config.warmup_steps
-    return factor * (config.decay_by if step >= config.decay_at * total_steps else 1.0)
+    begin = config.decay_at * total_steps
+    if step < begin:
+        return factor
+    share = (step - begin) / (total_steps - begin) if config.decay == "linear" else 1.0
+    return factor * (1 - share + share * config.decay_by)
 
 
-def make_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Adam:
-    """Adam over what trains; the fused kernel spares a small model on a CPU a loop over its tensors."""
-    return torch.optim.Adam(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
+    """The optimiser of what trains, by the parameters' names. One learning rate serves all of it."""
+    if config.optimizer == "muon":
+        return Muon(parameters, config)
+    return torch.optim.Adam(  # the fused kernel spares a small model on a CPU a loop over its tensors
+        list(parameters.values()),
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,
     )
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon (Jordan et al., 2024) for the matrices and kernels of layers, AdamW for all else.
+
+    The momentum of a matrix is brought to the nearest one whose singular values are all about 1. Scaled by
+    0.2 sqrt(max(rows, columns)) its entries are as large as Adam's steps (Liu et al., 2025), so both share a rate.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], config: OptimConfig, momentum: float = 0.95, eps: float = 1e-8
+    ) -> None:
+        matrices = {name for name, p in parameters.items() if p.ndim >= 2 and name.split(".")[-1] == "weight"}
+        groups = [
+            {"params": [p for name, p in parameters.items() if (name in matrices) is kind], "orthogonal": kind}
+            for kind in (True, False)
+        ]
+        defaults = {"lr": config.learning_rate, "betas": config.betas, "weight_decay": config.weight_decay}
+        super().__init__([g for g in groups if g["params"]], {**defaults, "momentum": momentum, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        """One step of all that has a gradient."""
+        for group in self.param_groups:
+            direction = self._muon if group["orthogonal"] else self._adam
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.sub_(group["lr"] * direction(weight.grad, self.state[weight], group))
+
+    @staticmethod
+    def _muon(grad: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Tensor:
+        average = state.setdefault("average", torch.zeros_like(grad)).lerp_(grad, 1 - group["momentum"])
+        ahead = grad.lerp(average, group["momentum"]).flatten(1)  # Nesterov
+        return 0.2 * max(ahead.shape) ** 0.5 * orthogonal(ahead).view_as(grad)
+
+    @staticmethod
+    def _adam(grad: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Tensor:
+        beta_1, beta_2 = group["betas"]
+        state["step"] = state.get("step", 0) + 1
+        average = state.setdefault("average", torch.zeros_like(grad)).lerp_(grad, 1 - beta_1)
+        square = state.setdefault("square", torch.zeros_like(grad)).lerp_(grad.square(), 1 - beta_2)
+        deviation = (square / (1 - beta_2 ** state["step"])).sqrt()
+        return average / (1 - beta_1 ** state["step"]) / (deviation + group["eps"])
+
+
+def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """U V^T of a matrix U S V^T, roughly: its singular values come out between about 0.7 and 1.2.
+
+    Newton-Schulz iteration with the quintic that Jordan et al. (2024) chose for speed; (rows, columns), any scale.
+    """
+    X = matrix / (matrix.norm() + 1e-7)
+    if wide := X.shape[0] <= X.shape[1]:
+        X = X.T
+    for _ in range(iterations):
+        A = X.T @ X
+        X = X @ (3.4445 * torch.eye(len(A), device=A.device, dtype=A.dtype) - 4.7750 * A + 2.0315 * A @ A)
+    return X.T if wide else X
 
 
 class WeightAverage:

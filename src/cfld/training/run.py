@@ -90,7 +90,7 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
     claim_folder(out, config, write=accelerator.is_main_process)  # only now: a start that fails claims nothing
     stage.objective.train()
     parameters = {name: p for name, p in stage.objective.named_parameters() if p.requires_grad}
-    model, optimizer = accelerator.prepare(stage.objective, make_optimizer(list(parameters.values()), config.optim))
+    model, optimizer = accelerator.prepare(stage.objective, make_optimizer(parameters, config.optim))
     run = Run(
         config=config,
         out=out,

@@ -1,9 +1,11 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from cfld.config.schema import OptimConfig
-from cfld.training.optim import WeightAverage, learning_rate_factor, make_optimizer
+from cfld.training.optim import WeightAverage, learning_rate_factor, make_optimizer, orthogonal
 
 PAPER = OptimConfig()
 EPOCH = 455
@@ -29,10 +31,64 @@ def test_without_warm_up_the_first_step_has_the_full_rate() -> None:
 def test_the_optimizer_is_adam() -> None:
     """One step by hand: m = (1 - b1) g, v = (1 - b2) g^2, both divided by (1 - b): weight -= lr g / |g|."""
     weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer = make_optimizer([weight], OptimConfig(learning_rate=0.1))
+    optimizer = make_optimizer({"bias": weight}, OptimConfig(learning_rate=0.1))
     weight.grad = torch.tensor([0.5, -3.0])
     optimizer.step()
     torch.testing.assert_close(weight.data, torch.tensor([0.9, -1.9]))
+
+
+def test_a_linear_decay_ends_at_its_share_without_a_jump() -> None:
+    config = OptimConfig(warmup_steps=0, decay="linear", decay_at=0.5, decay_by=0.1)
+    factors = torch.tensor([learning_rate_factor(step, 1000, config) for step in range(1001)])
+    assert factors[500] == 1
+    assert factors[1000] == pytest.approx(0.1)
+    assert (factors.diff() <= 0).all()
+    assert factors.diff().abs().max() < 0.002
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8)])
+def test_orthogonal_keeps_the_singular_vectors_and_brings_the_values_to_one(shape: tuple[int, int]) -> None:
+    U, S, Vh = torch.linalg.svd(torch.randn(shape, generator=torch.Generator().manual_seed(0)), full_matrices=False)
+    result = orthogonal(100 * U @ S.diag() @ Vh)
+    values = U.T @ result @ Vh.T
+    torch.testing.assert_close(values, values.diagonal().diag(), atol=1e-4, rtol=0)
+    assert ((values.diagonal() > 0.6) & (values.diagonal() < 1.3)).all()
+
+
+def test_muon_steps_like_adam_on_what_is_no_matrix_and_by_the_orthogonal_momentum_on_what_is() -> None:
+    torch.manual_seed(0)
+    muon_layer, adam_layer = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+    adam_layer.load_state_dict(muon_layer.state_dict())
+    before, image = muon_layer.weight.detach().clone(), torch.randn(2, 3, 5, 5)
+    muon = make_optimizer(dict(muon_layer.named_parameters()), OptimConfig(learning_rate=0.01, optimizer="muon"))
+    adam = make_optimizer(dict(adam_layer.named_parameters()), OptimConfig(learning_rate=0.01))
+    for layer, optimizer in ((muon_layer, muon), (adam_layer, adam)):
+        layer(image).square().sum().backward()
+        optimizer.step()
+    torch.testing.assert_close(muon_layer.bias, adam_layer.bias)
+    step = (before - muon_layer.weight.detach()).flatten(1)
+    torch.testing.assert_close(step, 0.01 * 0.2 * 27**0.5 * orthogonal(muon_layer.weight.grad.flatten(1)))
+
+
+def test_a_muon_that_goes_on_from_its_state_makes_the_same_steps() -> None:
+    layers, optimizers = [nn.Linear(4, 3), nn.Linear(4, 3)], []
+    layers[1].load_state_dict(layers[0].state_dict())
+    for layer in layers:
+        optimizers.append(make_optimizer(dict(layer.named_parameters()), OptimConfig(optimizer="muon")))
+
+    def step(i: int, x: torch.Tensor) -> None:
+        optimizers[i].zero_grad()
+        layers[i](x).square().sum().backward()
+        optimizers[i].step()
+
+    inputs = torch.randn(4, 5, 4)
+    step(0, inputs[0])
+    layers[1].load_state_dict(layers[0].state_dict())
+    optimizers[1].load_state_dict(copy.deepcopy(optimizers[0].state_dict()))
+    for x in inputs[1:]:
+        step(0, x)
+        step(1, x)
+    assert all(torch.equal(a, b) for a, b in zip(layers[0].parameters(), layers[1].parameters(), strict=True))
 
 
 def test_the_average_follows_its_formula() -> None:
