@@ -1,0 +1,52 @@
+"""Learned perceptual image patch similarity (Zhang et al., 2018), version 0.1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cfld.metrics.networks import Backbone, BackboneKind
+
+
+class LPIPS(nn.Module):
+    """Distance of two pictures: weighted squared differences of unit-length activations of five layers."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, backbone: Backbone, heads: Mapping[str, Tensor]) -> None:
+        """
+        Args:
+            heads: the published linear layers, `lin{i}.model.1.weight` (1, C, 1, 1) for each of the five layers.
+        """
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1))
+        for i in range(len(backbone.channels)):
+            self.register_buffer(f"head{i}", heads[f"lin{i}.model.1.weight"])
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Two (B, 3, H, W) in [-1, 1] -> (B,)."""
+        pairs = zip(self._activations(a), self._activations(b), strict=True)
+        layers = [((f_a - f_b) ** 2 * self.get_buffer(f"head{i}")).sum(dim=1) for i, (f_a, f_b) in enumerate(pairs)]
+        return torch.stack([layer.mean(dim=(1, 2)) for layer in layers]).sum(dim=0)
+
+    def _activations(self, images: Tensor) -> list[Tensor]:
+        """Each (B, C, h, w), of length one along C."""
+        activations = self.backbone((images - self.shift) / self.scale)
+        return [f / (f.square().sum(dim=1, keepdim=True).sqrt() + 1e-10) for f in activations]
+
+
+def published_heads(kind: BackboneKind) -> dict[str, Tensor]:
+    """The linear layers of version 0.1, which torchmetrics ships."""
+    spec = find_spec("torchmetrics")
+    assert spec is not None
+    assert spec.origin is not None
+    file = Path(spec.origin).parent / "functional" / "image" / "lpips_models" / f"{kind}.pth"
+    heads: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    return heads

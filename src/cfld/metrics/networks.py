@@ -1,0 +1,229 @@
+"""Inception-v3, AlexNet and VGG16 as far as metrics need them, with torchvision's names, so that its published weights
+load key by key. Sources: Szegedy et al. 2016; Krizhevsky 2014; Simonyan and Zisserman 2015; pytorch-fid for what
+differs in the TensorFlow port of Inception-v3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+InceptionKind: TypeAlias = Literal["imagenet", "tensorflow"]
+BackboneKind: TypeAlias = Literal["alex", "vgg"]
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+INCEPTION_SIDE: Final = 299
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution of an Inception block: padded to keep the size, unless it has a stride."""
+
+    channels: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+
+    def build(self, channels_in: int) -> BasicConv2d:
+        padding = (0, 0) if self.stride > 1 else (self.kernel[0] // 2, self.kernel[1] // 2)
+        return BasicConv2d(channels_in, self.channels, self.kernel, self.stride, padding)
+
+
+Branch: TypeAlias = "Sequence[Conv | tuple[Conv, Conv]]"
+"""Convolutions in turn; two in a tuple both take the output of the one before."""
+
+
+class BasicConv2d(nn.Module):
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        kernel: tuple[int, int],
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(channels, eps=0.001)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Mixed(nn.Module):
+    """Branches side by side, concatenated in their order; the last one pools."""
+
+    def __init__(
+        self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0
+    ) -> None:
+        """
+        Args:
+            pool_channels: of the 1x1 convolution after the pooling; 0 = none.
+        """
+        super().__init__()
+        self.pool = pool
+        self._paths = {name: self._add(name, channels_in, branch) for name, branch in branches.items()}
+        self.branch_pool = Conv(pool_channels).build(channels_in) if pool_channels else nn.Identity()
+        last = (branch[-1] if isinstance(branch[-1], tuple) else (branch[-1],) for branch in branches.values())
+        self.channels = sum(conv.channels for convs in last for conv in convs) + (pool_channels or channels_in)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = [output for path in self._paths.values() for output in self._run(path, x)]
+        return torch.cat([*outputs, self.branch_pool(self.pool(x))], dim=1)
+
+    def _add(self, name: str, channels_in: int, branch: Branch) -> list[tuple[str, ...]]:
+        """Registers a branch's convolutions under torchvision's names, which are returned."""
+        path: list[tuple[str, ...]] = []
+        for number, step in enumerate(branch, start=1):
+            stem = name if len(branch) == 1 else f"{name}_{number}"
+            convs = step if isinstance(step, tuple) else (step,)
+            names = (stem,) if len(convs) == 1 else (f"{stem}a", f"{stem}b")
+            for conv_name, conv in zip(names, convs, strict=True):
+                self.add_module(conv_name, conv.build(channels_in))
+            channels_in = convs[0].channels
+            path.append(names)
+        return path
+
+    def _run(self, path: list[tuple[str, ...]], x: Tensor) -> list[Tensor]:
+        outputs = [x]
+        for names in path:
+            outputs = [self.get_submodule(name)(outputs[0]) for name in names]
+        return outputs
+
+
+class InceptionV3(nn.Module):
+    """From pictures to the 2048 features before the classifier."""
+
+    def __init__(self, kind: InceptionKind) -> None:
+        """
+        Args:
+            kind: `imagenet`: torchvision's network and weights. `tensorflow`: the network that FID was published
+                with: its average pooling does not count the padding, and its last block takes the maximum instead.
+        """
+        super().__init__()
+        self.kind = kind
+        self.Conv2d_1a_3x3 = BasicConv2d(3, 32, (3, 3), stride=2)
+        self.Conv2d_2a_3x3 = BasicConv2d(32, 32, (3, 3))
+        self.Conv2d_2b_3x3 = BasicConv2d(32, 64, (3, 3), padding=(1, 1))
+        self.Conv2d_3b_1x1 = BasicConv2d(64, 80, (1, 1))
+        self.Conv2d_4a_3x3 = BasicConv2d(80, 192, (3, 3))
+        channels = 192
+        self._blocks = []
+        for name, make in _mixed_blocks(kind).items():
+            block = make(channels)
+            self.add_module(name, block)
+            self._blocks.append(name)
+            channels = block.channels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, 2048). Resized bilinearly to 299 x 299, without antialiasing."""
+        x = F.interpolate(images, size=(INCEPTION_SIDE, INCEPTION_SIDE), mode="bilinear", align_corners=False)
+        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(self._normalise(x))))
+        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
+        x = F.max_pool2d(x, 3, stride=2)
+        for name in self._blocks:
+            x = self.get_submodule(name)(x)
+        return x.mean(dim=(2, 3))
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        if self.kind == "tensorflow":
+            return 2 * x - 1
+        mean, std = (x.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        return x * (std / 0.5) + (mean - 0.5) / 0.5
+
+
+def _mixed_blocks(kind: InceptionKind) -> dict[str, Callable[[int], Mixed]]:
+    """Name -> what makes the block from the number of its input channels, in order."""
+    average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=kind == "imagenet")
+    last = average if kind == "imagenet" else nn.MaxPool2d(3, stride=1, padding=1)
+    halve = nn.MaxPool2d(3, stride=2)
+    return {
+        **{f"Mixed_5{x}": _block(_A, average, pool) for x, pool in zip("bcd", (32, 64, 64), strict=True)},
+        "Mixed_6a": _block(_B, halve),
+        **{f"Mixed_6{x}": _block(_c(c), average, 192) for x, c in zip("bcde", (128, 160, 160, 192), strict=True)},
+        "Mixed_7a": _block(_D, halve),
+        "Mixed_7b": _block(_E, average, 192),
+        "Mixed_7c": _block(_E, last, 192),
+    }
+
+
+def _block(branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0) -> Callable[[int], Mixed]:
+    return lambda channels_in: Mixed(channels_in, branches, pool, pool_channels)
+
+
+_ROW, _COLUMN = (1, 7), (7, 1)
+_FORK: Final = (Conv(384, (1, 3)), Conv(384, (3, 1)))
+_A: Final[dict[str, Branch]] = {
+    "branch1x1": [Conv(64)],
+    "branch5x5": [Conv(48), Conv(64, (5, 5))],
+    "branch3x3dbl": [Conv(64), Conv(96, (3, 3)), Conv(96, (3, 3))],
+}
+_B: Final[dict[str, Branch]] = {
+    "branch3x3": [Conv(384, (3, 3), stride=2)],
+    "branch3x3dbl": [Conv(64), Conv(96, (3, 3)), Conv(96, (3, 3), stride=2)],
+}
+_D: Final[dict[str, Branch]] = {
+    "branch3x3": [Conv(192), Conv(320, (3, 3), stride=2)],
+    "branch7x7x3": [Conv(192), Conv(192, _ROW), Conv(192, _COLUMN), Conv(192, (3, 3), stride=2)],
+}
+_E: Final[dict[str, Branch]] = {
+    "branch1x1": [Conv(320)],
+    "branch3x3": [Conv(384), _FORK],
+    "branch3x3dbl": [Conv(448), Conv(384, (3, 3)), _FORK],
+}
+
+
+def _c(c: int) -> dict[str, Branch]:
+    return {
+        "branch1x1": [Conv(192)],
+        "branch7x7": [Conv(c), Conv(c, _ROW), Conv(192, _COLUMN)],
+        "branch7x7dbl": [Conv(c), Conv(c, _COLUMN), Conv(c, _ROW), Conv(c, _COLUMN), Conv(192, _ROW)],
+    }
+
+
+class Backbone(nn.Module):
+    """The convolutions of AlexNet or VGG16; gives the activations that LPIPS compares."""
+
+    def __init__(self, kind: BackboneKind) -> None:
+        super().__init__()
+        layers = _alexnet() if kind == "alex" else _vgg16()
+        self.features = nn.Sequential(*layers)
+        self._taps = (1, 4, 7, 9, 11) if kind == "alex" else (3, 8, 15, 22, 29)
+        self.channels = tuple(
+            next(layer.out_channels for layer in layers[tap::-1] if isinstance(layer, nn.Conv2d)) for tap in self._taps
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised (B, 3, H, W) -> five (B, C, h, w)."""
+        activations = []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._taps:
+                activations.append(x)
+        return activations
+
+
+def _alexnet() -> list[nn.Module]:
+    return [
+        *(nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)),
+        *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)),
+        *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()),
+    ]
+
+
+def _vgg16() -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    channels_in = 3
+    for repeats, channels in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
+        for _ in range(repeats):
+            layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU()]
+            channels_in = channels
+        layers.append(nn.MaxPool2d(2, stride=2))
+    return layers[:-1]
