@@ -110,7 +110,7 @@ def convert_checkpoint(checkpoint: str | Path, base: str | Path, out: str | Path
 def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, model: ModelConfig) -> None:
     """Where training starts: UNet, VAE and schedule of `base`, H_S from Microsoft's file, the rest random."""
     with whole_folder(out) as folder:
-        conditioner = build.build_conditioner(model.conditioner)
+        conditioner = build.build_conditioner(model.conditioner, model.conditioner_class)
         if swin is not None:
             load_swin(conditioner.source_encoder, swin)
         unet, vae = load_part(UNet2DConditionModel, base, "unet"), load_part(AutoencoderKL, base, "vae")

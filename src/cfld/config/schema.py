@@ -89,6 +89,8 @@ class ModelConfig:
     """A whole CFLD. The paper works on square pictures and squeezes the results to `output_size` afterwards."""
 
     conditioner: ConditionerConfig = field(default_factory=ConditionerConfig)
+    conditioner_class: str = "Conditioner"
+    """The method's, or that of a baseline of table 3 (`build.CONDITIONERS`)."""
     unet: UNetConfig = field(default_factory=UNetConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
@@ -140,8 +142,9 @@ class OptimConfig:
 class TrainConfig:
     """One training run: what is trained on what, and how."""
 
-    stage: Literal["cfld", "vae"] = "cfld"
-    """`cfld`: the method (eq. 6). `vae`: the autoencoder that it stands on, where no pretrained one is to be had."""
+    stage: Literal["cfld", "vae", "base"] = "cfld"
+    """`cfld`: the method (eq. 6). Where nothing pretrained is to be had, `vae`: the autoencoder that it stands on, and
+    `base`: a UNet that draws from words, as Stable Diffusion does."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -166,6 +169,8 @@ class TrainConfig:
     """Chance that the source image is flipped left-right, as H_S sees it."""
     latent_cache: bool = True
     """Encode every picture with the VAE once, before training, instead of at every step."""
+    latents: Path | None = None
+    """Where the encoded pictures are kept, for runs to share; by default in the run's folder."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     gradient_checkpointing: bool = False
     ema_decay: float | None = None

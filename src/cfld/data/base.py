@@ -52,6 +52,14 @@ class PoseDataset(Protocol):
         """The pose in `frame`. Raises ValueError for a picture without annotation."""
 
 
+@runtime_checkable
+class DescribedPictures(Protocol):
+    """A data set that can say in words what its pictures show."""
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """As many for every picture; each a word of `mannequin.WORDS`."""
+
+
 def check_split(split: str) -> str:
     """Returns `split`.
 

@@ -87,6 +87,10 @@ class MannequinDataset:
         """The pose in `frame`."""
         return mannequin.keypoints(*self._person(name), frame=self.frame)
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """What a caption would say of the picture, a word of `mannequin.WORDS` each."""
+        return mannequin.words(*self._person(name))
+
     def seeds(self, name: str) -> tuple[int, int]:
         """The seeds of a picture's person and pose. Another person, another view or another `seed` never has the same.
 

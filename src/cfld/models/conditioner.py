@@ -120,11 +120,19 @@ class Conditioner(ModelMixin, ConfigMixin):
     def encode_source(self, source_image: Tensor) -> SourceConditioning:
         """H_S, H_D, H_A: all that depends on the source alone."""
         features = self.source_encoder(source_image)
-        prompt_embeds = self.prompt_decoder(features[-1])
+        return SourceConditioning(self.coarse_prompt(features), self.fine_biases(features))
+
+    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+        """H_D: f_4 -> (B, Q, D)."""
+        prompt_embeds: Tensor = self.prompt_decoder(features[-1])
+        return prompt_embeds
+
+    def fine_biases(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
+        """H_A: f_1 .. f_3 -> (B, L, C) a biased attention, from the coarsest scale on."""
         scales = reversed(range(len(self.config.unet_channels)))
         inputs = [features[scale] for scale in scales for _ in range(self.config.attentions_per_block)]
-        biases = [encoder(f_l) for encoder, f_l in zip(self.appearance_encoders, inputs, strict=True)]
-        return SourceConditioning(prompt_embeds, dict(zip(self.bias_names, biases, strict=True)))
+        encoders = zip(self.bias_names, self.appearance_encoders, inputs, strict=True)
+        return {name: encoder(f_l) for name, encoder, f_l in encoders}
 
     def encode_pose(self, pose_map: Tensor) -> tuple[Tensor, ...]:
         """H_P: all that depends on the pose alone."""

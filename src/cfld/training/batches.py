@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from cfld.data.base import PoseDataset
+from cfld.data.base import DescribedPictures, PoseDataset
 from cfld.data.transforms import resize, to_model_range
 from cfld.poses.render import pose_map
 from cfld.training.latent_cache import LatentCache
@@ -106,6 +106,34 @@ class PairSamples(Dataset[dict[str, Tensor]]):
 
     def _flipped(self, epoch: int, index: int) -> bool:
         return bool(np.random.default_rng((self.seed, epoch, index)).random() < self.flip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedSamples(Dataset[dict[str, Tensor]]):
+    """Every picture's latents and the words that describe it, for a base UNet."""
+
+    dataset: PoseDataset
+    numbers: Mapping[str, int]
+    latents: LatentCache
+
+    def __len__(self) -> int:
+        return len(self.dataset.names)
+
+    def __getitem__(self, key: Key) -> dict[str, Tensor]:
+        """words: int64 (N,). moments: float16 (2, C, h, w), mean and deviation of the latents."""
+        name = self.dataset.names[key[1]]
+        return {"words": word_numbers(self.dataset, name, self.numbers), "moments": self.latents.moments(name)}
+
+
+def word_numbers(dataset: PoseDataset, name: str, numbers: Mapping[str, int]) -> Tensor:
+    """int64 (N,): the numbers of the words that describe a picture.
+
+    Raises:
+        ValueError: when the data set has no words for its pictures.
+    """
+    if not isinstance(dataset, DescribedPictures):
+        raise ValueError("a base UNet learns from described pictures: drawn people, data.kind mannequin without a root")
+    return torch.tensor([numbers[word] for word in dataset.words(name)])
 
 
 @dataclass(frozen=True, kw_only=True)

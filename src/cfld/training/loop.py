@@ -49,6 +49,11 @@ def train(config: TrainConfig, out: str | Path) -> Path:
         OSError: when a checkpoint or the model cannot be written; the checkpoints that were there still are.
         FloatingPointError: naming the step, when the loss is no number; the last checkpoint is from before.
     """
+    return train_run(config, out).out / "model"
+
+
+def train_run(config: TrainConfig, out: str | Path) -> Run:
+    """As `train`; the run tells whether it came to its last step."""
     accelerator = make_accelerator(config, Path(out))
     try:
         run = prepare(config, Path(out), accelerator)
@@ -59,7 +64,7 @@ def train(config: TrainConfig, out: str | Path) -> Path:
             accelerator.wait_for_everyone()
     finally:
         accelerator.end_training()
-    return run.out / "model"
+    return run
 
 
 def run_steps(run: Run, stop: StopRequest) -> None:

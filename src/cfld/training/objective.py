@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from cfld.diffusion.timesteps import TimestepLaw, sample_timesteps
 from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMeaning, sample_dropout
 from cfld.models.unet import predict_noise
+from cfld.types import Conditioning
 
 
 def add_noise(z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
@@ -29,6 +30,17 @@ def velocity(z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     """v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) z_0 (Salimans and Ho, 2022). Shapes as `add_noise`."""
     signal, noise = _amounts(alpha_bar)
     return signal * eps - noise * z_0
+
+
+def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """What the UNet is to give: `epsilon`, or `v_prediction`. Shapes as `add_noise`.
+
+    Raises:
+        ValueError: for another prediction type.
+    """
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise ValueError(f"prediction_type is epsilon or v_prediction, got {prediction_type!r}")
+    return eps if prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
 
 
 def overall_loss(prediction: Tensor, target: Tensor) -> Tensor:
@@ -60,12 +72,8 @@ class CFLDObjective(nn.Module):
             prediction_type: `epsilon` or `v_prediction`: what the UNet is to give.
             condition_dropout: eta.
 
-        Raises:
-            ValueError: for another prediction type.
         """
         super().__init__()
-        if prediction_type not in ("epsilon", "v_prediction"):
-            raise ValueError(f"prediction_type is epsilon or v_prediction, got {prediction_type!r}")
         self.conditioner, self.unet = conditioner, unet
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
@@ -89,14 +97,49 @@ class CFLDObjective(nn.Module):
         prediction = predict_noise(
             self.unet, add_noise(latents, eps, alpha_bar), t, self.conditioner.drop(conditioning, dropped)
         )
-        return overall_loss(prediction, self._target(latents, eps, alpha_bar))
+        return overall_loss(prediction, training_target(self.prediction_type, latents, eps, alpha_bar))
 
     def _dropped(self, rows: int, device: torch.device) -> DropoutMasks:
         masks = sample_dropout(rows, self.condition_dropout, self.dropout_meaning)
         return DropoutMasks(masks.prompt.to(device), masks.bias.to(device), masks.pose.to(device))
 
-    def _target(self, z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
-        return eps if self.prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
+
+class BaseObjective(nn.Module):
+    """A UNet that draws from words: eq. 1 noise, uniform t, words left out now and then. Draws as `CFLDObjective`.
+
+    Attributes:
+        embedding: (words + 1, D); row 0, the empty word, stands where words are left out.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        vocabulary: int,
+        alphas_cumprod: Tensor,
+        *,
+        prediction_type: str = "epsilon",
+        condition_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.unet = unet
+        self.embedding = nn.Embedding(vocabulary, unet.config.cross_attention_dim)
+        self.alphas_cumprod: Tensor
+        self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
+        self.prediction_type, self.condition_dropout = prediction_type, condition_dropout
+
+    def forward(self, words: Tensor, latents: Tensor) -> Tensor:
+        """
+        Args:
+            words: int64 (B, N), numbers of `mannequin.WORDS`.
+            latents: (B, C, h, w), z_0.
+        """
+        eps = torch.randn(latents.shape, device=latents.device)
+        t = sample_timesteps(len(latents), len(self.alphas_cumprod), "uniform", device=latents.device)
+        told = (torch.rand(len(latents)) >= self.condition_dropout).to(words.device)
+        alpha_bar = self.alphas_cumprod[t]
+        prompt = Conditioning(self.embedding(words * told[:, None]))
+        prediction = predict_noise(self.unet, add_noise(latents, eps, alpha_bar), t, prompt)
+        return overall_loss(prediction, training_target(self.prediction_type, latents, eps, alpha_bar))
 
 
 class VAEObjective(nn.Module):

@@ -1,14 +1,15 @@
-"""What the two stages of training differ in: `CFLDStage` (the method) and `VAEStage` (the autoencoder below it)."""
+"""What the stages of training differ in: `CFLDStage` is the method, `VAEStage` and `BaseStage` what it stands on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import torch
 from accelerate import Accelerator
+from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -18,11 +19,14 @@ from cfld.config.schema import TrainConfig
 from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.convert import save_model
 from cfld.data import PoseDataset
+from cfld.data.mannequin import WORDS
 from cfld.data.transforms import to_picture, to_uint8
-from cfld.models.unet import freeze_except
+from cfld.diffusion.guidance import branch_weights, guided_denoiser
+from cfld.diffusion.sampling import sample
+from cfld.models.unet import freeze_except, predict_noise
 from cfld.pipeline import CFLDPipeline, check_fit
 from cfld.poses.render import pose_map
-from cfld.training.batches import PairSamples, PictureSamples, square
+from cfld.training.batches import DescribedSamples, PairSamples, PictureSamples, square, word_numbers
 from cfld.training.latent_cache import (
     LatentCache,
     build_latent_cache,
@@ -30,14 +34,18 @@ from cfld.training.latent_cache import (
     open_latent_cache,
     sample_moments,
 )
-from cfld.training.objective import CFLDObjective, VAEObjective
+from cfld.training.objective import BaseObjective, CFLDObjective, VAEObjective
 from cfld.training.start import open_data, starting_parts
+from cfld.types import Conditioning
 
 PICTURE_STEPS: Final = 20
 """Sampling steps of the pictures on a sheet."""
 PICTURE_TITLES: Final = ("source", "target pose", "result", "truth")
 SCALE_PICTURES: Final = 256
 """Pictures that an autoencoder's scaling factor is measured on."""
+
+
+Samples: TypeAlias = PairSamples | PictureSamples | DescribedSamples
 
 
 class Stage(Protocol):
@@ -50,7 +58,7 @@ class Stage(Protocol):
     """
 
     objective: nn.Module
-    samples: PairSamples | PictureSamples
+    samples: Samples
 
     @property
     def frozen(self) -> Mapping[str, Tensor]: ...
@@ -87,7 +95,7 @@ class CFLDStage:
             condition_dropout=config.condition_dropout,
             dropout_meaning=config.dropout_meaning,
         )
-        self.samples: PairSamples | PictureSamples = PairSamples(
+        self.samples: Samples = PairSamples(
             dataset=self.data,
             source_size=self.parts.conditioner.config.source_size,
             pose_size=self.parts.conditioner.pose_size,
@@ -143,13 +151,62 @@ class CFLDStage:
 
     def _latent_cache(self, out: Path) -> LatentCache:
         names = [name for pair in self.data.pairs for name in pair]
-        side = self.config.model.vae.sample_size
-        cache = open_latent_cache(out / "latents", self.parts.vae, names, side)
-        if self.accelerator.is_main_process:
-            pictures = NamedPictures(self.data, list(cache.rows), side)
-            build_latent_cache(cache, self.parts.vae, pictures, workers=self.config.data.workers)
-        self.accelerator.wait_for_everyone()
-        return cache
+        return encoded_pictures(self.config, self.data, names, self.parts.vae, out, self.accelerator)
+
+
+class BaseStage:
+    """A UNet that draws from words; its words are forgotten once it is trained."""
+
+    def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator) -> None:
+        self.config, self.accelerator = config, accelerator
+        self.data = open_data(config.data, "train", config.model.output_size)
+        word_numbers(self.data, self.data.names[0], WORDS)
+        self.parts = starting_parts(config)
+        self.parts.vae.requires_grad_(False).eval().to(accelerator.device)
+        self.objective: nn.Module = BaseObjective(
+            self.parts.unet,
+            len(WORDS),
+            self.parts.scheduler.alphas_cumprod,
+            prediction_type=self.parts.scheduler.config.prediction_type,
+            condition_dropout=config.condition_dropout,
+        )
+        latents = encoded_pictures(config, self.data, self.data.names, self.parts.vae, out, accelerator)
+        self.samples: Samples = DescribedSamples(dataset=self.data, numbers=WORDS, latents=latents)
+
+    @property
+    def frozen(self) -> Mapping[str, Tensor]:
+        return {f"vae.{name}": p for name, p in self.parts.vae.named_parameters()}
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            "words": batch["words"],
+            "latents": sample_moments(batch["moments"], self.parts.vae.config.scaling_factor),
+        }
+
+    @torch.no_grad()
+    def pictures(self) -> Image.Image:
+        """Rows of a picture and of what the UNet draws from the words for it."""
+        side, scheduler = self.config.model.vae.sample_size, self.parts.scheduler
+        names = spread(self.data.names, self.config.picture_count)
+        words = torch.stack([word_numbers(self.data, name, WORDS) for name in names]).to(self.accelerator.device)
+        embedding = self.objective.get_submodule("embedding")
+        full, null = (Conditioning(embedding(w)) for w in (words, torch.zeros_like(words)))
+        unet, vae = self.parts.unet, self.parts.vae
+        denoise = guided_denoiser(lambda z, t, c: predict_noise(unet, z, t, c), full, null, branch_weights(2, 2))
+        scheduler.set_timesteps(PICTURE_STEPS)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        noise = torch.randn(len(names), unet.config.in_channels, *[unet.config.sample_size] * 2, generator=generator)
+        z_0 = sample(denoise, scheduler, scheduler.timesteps, noise.to(words.device), generator)
+        made = to_uint8(vae.decode(z_0 / vae.config.scaling_factor).sample)
+        shown = to_uint8(torch.stack([square(self.data.image(name), side) for name in names]))
+        columns = [[to_picture(picture) for picture in batch] for batch in (shown, made)]
+        return contact_sheet(list(zip(*columns, strict=True)), ("picture", "from its words"), cell=(side, side))
+
+    def export(self, folder: Path) -> None:
+        """Writes `unet/`, `vae/` and `scheduler/`; `init_from` takes such a folder."""
+        with whole_folder(folder) as temporary:
+            for name in ("unet", "vae", "scheduler"):
+                getattr(self.parts, name).save_pretrained(temporary / name)
 
 
 class VAEStage:
@@ -162,7 +219,7 @@ class VAEStage:
         if config.gradient_checkpointing:
             self.vae.enable_gradient_checkpointing()
         self.objective: nn.Module = VAEObjective(self.vae, config.kl_weight)
-        self.samples: PairSamples | PictureSamples = PictureSamples(
+        self.samples: Samples = PictureSamples(
             dataset=self.data, picture_size=config.model.vae.sample_size, crop=config.crop, seed=config.seed
         )
         self.frozen: Mapping[str, Tensor] = {}
@@ -194,8 +251,29 @@ class VAEStage:
         return torch.stack([square(self.data.image(name), self.config.model.vae.sample_size) for name in names])
 
 
-STAGES: Final[dict[str, Callable[[TrainConfig, Path, Accelerator], Stage]]] = {"cfld": CFLDStage, "vae": VAEStage}
+STAGES: Final[dict[str, Callable[[TrainConfig, Path, Accelerator], Stage]]] = {
+    "cfld": CFLDStage,
+    "vae": VAEStage,
+    "base": BaseStage,
+}
 """By `TrainConfig.stage`; called with the configuration, the run's folder and the accelerator."""
+
+
+def encoded_pictures(
+    config: TrainConfig,
+    data: PoseDataset,
+    names: Sequence[str],
+    vae: AutoencoderKL,
+    out: Path,
+    accelerator: Accelerator,
+) -> LatentCache:
+    """The named pictures, encoded; what is not there yet is encoded now."""
+    side = config.model.vae.sample_size
+    cache = open_latent_cache(config.latents or out / "latents", vae, names, side)
+    if accelerator.is_main_process:
+        build_latent_cache(cache, vae, NamedPictures(data, list(cache.rows), side), workers=config.data.workers)
+    accelerator.wait_for_everyone()
+    return cache
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from cfld.convert import load_scheduler
 from cfld.data import PoseDataset, open_dataset
 from cfld.data.mannequin_dataset import MannequinDataset
 from cfld.models import hybrid_granularity_attention
-from cfld.models.conditioner import Conditioner
 from cfld.models.folder import load_part
 
 
@@ -52,7 +51,12 @@ def starting_parts(config: TrainConfig) -> build.Components:
         return make()
 
     parts = build.Components(
-        part(Conditioner, "conditioner", lambda: build.build_conditioner(model.conditioner), asdict(model.conditioner)),
+        part(
+            build.conditioner_class(model.conditioner_class),
+            "conditioner",
+            lambda: build.build_conditioner(model.conditioner, model.conditioner_class),
+            asdict(model.conditioner),
+        ),
         part(UNet2DConditionModel, "unet", lambda: build.build_unet(model.unet), build.unet_arguments(model.unet)),
         part(AutoencoderKL, "vae", lambda: build.build_vae(model.vae), _vae_dimensions(model)),
         part(DDPMScheduler, "scheduler", lambda: build.build_scheduler(model.scheduler), asdict(model.scheduler)),

@@ -6,9 +6,11 @@ import torch
 from accelerate import Accelerator
 
 from cfld.config.schema import TrainConfig
+from cfld.data.mannequin import WORDS
+from cfld.data.mannequin_dataset import write_mannequin
 from cfld.models.unet import freeze_except
 from cfld.training.run import make_accelerator
-from cfld.training.stages import CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
+from cfld.training.stages import BaseStage, CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
 
 
 @pytest.fixture
@@ -94,3 +96,46 @@ def test_the_scaling_factor_gives_latents_of_deviation_one() -> None:
 def test_spread_items_are_even_and_never_more_than_there_are() -> None:
     assert spread(range(10), 5) == [0, 2, 4, 6, 8]
     assert spread(range(2), 5) == [0, 1]
+
+
+def test_a_base_unet_is_told_the_words_of_its_picture(
+    config: TrainConfig, tmp_path: Path, accelerator: Accelerator
+) -> None:
+    stage = BaseStage(replace(config, stage="base"), tmp_path, accelerator)
+    sample = stage.samples[0, 1]
+    words = [list(WORDS)[number] for number in sample["words"]]
+    assert words == list(stage.data.words(stage.data.names[1]))  # type: ignore[attr-defined]
+    batch = stage.inputs(torch.utils.data.default_collate([sample, stage.samples[0, 0]]))
+    assert batch["latents"].shape == (2, 4, 8, 8)
+    stage.objective(**batch).backward()
+    assert [name for name, p in stage.objective.named_parameters() if p.grad is None] == []
+
+
+def test_words_that_are_left_out_cannot_matter(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
+    losses = {}
+    for rate in (0.0, 1.0):
+        stage = BaseStage(replace(config, stage="base", condition_dropout=rate), tmp_path, accelerator)
+        latents, losses[rate] = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), []
+        for words in (torch.tensor([[1, 2], [3, 4]]), torch.tensor([[5, 6], [7, 8]])):
+            torch.manual_seed(1)
+            losses[rate].append(stage.objective(words, latents).item())
+    assert losses[1.0][0] == losses[1.0][1]
+    assert losses[0.0][0] != losses[0.0][1]
+
+
+def test_a_base_unet_is_saved_as_a_start_for_the_method(
+    config: TrainConfig, tmp_path: Path, accelerator: Accelerator
+) -> None:
+    stage = BaseStage(replace(config, stage="base"), tmp_path, accelerator)
+    stage.export(tmp_path / "model")
+    method = CFLDStage(replace(config, init_from=str(tmp_path / "model"), unet_weights="kv"), tmp_path, accelerator)
+    saved, taken = stage.parts.unet.state_dict(), method.parts.unet.state_dict()
+    assert all(torch.equal(taken[name], weight) for name, weight in saved.items())
+    assert stage.pictures().width > 0
+
+
+def test_a_base_unet_needs_described_pictures(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
+    write_mannequin(tmp_path / "data", identities=2, poses=2, size=(64, 44))
+    photographs = replace(config.data, root=tmp_path / "data")
+    with pytest.raises(ValueError, match="described pictures"):
+        BaseStage(replace(config, stage="base", data=photographs), tmp_path, accelerator)

@@ -4,11 +4,13 @@
 says where their 18 joints are. Everything follows from the seeds alone.
 """
 
+from cfld.data.mannequin.attributes import WORDS, words
 from cfld.data.mannequin.body import BodyPose, PlacedBody, keypoints, place_joints, sample_body_pose
 from cfld.data.mannequin.draw import render
 from cfld.data.mannequin.identity import Identity, Texture, sample_identity
 
 __all__ = [
+    "WORDS",
     "BodyPose",
     "Identity",
     "PlacedBody",
@@ -18,4 +20,5 @@ __all__ = [
     "render",
     "sample_body_pose",
     "sample_identity",
+    "words",
 ]

@@ -1,0 +1,199 @@
+"""The conditioners of table 3's baselines: each is the method's own with a part taken away or put in its place.
+
+All take the arguments of `Conditioner`, so that one configuration builds them all.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from diffusers import ModelMixin  # noqa: F401  diffusers looks for it in the module of a class that it loads
+from diffusers.models.attention import BasicTransformerBlock
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cfld.models.conditioner import Conditioner
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionModel
+
+
+class AblatedConditioner(Conditioner):
+    """A conditioner that is changed once it is built."""
+
+    @functools.wraps(Conditioner.__init__)  # type: ignore[misc]  # diffusers reads the signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ablate()
+
+    def ablate(self) -> None:
+        """Takes parts away, or puts others in their place."""
+        raise NotImplementedError
+
+    def set_prompt_length(self, tokens: int) -> None:
+        """The null prompt is as long as the prompt."""
+        self.null_prompt = nn.Parameter(torch.randn(1, tokens, self.config.prompt_dim))
+
+
+class PromptConditioner(AblatedConditioner):
+    """B3, and B4 when queries train too: the prompt of H_D, and nothing biases the queries."""
+
+    def ablate(self) -> None:
+        self.appearance_encoders = nn.ModuleList()
+
+    def fine_biases(self, features: Sequence[Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        return {}
+
+
+class MultiScaleConditioner(PromptConditioner):
+    """B1: all tokens of all of H_S's features are the prompt, as the appearance conditions of PIDM and PoCoLD are."""
+
+    def ablate(self) -> None:
+        super().ablate()
+        channels = self.source_encoder.channels
+        self.prompt_decoder = FeaturePrompt(channels, self.config.prompt_dim)  # type: ignore[assignment]
+        f_1_side = self.latent_size[0]
+        sides = [f_1_side // 2**level for level in range(len(channels))]
+        self.set_prompt_length(sum(side**2 for side in sides))
+
+    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+        prompt: Tensor = self.prompt_decoder(features)
+        return prompt
+
+
+class SwinPromptConditioner(AblatedConditioner):
+    """B5: the tokens of f_4 as they are, projected, are the prompt; queries are biased as in the method."""
+
+    def ablate(self) -> None:
+        channels = self.source_encoder.channels
+        self.prompt_decoder = FeaturePrompt(channels[-1:], self.config.prompt_dim)  # type: ignore[assignment]
+        self.set_prompt_length((self.latent_size[0] // 2 ** (len(channels) - 1)) ** 2)
+
+    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+        prompt: Tensor = self.prompt_decoder(features[-1:])
+        return prompt
+
+
+class CLIPConditioner(PromptConditioner):
+    """B2: a CLIP image encoder in place of H_S, its class token through a small mapper as the one-token prompt.
+
+    The mapper is that of Paint by Example (Yang et al., 2023), which the paper names. At the paper's dimensions the
+    encoder is CLIP ViT-L/14 at 224x224; at others it is as wide and deep as H_S would be.
+    """
+
+    def ablate(self) -> None:
+        super().ablate()
+        clip = clip_vision_config(self)
+        self.source_encoder = CLIPEncoder(clip)  # type: ignore[assignment]
+        self.prompt_decoder = ClassTokenMapper(clip.hidden_size, self.config.prompt_dim)  # type: ignore[assignment]
+        self.set_prompt_length(1)
+
+
+class FrozenCLIPConditioner(CLIPConditioner):
+    """B2 with an encoder that keeps its weights: for pretrained ones, see `load_clip`."""
+
+    def ablate(self) -> None:
+        super().ablate()
+        self.source_encoder.requires_grad_(False)
+
+
+class FeaturePrompt(nn.Module):
+    """Feature maps -> the tokens of all of them, normed and projected to the prompt's width."""
+
+    def __init__(self, channels: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in channels)
+        self.projections = nn.ModuleList(nn.Linear(width, dim) for width in channels)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """(B, C_l, H_l, W_l) each -> (B, sum of H_l W_l, D)."""
+        tokens = [feature.flatten(2).transpose(1, 2) for feature in features]
+        parts = zip(tokens, self.norms, self.projections, strict=True)
+        return torch.cat([projection(norm(token)) for token, norm, projection in parts], dim=1)
+
+
+class CLIPEncoder(nn.Module):
+    """transformers' CLIP image encoder, fed as H_S is."""
+
+    MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+    STD: Final = (0.26862954, 0.26130258, 0.27577711)
+    """Of CLIP's training pictures in [0, 1] (Radford et al., 2021)."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.clip = _clip_class()(config)
+        self.side = config.image_size
+
+    def forward(self, source_image: Tensor) -> tuple[Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> the class token as a feature map, (B, C, 1, 1)."""
+        image = F.interpolate(source_image, (self.side, self.side), mode="bicubic", antialias=True, align_corners=False)
+        mean, std = (image.new_tensor(values)[:, None, None] for values in (self.MEAN, self.STD))
+        pooled = self.clip(pixel_values=((image + 1) / 2 - mean) / std).pooler_output
+        return (pooled[:, :, None, None],)
+
+
+class ClassTokenMapper(nn.Module):
+    """Five transformer layers on one token, then the prompt's width."""
+
+    def __init__(self, width: int, dim: int, depth: int = 5) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(BasicTransformerBlock(width, 1, width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.projection = nn.Linear(width, dim)
+
+    def forward(self, token: Tensor) -> Tensor:
+        """(B, C, 1, 1) -> (B, 1, D)."""
+        x = token.flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        return self.projection(self.norm(x))
+
+
+def clip_vision_config(conditioner: Conditioner) -> Any:
+    """CLIP's dimensions beside a conditioner's: ViT-L/14, 224x224, where those are the paper's."""
+    from transformers import CLIPVisionConfig
+
+    c = conditioner.config
+    width, image_size = c.swin_dim * 2 ** (len(c.swin_depths) - 1), c.source_size * 7 // 8
+    return CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=sum(c.swin_depths),
+        num_attention_heads=max(1, width // 64),
+        image_size=image_size,
+        patch_size=max(1, image_size // 16),
+    )
+
+
+def load_clip(conditioner: CLIPConditioner, folder: str) -> None:
+    """Loads pretrained weights, a folder in transformers layout or a hub id (openai/clip-vit-large-patch14).
+
+    Raises:
+        ValueError: when they are not to be had, or of other dimensions.
+    """
+    try:
+        loaded = _clip_class().from_pretrained(folder, use_safetensors=True)
+        conditioner.get_submodule("source_encoder.clip").load_state_dict(loaded.state_dict())
+    except (OSError, RuntimeError, ValueError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise ValueError(f"{folder}: no CLIP image encoder of the dimensions of ViT-L/14 ({told})") from None
+
+
+def _clip_class() -> type[CLIPVisionModel]:
+    try:
+        from transformers import CLIPVisionModel
+    except ImportError:
+        raise ValueError("the baseline B2 needs transformers: pip install 'cfld[ablations]'") from None
+    return CLIPVisionModel
+
+
+ABLATED: Final = (
+    MultiScaleConditioner,
+    CLIPConditioner,
+    FrozenCLIPConditioner,
+    PromptConditioner,
+    SwinPromptConditioner,
+)

@@ -1,0 +1,207 @@
+"""The rows of tables 3 and 5: each trained with one budget, seed and data, then generated, then scored together.
+
+Everything is kept in one folder. Interrupted, the same call goes on where it stopped; what is done is not done again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from cfld.ablations.conditioners import FrozenCLIPConditioner, load_clip
+from cfld.ablations.rows import TABLE_3, TABLE_5
+from cfld.config.io import save_json, to_dict, write_text
+from cfld.config.schema import SamplingConfig, TrainConfig
+from cfld.convert import save_model
+from cfld.data.mannequin_dataset import write_mannequin
+from cfld.data.registry import detect_dataset, open_dataset
+from cfld.evaluation.generate import dataset_jobs, generate
+from cfld.evaluation.images import Folder, Settings, evaluate_images
+from cfld.pipeline import CFLDPipeline
+from cfld.reproduction.results import ResultRow, Results
+from cfld.reproduction.scales import Scale
+from cfld.training.loop import train_run
+from cfld.training.start import starting_parts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """
+    Attributes:
+        data: a data set folder, for a scale that draws no people.
+        init_from: a model folder to start from, for a scale that trains no base.
+        clip: folder or hub id of a pretrained CLIP image encoder for B2.
+        max_steps: of each training, in place of the preset's.
+        weights: the folder of the metrics' networks.
+    """
+
+    data: Path | None = None
+    init_from: str | None = None
+    clip: str | None = None
+    max_steps: int | None = None
+    weights: Path | None = None
+
+
+def reproduce_table3(scale: Scale, out: Path, options: Options = Options()) -> Results:
+    """Trains the six rows and scores them.
+
+    Raises:
+        ValueError: for what is missing, or a folder of other settings.
+        InterruptedError: when a training was asked to stop before its end.
+    """
+    experiment = Experiment(scale, out, options)
+    models = {name: experiment.row(name) for name in TABLE_3}
+    folders = {name: experiment.generate(model, name, scale.sampling) for name, model in models.items()}
+    figures = experiment.score(folders)
+    rows = [
+        ResultRow(
+            name=name,
+            columns={"biasing": row.biasing, "trainable": row.trainable, "prompt": row.prompt},
+            figures=figures[name],
+            paper={"lpips": row.lpips, "ssim": row.ssim},
+        )
+        for name, row in TABLE_3.items()
+    ]
+    return experiment.results("Table 3, ablations", "table3", rows)
+
+
+def reproduce_table5(scale: Scale, out: Path, options: Options = Options()) -> Results:
+    """Generates with the method's row of table 3, trained where it is not there yet, at five guidance settings."""
+    experiment = Experiment(scale, out, options)
+    model = experiment.row("Ours")
+    folders = {
+        name: experiment.generate(model, f"guidance {name}", setting.apply(scale.sampling))
+        for name, setting in TABLE_5.items()
+    }
+    figures = experiment.score(folders)
+    rows = [
+        ResultRow(
+            name=name,
+            columns={"w_pose": f"{row.pose_guidance_scale}", "w_app": f"{row.appearance_guidance_scale}"},
+            figures=figures[name],
+            paper={"fid": row.fid, "lpips": row.lpips, "ssim": row.ssim, "psnr": row.psnr},
+        )
+        for name, row in TABLE_5.items()
+    ]
+    return experiment.results("Table 5, guidance", "table5", rows)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One scale in one folder: what the rows of both tables share."""
+
+    scale: Scale
+    out: Path
+    options: Options
+
+    def row(self, name: str) -> Path:
+        """The trained model of a row of table 3."""
+        config = TABLE_3[name].apply(self.ours)
+        return self._train(self._with_clip(config) if name == "B2" else config, name)
+
+    @cached_property
+    def ours(self) -> TrainConfig:
+        """The training of the method's row. The base UNet is trained first, where the scale has one."""
+        start = self.options.init_from
+        if self.scale.base is not None:
+            start = str(self._train(replace(self.scale.base(), init_from=self._vae()), "base"))
+        config = self.scale.ours()
+        data = config.data if self.options.data is None else replace(config.data, root=self.options.data)
+        return replace(config, data=data, init_from=start)
+
+    @property
+    def training_length(self) -> str:
+        """Of each row, in words."""
+        steps = self.options.max_steps or self.ours.max_steps
+        return f"{self.ours.epochs:g} epochs" if steps is None else f"{steps} steps"
+
+    @cached_property
+    def test_data(self) -> Path:
+        """The folder of the test pairs, drawn where the scale says so."""
+        drawn = self.scale.drawn
+        if drawn is None:
+            if self.options.data is None:
+                raise ValueError("this scale needs a data set; name its folder with --data")
+            return self.options.data
+        size, folder = self.ours.model.output_size, self.out / "data"
+        write_mannequin(folder, identities=drawn.identities, poses=drawn.poses, seed=drawn.seed, size=size)
+        return folder
+
+    def generate(self, model: Path, name: str, sampling: SamplingConfig) -> Path:
+        """The test pairs drawn by a model, in a folder of their own."""
+        folder = self.out / "images" / name.replace(" ", "-").replace(",", "")
+        jobs = dataset_jobs(open_dataset(detect_dataset(self.test_data), self.test_data, "test"))
+        settings = {"model": str(model.relative_to(self.out)), "trained": self.training_length, **to_dict(sampling)}
+        logger.info("generating %s", name)
+        generate(CFLDPipeline.from_pretrained(model), jobs, sampling, folder, settings)
+        return folder
+
+    def score(self, folders: Mapping[str, Path]) -> dict[str, dict[str, float]]:
+        """Figures of each folder by one protocol, and `n`.
+
+        Raises:
+            ValueError: naming the pictures that cannot be read.
+        """
+        settings = Settings(
+            cache=self.out / "statistics", weights=self.options.weights, ground_truth=False, identity="colours"
+        )
+        named = [Folder(name=name, path=path) for name, path in folders.items()]
+        evaluation = evaluate_images(self.test_data, named, settings, self.out / "work")
+        for note in evaluation.notes:
+            logger.warning(note)
+        if evaluation.problems:
+            raise ValueError("; ".join(evaluation.problems))
+        return {row.name: {**row.figures, "n": len(row.pairs)} for row in evaluation.rows}
+
+    def results(self, title: str, name: str, rows: list[ResultRow]) -> Results:
+        """The table, also written as `NAME.md` and `NAME.json`."""
+        settings = {
+            "trained": self.training_length,
+            "sampling steps": self.scale.sampling.steps,
+            "seed": self.ours.seed,
+            "protocol": Settings(cache=self.out).protocol,
+            "n": int(rows[0].figures["n"]),
+        }
+        results = Results(title=title, settings=settings, rows=tuple(rows))
+        write_text(self.out / f"{name}.md", results.to_markdown() + "\n")
+        save_json(results.to_json(), self.out / f"{name}.json")
+        return results
+
+    def _train(self, config: TrainConfig, name: str) -> Path:
+        folder = self.out / "runs" / name
+        config = replace(config, latents=self.out / "latents", max_steps=self.options.max_steps or config.max_steps)
+        logger.info("training %s", name)
+        run = train_run(config, folder)
+        if run.step < run.total_steps:
+            raise InterruptedError(f"{name} stopped at step {run.step} of {run.total_steps}; the same command goes on")
+        return folder / "model"
+
+    def _vae(self) -> str | None:
+        """A folder with the scale's VAE alone, so that nothing else of that model is taken over."""
+        if self.scale.vae is None:
+            return None
+        folder = self.out / "start"
+        if not (folder / "vae").is_dir():
+            shutil.copytree(self.scale.vae / "vae", folder / "vae.part", dirs_exist_ok=True)
+            (folder / "vae.part").rename(folder / "vae")
+        return str(folder)
+
+    def _with_clip(self, config: TrainConfig) -> TrainConfig:
+        """B2's training: with the pretrained encoder where one is named, or a random one that trains."""
+        config = replace(config, model=replace(config.model, conditioner_class=self.scale.clip))
+        if self.options.clip is None:
+            if self.scale.clip == FrozenCLIPConditioner.__name__:
+                raise ValueError("B2 keeps its CLIP encoder frozen at this scale; name a pretrained one with --clip")
+            return config
+        folder = self.out / "start-B2"
+        if not folder.is_dir():
+            parts = starting_parts(config)
+            load_clip(parts.conditioner, self.options.clip)
+            save_model(parts, folder, config.model.output_size)
+        return replace(config, init_from=str(folder))
