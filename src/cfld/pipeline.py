@@ -17,29 +17,22 @@ import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, UNet2DConditionModel
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
 from torch import Tensor
 
-from cfld import inputs
-from cfld.config.io import load_object
+from cfld import build, inputs
 from cfld.data import transforms
+from cfld.diffusion import editing
 from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Pictures, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
-from cfld.models.folder import load_part
 from cfld.models.unet import predict_noise
 from cfld.types import Conditioning, SourceConditioning
 
 BUNDLED: Final = Path(__file__).parent / "assets"
 """Models that come with the package, one folder a name."""
-
-MODELS: Final[dict[str, type[Any]]] = {
-    "conditioner": Conditioner,
-    "unet": UNet2DConditionModel,
-    "vae": AutoencoderKL,
-}
-"""The parts of a model folder that hold weights."""
 
 OnStepEnd: TypeAlias = Callable[["CFLDPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 Generators: TypeAlias = torch.Generator | list[torch.Generator]
@@ -85,8 +78,7 @@ class CFLDPipeline(DiffusionPipeline):
         """
         folder = BUNDLED / model if (BUNDLED / model / "model_index.json").is_file() else Path(model)
         if folder.exists():
-            check_model_folder(folder)
-            options = _load_models(folder, **options)
+            options = build.load_models(folder, **options)
         elif not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", str(model)):
             raise ValueError(f"{model}: no such model folder")
         try:
@@ -176,6 +168,56 @@ class CFLDPipeline(DiffusionPipeline):
         conditioning: Conditioning = self.conditioner(None, maps.to(self._execution_device, self.conditioner.dtype))
         return conditioning
 
+    @torch.no_grad()
+    def transfer_style(
+        self,
+        reference_image: Image.Image,
+        mask: editing.Mask,
+        source_image: Pictures | SourceConditioning,
+        target_pose: Pose | Sequence[Pose] | Conditioning,
+        feather: float = 0.0,
+        paste: bool = False,
+        num_inference_steps: int = 50,
+        pose_guidance_scale: float = 2.0,
+        appearance_guidance_scale: float = 2.0,
+        generator: Generators | None = None,
+        callback_on_step_end: OnStepEnd | None = None,
+    ) -> ImagePipelineOutput:
+        """Draws the source's style into the reference picture where the mask is white (section 4.6).
+
+        Args:
+            reference_image: the picture to edit.
+            mask: white where to generate, black where the reference stays; as large as the reference.
+            source_image: whose style it gets; several make several pictures.
+            target_pose: the reference's own pose.
+            feather: width in pixels of the transition along the inside of the mask's edge; 0 is a hard edge.
+            paste: the result is as large as the reference and keeps its unmasked pixels to the bit; otherwise it is of
+                `output_size`, and unmasked it is the reference as the VAE gives it back.
+            num_inference_steps and what follows: as in the call.
+
+        Returns:
+            an output with `images`, PIL.
+
+        Raises:
+            ValueError: naming the argument that is wrong, also for a mask of another size and an empty one.
+        """
+        inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
+        reference = transforms.to_rgb(reference_image)
+        weights = editing.edge_weights(mask, (reference.height, reference.width), feather)
+        source, pose = _pair_up(self.encode_source(source_image), self.encode_pose(target_pose))
+        noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
+        size = (reference.height, reference.width) if paste else tuple(self.config.output_size)
+        backdrop = transforms.to_tensor(reference)[None] / 255 if paste else self._decode(z_ref, size, "pt")
+        self.scheduler.set_timesteps(num_inference_steps, device=noise.device)
+        region = editing.latent_mask(weights, self.conditioner.latent_size)
+        masked = editing.MaskedSampling(self.scheduler, z_ref, noise, region)
+        drawn = self(
+            source, pose, num_inference_steps, pose_guidance_scale, appearance_guidance_scale, generator,
+            masked.start(), size[0], size[1], "pt", callback_on_step_end=masked.then(callback_on_step_end),
+        ).images  # fmt: skip
+        arrays = self.image_processor.pt_to_numpy(editing.paste(drawn, backdrop, weights))
+        return ImagePipelineOutput(images=self.image_processor.numpy_to_pil(arrays))
+
     @property
     def num_timesteps(self) -> int:
         """Steps of the latest call, as the scheduler counts them."""
@@ -227,44 +269,15 @@ class CFLDPipeline(DiffusionPipeline):
 
         return on_step
 
+    def _encode(self, picture: Image.Image) -> Tensor:
+        """z_0 (1, 4, h, w) of a picture of any size, squeezed to the square that latents come from."""
+        side = self.conditioner.latent_size[0] * self.image_processor.config.vae_scale_factor
+        square = inputs.source_batch(picture, side).to(self._execution_device, self.vae.dtype)
+        return self.vae.encode(square).latent_dist.mode() * self.vae.config.scaling_factor
+
     def _decode(self, z_0: Tensor, size: tuple[int, int], output_type: str) -> Any:
         square = self.vae.decode(z_0.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
         return self.image_processor.postprocess(transforms.resize(square.float(), size), output_type=output_type)
-
-
-def check_model_folder(folder: Path) -> None:
-    """Raises ValueError naming the first part of a model that the folder does not hold."""
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise ValueError(f"{folder}: no model_index.json; expected a model saved by this package (see cfld convert)")
-    parts = load_object(index)
-    for part in (*MODELS, "scheduler"):
-        if part not in parts:
-            raise ValueError(f"{index}: names no {part}; this is no CFLD model")
-        wanted = "scheduler_config.json" if part == "scheduler" else "config.json"
-        if not (folder / part / wanted).is_file():
-            raise ValueError(f"{folder}: {part}/{wanted} is missing; copy the whole folder again")
-        if part in MODELS and not any((folder / part).glob("*.safetensors")):
-            raise ValueError(f"{folder}: no weights (*.safetensors) in {part}; copy the whole folder again")
-
-
-def _load_models(folder: Path, dtype: Any = None, torch_dtype: Any = None, **options: Any) -> dict[str, Any]:
-    """Adds to the options of `from_pretrained` the parts that the caller does not bring, all weights accounted for.
-
-    Args:
-        dtype, torch_dtype: the same by its new name and its old one; float32 where neither is given.
-    """
-    dtype = dtype or torch_dtype or torch.float32
-    if {"device_map", "quantization_config"} & options.keys():  # diffusers must place the weights itself
-        return {"torch_dtype": dtype, **options}
-    dtypes = dtype if isinstance(dtype, dict) else {"default": dtype}
-    passed_on = {name: options[name] for name in ("variant", "low_cpu_mem_usage") if name in options}
-    loaded = {
-        part: load_part(kind, folder, part, torch_dtype=dtypes.get(part, dtypes.get("default")), **passed_on)
-        for part, kind in MODELS.items()
-        if part not in options
-    }
-    return {**loaded, **options}
 
 
 def check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:

@@ -1,0 +1,48 @@
+"""`cfld attention`: where each learned query looks in a source picture, figure 7 of the paper.
+
+cfld attention --source me.png --out attention.png
+cfld attention --source a.png b.png c.png --blocks mean --out attention.jpg
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cfld.cli.generate import open_pipeline
+from cfld.cli.output import check_output, save_pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """Draw the attention maps of H_D's learned queries over source pictures, averaged over the heads.
+
+    One row a picture. Each map is stretched to its own range: no colour where the query looks least, red where most.
+    """
+
+    source: tuple[Path, ...]
+    """Pictures of people, at least one."""
+    out: Path
+    """The PNG or JPEG to write; the settings are kept beside it, in a file of that name plus .json."""
+    blocks: Literal["last", "mean"] = "last"
+    """Which blocks of H_D: the last one, whose output is the prompt, or the mean of all."""
+    model: str = "mannequin"
+    """The bundled model, a model folder, or a hub id."""
+    device: str | None = None
+    """cpu, cuda, mps; by default what is there."""
+
+    def run(self) -> None:
+        from cfld import __version__
+        from cfld.config.io import to_dict
+        from cfld.data.transforms import read_image
+        from cfld.evaluation.attention import attention_sheet
+
+        check_output(self.out, self.source)
+        if not self.source:
+            raise ValueError("there is no source; give at least one picture")
+        pictures = [read_image(source) for source in self.source]
+        sheet = attention_sheet(open_pipeline(self.model, device=self.device), pictures, self.blocks)
+        settings = {name: value for name, value in to_dict(self).items() if name not in ("out", "device")}
+        save_pictures([sheet], self.out, {**settings, "version": __version__})
+        print(self.out)

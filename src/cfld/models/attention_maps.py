@@ -1,0 +1,39 @@
+"""What H_D's learned queries look at: their attention over the source picture (paper figure 7)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+from cfld.models.perception_refined_decoder import PerceptionRefinedDecoder
+
+
+@contextmanager
+def recorded_attention(decoder: PerceptionRefinedDecoder) -> Iterator[list[Tensor]]:
+    """Records the decoder's cross-attention over f_4 while the block runs; what the decoder computes stays the same.
+
+    Yields:
+        a list to which each forward of the decoder adds R tensors, one a block in their order: (B, Q, h, w) over the
+        tokens of f_4, averaged over the heads. Each query's map adds up to 1.
+    """
+    maps: list[Tensor] = []
+    with ExitStack() as hooks:
+        for block in decoder.blocks:
+            record = functools.partial(_record, maps)
+            hooks.enter_context(block.get_submodule("attn2").register_forward_pre_hook(record, with_kwargs=True))
+        yield maps
+
+
+def _record(maps: list[Tensor], attention: Attention, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+    """softmax(Q K^T / sqrt(d)), head by head, from what the attention is about to be called with."""
+    Q = attention.head_to_batch_dim(attention.to_q(args[0]))  #                        (B heads, Q, d)
+    K = attention.head_to_batch_dim(attention.to_k(kwargs["encoder_hidden_states"]))  # (B heads, L, d)
+    scores = attention.get_attention_scores(Q, K)  #                                   (B heads, Q, L)
+    side = math.isqrt(scores.shape[-1])
+    maps.append(scores.unflatten(0, (-1, attention.heads)).mean(1).unflatten(-1, (side, side)).detach())

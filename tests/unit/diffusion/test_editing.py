@@ -1,0 +1,269 @@
+"""Section 4.6: outside the mask stands the reference, at every step of every scheduler; styles mix linearly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cfld.build import build_scheduler
+from cfld.config.schema import SchedulerConfig
+from cfld.diffusion.editing import (
+    MaskedSampling,
+    check_weights,
+    edge_weights,
+    even_path,
+    interpolate,
+    latent_mask,
+    paste,
+)
+from cfld.diffusion.sampling import sample
+from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
+from cfld.types import Conditioning, SourceConditioning
+
+SHAPE = (2, 4, 8, 8)
+SCHEDULES = {
+    "sd15": SchedulerConfig(),
+    "zero-snr": SchedulerConfig(
+        prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=True
+    ),
+}
+
+
+def masked_sampling(name: str, schedule: str, steps: int) -> MaskedSampling:
+    """Only the left half of the picture is generated."""
+    torch.manual_seed(0)
+    scheduler = make_scheduler(name, build_scheduler(SCHEDULES[schedule]).config)
+    scheduler.set_timesteps(steps)
+    mask = (torch.arange(8) < 4).expand(1, 1, 8, 8)
+    return MaskedSampling(scheduler, torch.randn(1, *SHAPE[1:]), torch.randn(SHAPE), mask)
+
+
+def run(masked: MaskedSampling, start: Tensor | None = None) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """z_0, and what the denoiser was shown: the scaled latents and t of each step."""
+    scheduler, shown = masked.scheduler, []
+
+    def denoise(z_t: Tensor, t: Tensor) -> Tensor:
+        shown.append((z_t.clone(), t))
+        return 0.1 * z_t
+
+    z_T = (masked.start() if start is None else start) * scheduler.init_noise_sigma
+    generator = torch.Generator().manual_seed(1)
+    return sample(denoise, scheduler, scheduler.timesteps, z_T, generator, masked), shown
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", SCHEDULERS)
+class TestEveryScheduler:
+    def test_the_outside_ends_as_the_reference(self, name: str, schedule: str) -> None:
+        masked = masked_sampling(name, schedule, 5)
+        z_0, _ = run(masked)
+        outside = ~masked.mask.expand(SHAPE)
+        assert torch.equal(z_0[outside], masked.reference.expand(SHAPE)[outside])
+        assert z_0.isfinite().all()
+        assert not torch.allclose(z_0[~outside], masked.reference.expand(SHAPE)[~outside], atol=0.1)
+
+    def test_the_denoiser_sees_it_at_the_level_of_each_step(self, name: str, schedule: str) -> None:
+        """eq. 1, for the latents as the model is given them: sqrt(a) z_0 + sqrt(1 - a) eps with a of t."""
+        masked = masked_sampling(name, schedule, 12)
+        _, shown = run(masked)
+        alpha_bars = np.asarray(masked.scheduler.alphas_cumprod, dtype=np.float64)
+        assert len(shown) == len(masked.scheduler.timesteps)
+        for z_t, t in shown:
+            alpha_bar = float(np.interp(float(t), np.arange(len(alpha_bars)), alpha_bars))
+            expected = alpha_bar**0.5 * masked.reference + (1 - alpha_bar) ** 0.5 * masked.noise
+            atol = 1e-2 if "karras" in name else 2e-3  # Karras' levels lie between the t that the model is told
+            torch.testing.assert_close(z_t[..., 4:], expected[..., 4:], atol=atol, rtol=1e-2)
+
+    def test_inside_it_is_plain_sampling(self, name: str, schedule: str) -> None:
+        """All of it generated: the same to the bit as without a mask."""
+        masked = masked_sampling(name, schedule, 5)
+        whole = MaskedSampling(masked.scheduler, masked.reference, masked.noise, torch.ones(1, 1, 8, 8).bool())
+        edited, _ = run(whole)
+        scheduler = masked.scheduler
+        scheduler.set_timesteps(5)
+        z_T, generator = masked.noise * scheduler.init_noise_sigma, torch.Generator().manual_seed(1)
+        assert torch.equal(edited, sample(lambda z, _: 0.1 * z, scheduler, scheduler.timesteps, z_T, generator))
+
+
+def test_steps_that_share_a_timestep_keep_their_own_level() -> None:
+    """Karras' steps lie so close at the end that several round to one t."""
+    masked = masked_sampling("dpm++-karras", "sd15", 150)
+    timesteps = masked.scheduler.timesteps
+    assert len(timesteps.unique()) < len(timesteps)
+    seen: list[float] = []
+
+    def on_step(i: int, t: Tensor, z: Tensor) -> Tensor:
+        z = masked(i, t, z)
+        if i + 1 < len(timesteps):
+            alpha, _ = masked.scheduler._sigma_to_alpha_sigma_t(masked.scheduler.sigmas[i + 1])
+            expected = alpha * masked.reference + (1 - alpha**2).sqrt() * masked.noise
+            seen.append(float((z - expected)[..., 4:].abs().max()))
+        return z
+
+    sample(lambda z, _: 0.1 * z, masked.scheduler, timesteps, masked.start(), None, on_step)
+    assert max(seen) < 1e-5
+
+
+def test_then_hands_on_what_it_made() -> None:
+    masked = masked_sampling("ddim", "sd15", 3)
+    z = torch.zeros(SHAPE)
+    seen = []
+
+    def callback(_: Any, i: int, t: Tensor, kept: dict[str, Tensor]) -> dict[str, Tensor]:
+        seen.append((i, int(t), kept["latents"]))
+        return {"latents": kept["latents"] + 1}
+
+    t = masked.scheduler.timesteps[0]
+    expected = masked(0, t, z)
+    assert torch.equal(masked.then(None)(None, 0, t, {"latents": z})["latents"], expected)
+    assert torch.equal(masked.then(lambda *_: None)(None, 0, t, {"latents": z})["latents"], expected)
+    assert torch.equal(masked.then(callback)(None, 0, t, {"latents": z})["latents"], expected + 1)
+    ((i, seen_t, latents),) = seen
+    assert (i, seen_t) == (0, int(t))
+    assert torch.equal(latents, expected)
+
+
+class TestMask:
+    inside = np.zeros((20, 30), dtype=bool)
+    inside[5:15, 6:24] = True
+
+    @pytest.mark.parametrize(
+        "mask",
+        [
+            inside,
+            inside.astype(np.uint8),
+            inside.astype(np.uint8) * 255,
+            inside.astype(np.float32) * 0.9,
+            torch.from_numpy(inside),
+            Image.fromarray(inside),
+            Image.fromarray(inside.astype(np.uint8) * 200),
+            Image.fromarray(inside.astype(np.uint8) * 255).convert("RGB"),
+            Image.merge("LA", [Image.new("L", (30, 20), "white"), Image.fromarray(inside.astype(np.uint8) * 255)]),
+        ],
+        ids=["bool", "0-1", "0-255", "float", "tensor", "mode 1", "grey", "RGB", "white paint on nothing"],
+    )
+    def test_kinds(self, mask: Any) -> None:
+        weights = edge_weights(mask, (20, 30))
+        assert weights.dtype == torch.float32
+        np.testing.assert_array_equal(weights[0, 0].numpy(), self.inside)
+
+    def test_feather_is_a_ramp_inside_the_edge(self) -> None:
+        weights = edge_weights(self.inside, (20, 30), feather=3)[0, 0].numpy()
+        assert not weights[~self.inside].any()
+        np.testing.assert_allclose(weights[10, 4:12], [0, 0, 0.25, 0.5, 0.75, 1, 1, 1])
+        assert (weights <= 1).all()
+
+    def test_everything_may_be_generated(self) -> None:
+        assert (edge_weights(np.ones((4, 5)), (4, 5), feather=2) == 1).all()
+
+    @pytest.mark.parametrize(
+        ("mask", "feather", "told"),
+        [
+            (np.ones((20, 31)), 0, "mask is 31 x 20 pixels and its reference picture 30 x 20"),
+            (Image.new("L", (20, 30), "white"), 0, "mask is 20 x 30 pixels"),
+            (np.zeros((20, 30)), 0, "the mask is empty"),
+            (Image.new("RGBA", (30, 20)), 0, "the mask is empty"),
+            (np.ones((20, 30, 3)), 0, r"one channel \(H, W\), got shape \(20, 30, 3\)"),
+            (np.ones((0, 30)), 0, "one channel"),
+            (np.ones((20, 30)), -1, "feather"),
+            (np.ones((20, 30)), float("nan"), "feather"),
+            (np.ones((20, 30)), float("inf"), "feather"),
+        ],
+    )
+    def test_bad_ones_are_told(self, mask: Any, feather: float, told: str) -> None:
+        with pytest.raises(ValueError, match=told):
+            edge_weights(mask, (20, 30), feather)
+
+    def test_a_thin_mask_reaches_the_latents(self) -> None:
+        line = np.zeros((256, 176))
+        line[100, 20:90] = 1
+        cells = latent_mask(edge_weights(line, (256, 176)), (8, 8))
+        assert cells.shape == (1, 1, 8, 8)
+        assert cells.sum() == 5
+        assert cells[0, 0, 3].any()
+
+    def test_pasting_keeps_what_has_no_weight(self) -> None:
+        generated, backdrop = torch.rand(2, 3, 20, 30), torch.rand(1, 3, 20, 30)
+        weights = edge_weights(self.inside, (20, 30), feather=2)
+        result = paste(generated, backdrop, weights)
+        outside = torch.from_numpy(~self.inside).expand_as(result)
+        assert torch.equal(result[outside], backdrop.expand_as(result)[outside])
+        assert torch.equal(result[:, :, 10, 12], generated[:, :, 10, 12])
+        assert paste(torch.rand(2, 3, 7, 9), torch.rand(1, 3, 7, 9), weights).shape == (2, 3, 7, 9)
+
+
+def source(seed: int, names: tuple[str, ...] = ("a", "b")) -> SourceConditioning:
+    generator = torch.Generator().manual_seed(seed)
+    biases = {name: torch.randn(1, 5, 6, generator=generator) for name in names}
+    return SourceConditioning(torch.randn(1, 3, 4, generator=generator), biases)
+
+
+class TestInterpolation:
+    def test_is_linear_in_prompts_and_biases(self) -> None:
+        sources, weights = [source(i) for i in range(3)], (0.2, 0.3, 0.5)
+        mixed = interpolate(sources, weights)
+        prompts = sum(w * s.prompt_embeds for w, s in zip(weights, sources, strict=True))
+        torch.testing.assert_close(mixed.prompt_embeds, prompts)
+        for name in ("a", "b"):
+            expected = sum(w * s.query_bias[name] for w, s in zip(weights, sources, strict=True))
+            torch.testing.assert_close(mixed.query_bias[name], expected)
+
+    @pytest.mark.parametrize("which", [0, 1, 2])
+    def test_a_weight_of_one_is_that_source_to_the_bit(self, which: int) -> None:
+        sources = [source(i) for i in range(3)]
+        mixed = interpolate(sources, [float(i == which) for i in range(3)])
+        assert torch.equal(mixed.prompt_embeds, sources[which].prompt_embeds)
+        assert all(torch.equal(mixed.query_bias[name], sources[which].query_bias[name]) for name in ("a", "b"))
+
+    def test_a_bias_that_a_source_lacks_counts_as_zero(self) -> None:
+        mixed = interpolate([source(0), source(1, ("a",))], (0.25, 0.75))
+        torch.testing.assert_close(mixed.query_bias["b"], 0.25 * source(0).query_bias["b"])
+
+    def test_poses_are_left_behind(self) -> None:
+        mixed = interpolate([source(0).with_pose([torch.ones(1, 2, 3, 3)])], [1])
+        assert type(mixed) is SourceConditioning
+        assert not isinstance(mixed, Conditioning)
+
+    @pytest.mark.parametrize(
+        ("sources", "weights", "told"),
+        [
+            (0, (), "no source"),
+            (2, (1.0,), "1 weights for 2 sources"),
+            (2, (0.5, 0.4), r"1 in sum, got 0.5, 0.4 \(sum 0.9\)"),
+            (2, (1.5, -0.5), "0 or more"),
+            (2, (float("nan"), 1.0), "0 or more"),
+            (2, (float("inf"), 0.0), "0 or more"),
+        ],
+    )
+    def test_bad_weights_are_told(self, sources: int, weights: tuple[float, ...], told: str) -> None:
+        with pytest.raises(ValueError, match=told):
+            interpolate([source(i) for i in range(sources)], weights)
+
+    def test_thirds_typed_by_hand_will_do(self) -> None:
+        check_weights(3, (0.33333, 0.33333, 0.33333))
+
+    def test_sources_of_other_shapes_are_told(self) -> None:
+        other = SourceConditioning(torch.zeros(1, 3, 8))
+        with pytest.raises(ValueError, match=r"\(1, 3, 4\), \(1, 3, 8\)"):
+            interpolate([source(0), other], (0.5, 0.5))
+
+    @pytest.mark.parametrize(("sources", "frames"), [(1, 2), (2, 2), (2, 9), (3, 5), (3, 8), (4, 30)])
+    def test_an_even_path(self, sources: int, frames: int) -> None:
+        path = even_path(sources, frames)
+        assert len(path) == frames
+        assert path[0] == (1.0, *[0.0] * (sources - 1))
+        assert path[-1] == (*[0.0] * (sources - 1), 1.0)
+        for weights in path:
+            check_weights(sources, weights)
+        assert even_path(3, 5) == [(1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), (0, 0, 1)]
+
+    def test_bad_paths_are_told(self) -> None:
+        with pytest.raises(ValueError, match="at least 2 frames, got 1"):
+            even_path(2, 1)
+        with pytest.raises(ValueError, match="no source"):
+            even_path(0, 5)
