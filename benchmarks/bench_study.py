@@ -1,0 +1,192 @@
+"""Many participants at once in a user study, through real HTTP: answers a second, waiting times, whether all are kept.
+
+    python benchmarks/bench_study.py                                          # 200 participants; about 3 minutes
+    python benchmarks/bench_study.py --database postgresql://USER@HOST/NAME   # an empty database
+
+The server is `cfld study serve` in a process of its own, the participants are coroutines of this one. Each keeps a
+connection, loads every page and every picture as a browser does, and answers without stopping to think. Afterwards the
+database must hold every answer that was acknowledged, once, as it was given. JSON goes to `benchmarks/results/`;
+`load_before` is what else the machine was doing: processes that wanted to run, in the minute before. The server's own
+work, all requests that belong to an answer together and its start too, does not depend on that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import numpy as np
+from PIL import Image
+
+from cfld.study.answers import Answers
+from cfld.study.create import Method, create_study
+from cfld.study.definition import Protocol, Study, load_study
+from cfld.study.material import Material
+from cfld.study.plan import plan
+
+RESULTS = Path(__file__).parent / "results" / "study.json"
+SIZE = (256, 176)
+METHODS = ("first", "second", "third")
+
+
+@dataclass
+class Load:
+    """What the participants met with.
+
+    Attributes:
+        waits: seconds until a response was there, by kind of request.
+        picked: the choices that each participant had acknowledged, in order.
+        refused: responses that no participant should see.
+    """
+
+    waits: dict[str, list[float]] = field(default_factory=lambda: {"answer": [], "page": [], "picture": []})
+    picked: dict[int, list[int]] = field(default_factory=dict)
+    refused: list[int] = field(default_factory=list)
+
+
+def make_study(folder: Path, protocol: Protocol) -> Study:
+    """A study of noise pictures: larger files than people's pictures make."""
+    rng = np.random.default_rng(0)
+
+    def noise(_: str) -> Image.Image:
+        coarse = rng.integers(0, 256, (64, 44, 3), dtype=np.uint8)
+        return Image.fromarray(coarse).resize((SIZE[1], SIZE[0]), Image.Resampling.BICUBIC)
+
+    pairs = [(f"s{i}.png", f"t{i}.png") for i in range(2 * protocol.images + protocol.comparisons)]
+    for name in METHODS:
+        (folder / name).mkdir()
+        for source, target in pairs:
+            noise(name).save(folder / name / f"{Path(source).stem}_to_{Path(target).stem}.png")
+    material = Material(pairs=pairs, usable=pairs, source=noise, truth=noise, pose=noise, size=SIZE)
+    methods = {name: Method(folder / name) for name in METHODS}
+    create_study(folder / "study", material, methods, protocol, title="load")
+    return load_study(folder / "study")
+
+
+@contextlib.contextmanager
+def server(study: Path, database: str) -> Iterator[str]:
+    """Runs `cfld study serve` with limits out of the way; yields its address."""
+    limits = ["--requests", "1000000000", "--starts", "1000000"]
+    command = [sys.executable, "-m", "cfld", "study", "serve", "--study", str(study), "--database", database]
+    process = subprocess.Popen([*command, "--port", "0", *limits], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield re.findall(r"http://\S+?:\d+", process.stdout.readline())[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def take_part(address: str, index: int, load: Load) -> None:
+    """One participant, from the first page to the last."""
+    rng = random.Random(index)
+    async with httpx2.AsyncClient(base_url=address, timeout=120, verify=False) as client:  # plain HTTP: no certificates
+        page = await timed(client, load, "page", "GET", "/")
+        await client.post("/start", data={"token": hidden(page, "token")})
+        mine = load.picked[index] = []
+        while position := hidden(page := await timed(client, load, "page", "GET", "/study?part=2"), "position"):
+            for picture in re.findall(r'src="(/picture/\w+)"', page):
+                await timed(client, load, "picture", "GET", picture)
+            choice = rng.choice(re.findall(r'name="choice" value="(\d)"', page))
+            form = {"token": hidden(page, "token"), "position": position, "choice": choice}
+            await timed(client, load, "answer", "POST", "/answer", form)
+            mine.append(int(choice))
+
+
+async def timed(
+    client: httpx2.AsyncClient, load: Load, kind: str, method: str, path: str, form: dict[str, str] | None = None
+) -> str:
+    """Sends a request and notes how long it took; the response's text."""
+    begin = time.perf_counter()
+    response = await client.request(method, path, data=form)
+    load.waits[kind].append(time.perf_counter() - begin)
+    if response.status_code != (303 if kind == "answer" else 200):
+        load.refused.append(response.status_code)
+    return response.text if kind == "page" else ""
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a form's hidden field; empty if there is none."""
+    found = re.search(rf'name="{name}" value="(\w+)"', page)
+    return found[1] if found else ""
+
+
+async def take_part_at_once(address: str, participants: int) -> Load:
+    load = Load()
+    await asyncio.gather(*(take_part(address, index, load) for index in range(participants)))
+    return load
+
+
+def kept(study: Study, database: str) -> list[list[int]]:
+    """The choices of every participant as the database has them, in order."""
+    answers = Answers(database, study.fingerprint())
+    choices: dict[int, list[int]] = {}
+    for row in answers.rows():
+        mine = choices.setdefault(row["number"], [])
+        assert row["position"] == len(mine)
+        picks = plan(study, row["number"])[row["position"]].picks
+        mine.append(picks.index(row["pick"]) + 1 if len(set(picks)) == len(picks) else 0)
+    answers.close()
+    return list(choices.values())
+
+
+def milliseconds(waits: list[float]) -> dict[str, float]:
+    return {f"p{p}": round(1000 * float(np.percentile(waits, p)), 1) for p in (50, 95, 99, 100)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--participants", type=int, default=200)
+    parser.add_argument("--images", type=int, default=10)
+    parser.add_argument("--comparisons", type=int, default=10)
+    parser.add_argument("--database", help="by default SQLite in a folder for this run")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    load_before = round(os.getloadavg()[0], 1)
+    protocol = Protocol(images=given.images, comparisons=given.comparisons, checks=0)
+    with tempfile.TemporaryDirectory() as folder:
+        study = make_study(Path(folder), protocol)
+        database = given.database or f"sqlite:///{folder}/answers.sqlite"
+        with server(Path(folder) / "study", database) as address:
+            begin = time.perf_counter()
+            load = asyncio.run(take_part_at_once(address, given.participants))
+            seconds = time.perf_counter() - begin
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        server_cpu = usage.ru_utime + usage.ru_stime
+        there = kept(study, database)
+    acknowledged = sum(map(len, load.picked.values()))
+    results = {
+        "hardware": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "load_before": load_before,
+        "database": given.database.partition(":")[0] if given.database else "sqlite",
+        "participants": given.participants,
+        "acknowledged": acknowledged,
+        "lost_or_changed": acknowledged - sum(map(len, there)) if sorted(there) == sorted(load.picked.values()) else -1,
+        "refused": len(load.refused),
+        "seconds": round(seconds, 1),
+        "answers_per_second": round(acknowledged / seconds, 1),
+        "requests_per_second": round(sum(map(len, load.waits.values())) / seconds, 1),
+        "server_cpu_milliseconds_per_answer": round(1000 * server_cpu / acknowledged, 1),
+        "milliseconds": {kind: milliseconds(waits) for kind, waits in load.waits.items()},
+    }
+    print(json.dumps(results, indent=2))
+    given.out.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""A study's folder: complete, and telling nothing by its files."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cfld.cli import main, parse
+from cfld.poses.keypoints import Keypoints, save_keypoints
+from cfld.study.create import draw_pairs, parse_methods
+from cfld.study.definition import Protocol, Study, load_study, open_study
+from study_help import METHODS, SIZE, blot, create_arguments, make_study, save_folders
+
+
+def create(root: Path, *options: str) -> Study:
+    parse([*create_arguments(root), "--out", str(root / "study"), *options]).run()
+    return load_study(root / "study")
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "pictures").iterdir())
+
+
+def test_no_file_differs_but_in_its_pixels(study_folder: Path) -> None:
+    facts = set()
+    for file in files(study_folder):
+        with Image.open(file) as image:
+            image.load()
+            facts.add((image.format, image.mode, image.size, str(sorted(image.info.items()))))
+        facts.add((file.stat().st_size, file.stat().st_mtime, file.suffix, len(file.stem)))
+    assert facts == {("PNG", "RGB", (SIZE[1], SIZE[0]), "[]"), (files(study_folder)[0].stat().st_size, 0, ".png", 32)}
+
+
+def test_metadata_is_left_behind(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    exif = Image.Exif()
+    exif[0x010E] = "made by theirs"
+    for file in (tmp_path / "theirs").iterdir():
+        Image.open(file).save(file, exif=exif, dpi=(300, 300))
+    create(tmp_path, "--images", "2", "--comparisons", "2")
+    assert not any(b"made by" in file.read_bytes() for file in files(tmp_path / "study"))
+
+
+def test_pictures_are_the_right_ones(tmp_path: Path) -> None:
+    study = load_study(make_study(tmp_path))
+    opened = open_study(tmp_path / "study")
+    for pair in study.pairs:
+        seed = int(pair.target.removeprefix("t").removesuffix(".jpg"))
+        for kind, picture in enumerate((pair.source_picture, None, pair.pose_picture, *pair.results.values())):
+            if picture is not None:
+                assert Image.open(opened.picture(picture)).tobytes() == blot(1000 * kind + seed).tobytes()
+
+
+def test_picture_names_are_random(tmp_path: Path) -> None:
+    """The same seed gives the same study, but never the same names: they cannot be computed from outside."""
+    first, second = (load_study(make_study(tmp_path / name, seed=3)) for name in "ab")
+    assert [(p.source, p.target) for p in first.pairs] == [(p.source, p.target) for p in second.pairs]
+    assert not set(first.picture_ids()) & set(second.picture_ids())
+    assert len(set(first.picture_ids())) == len(list(first.picture_ids()))
+
+
+def test_keys_are_for_their_owner(study_folder: Path) -> None:
+    assert stat.S_IMODE((study_folder / "keys.json").stat().st_mode) == 0o600
+
+
+def test_another_seed_draws_other_pairs() -> None:
+    pairs = [(f"s{i}", f"t{i}") for i in range(50)]
+    drawn = [draw_pairs(pairs, Protocol(images=5, comparisons=5, seed=seed))[0] for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_no_true_picture_is_shown_twice_though_pairs_share_it() -> None:
+    pairs = [(f"s{i}", f"t{i % 7}") for i in range(70)]
+    chosen, roles = draw_pairs(pairs, Protocol(images=3, comparisons=1))
+    assert len({target for _, target in chosen}) == len(chosen) == 7
+    assert (roles.generated, roles.real, roles.comparisons) == ((0, 1, 2), (3, 4, 5), (6,))
+
+
+def test_few_pairs_are_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_folders(tmp_path, pairs=4)
+    study = create(tmp_path, "--images", "3", "--comparisons", "2")
+    assert Counter([*study.generated, *study.real, *study.comparisons]) == {0: 2, 1: 2, 2: 2, 3: 2}
+    assert "4 pairs are fewer than the questions" in capsys.readouterr().out
+
+
+def test_from_a_data_set(tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    arguments = ["data", "mannequin", "--out", people, "--identities", "3", "--poses", "3", "--size", "64", "44"]
+    parse([str(a) for a in arguments]).run()
+    from cfld.data.registry import open_dataset
+
+    for source, target in open_dataset("mannequin", people, "test").pairs:
+        for method in "ab":
+            (tmp_path / method).mkdir(exist_ok=True)
+            blot(1, (64, 44)).save(tmp_path / method / f"{Path(source).stem}_to_{Path(target).stem}.png")
+    methods = [f"--method={m}={tmp_path / m}" for m in "ab"]
+    arguments = ["study", "create", "--data", people, *methods, "--images", "2", "--comparisons", "1"]
+    parse([str(a) for a in [*arguments, "--out", tmp_path / "study"]]).run()
+    study = load_study(tmp_path / "study")
+    assert study.size == (256, 176)
+    assert study.methods == ("a", "b")
+    assert study.pairs[0].pose_picture is not None
+
+
+def test_keypoint_files_are_drawn_and_poses_may_be_missing(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    for file in (tmp_path / "poses").iterdir():
+        file.unlink()
+        save_keypoints(Keypoints([[8 * i, 9 * i] for i in range(18)]), file.with_suffix(".json"))
+    study = create(tmp_path, "--images", "1", "--comparisons", "1")
+    pose = open_study(tmp_path / "study").picture(study.pairs[0].pose_picture or "")
+    assert Image.open(pose).getextrema() != ((0, 0),) * 3
+    arguments = [a for a in create_arguments(tmp_path) if not a.startswith("--poses")]
+    parse([*arguments, "--images", "1", "--comparisons", "1", "--out", str(tmp_path / "none")]).run()
+    assert all(pair.pose_picture is None for pair in load_study(tmp_path / "none").pairs)
+
+
+def test_a_method_may_have_names_of_its_own(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    for file in (tmp_path / "theirs").iterdir():
+        file.rename(file.with_name(file.name.replace("_to_", "_2_").replace(".png", "_vis.png")))
+    arguments = [a for a in create_arguments(tmp_path) if "theirs" not in a]
+    theirs = f"--method=theirs={tmp_path}/theirs/{{source}}_2_{{target}}_vis.png"
+    parse([*arguments, theirs, "--images", "1", "--comparisons", "1", "--out", str(tmp_path / "study")]).run()
+    assert set(load_study(tmp_path / "study").methods) == set(METHODS)
+
+
+def test_a_single_method_has_part_one_only(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    arguments = [*create_arguments(tmp_path, ["ours"]), "--images", "2", "--out", str(tmp_path / "study")]
+    with pytest.raises(ValueError, match="part two compares methods"):
+        parse([*arguments, "--comparisons", "1"]).run()
+    parse([*arguments, "--comparisons", "0"]).run()
+    assert load_study(tmp_path / "study").methods == ("ours",)
+
+
+def test_larger_pictures_are_scaled_alike(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    for file in (tmp_path / "theirs").iterdir():
+        blot(1, (320, 220)).save(file)
+    create(tmp_path, "--images", "2", "--comparisons", "2")
+    assert {Image.open(file).size for file in files(tmp_path / "study")} == {(SIZE[1], SIZE[0])}
+
+
+def test_all_missing_results_are_listed_and_nothing_is_left(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    for name in ("s1_to_t1.png", "s4_to_t4.png"):
+        (tmp_path / "theirs" / name).unlink()
+    with pytest.raises(ValueError, match=r"s1_to_t1\.png, s4_to_t4\.png"):
+        create(tmp_path, "--images", "2", "--comparisons", "2")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_damaged_picture_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    for file in (tmp_path / "third").iterdir():
+        file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"third/s\d_to_t\d\.png: is damaged"):
+        create(tmp_path, "--images", "2", "--comparisons", "2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["sources", "real", "poses", *METHODS])
+
+
+BAD = {
+    "too few pairs": (["--images", "7", "--comparisons", "1"], "7 questions of a kind need 7 pairs"),
+    "no question": (["--images", "0", "--comparisons", "0"], "needs images or comparisons"),
+    "negative": (["--checks", "-1"], "checks must not be negative, got -1"),
+    "no time": (["--seconds", "0"], "seconds must be from 0.05 to 3600, got 0"),
+    "not a method": (["--method", "ours"], "expected NAME=FOLDER"),
+    "twice": (["--method", "ours=elsewhere"], "ours: given twice"),
+    "no such folder": (["--method", "new=nowhere"], "nowhere: no such folder"),
+    "another shape": (["--size", "64", "64"], "of another shape than 64 x 64"),
+    "no names": (["--pattern", "{target}.png"], "it needs {source}, text, and {target}"),
+    "nothing fits": (["--pattern", "{source}-{target}.png"], "no file is named {source}-{target}.png"),
+    "both ways": (["--data", "people"], "give --data, or --sources and --real"),
+    "no introduction": (["--introduction", "nowhere.txt"], "nowhere.txt"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_told_in_one_line(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options, message = BAD[case]
+    save_folders(tmp_path)
+    small = [] if "--images" in options else ["--images", "2", "--comparisons", "2"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*create_arguments(tmp_path), "--out", str(tmp_path / "study"), *small, *options])
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_folder_that_is_there_is_left_alone(study_folder: Path) -> None:
+    with pytest.raises(ValueError, match="exists already"):
+        parse([*create_arguments(study_folder.parent), "--images=1", "--comparisons=1", f"--out={study_folder}"]).run()
+
+
+def test_stems_must_differ(tmp_path: Path) -> None:
+    save_folders(tmp_path)
+    blot(1).save(tmp_path / "real/t1.png")
+    with pytest.raises(ValueError, match="differ in their ending only"):
+        create(tmp_path)
+
+
+def test_method_arguments() -> None:
+    methods = parse_methods(["a=x/y", "b=x={source}_{target}.png", "c=/z/{index}.png"], "p")
+    assert {name: (str(m.folder), m.pattern) for name, m in methods.items()} == {
+        "a": ("x/y", "p"),
+        "b": (".", "x={source}_{target}.png"),
+        "c": ("/z", "{index}.png"),
+    }
+
+
+def test_a_study_reads_back(study_folder: Path, study: Study) -> None:
+    assert json.loads((study_folder / "study.json").read_text())["methods"] == list(METHODS)
+    again = load_study(study_folder / "study.json")
+    assert again.fingerprint() == study.fingerprint()
+    retold = replace(study, title="another", protocol=replace(study.protocol, seconds=2.0, failed_checks_allowed=0))
+    assert retold.fingerprint() == study.fingerprint(), "texts and limits may change while people answer"
+    assert replace(study, protocol=replace(study.protocol, seed=9)).fingerprint() != study.fingerprint()
+
+
+def edited(folder: Path, tmp_path: Path, **values: object) -> Path:
+    content = json.loads((folder / "study.json").read_text())
+    (tmp_path / "study.json").write_text(json.dumps(content | values))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"methods": ["ours", "ours"]}, "different names"),
+        ({"methods": ["ours", "new"]}, "one result of each"),
+        ({"real": [99, 0]}, "number the pairs"),
+        ({"real": [0]}, "disagree with the lists"),
+        ({"pairs": 3}, "not a study"),
+        ({"cards": {}}, "not a study"),
+        ({"surplus": 1}, "surplus"),
+        ({"cards": dict.fromkeys(("real", "generated", "this_one", "not_this_one"), "../../keys")}, "32 hexadecimal"),
+    ],
+)
+def test_a_study_that_was_edited_wrongly(
+    study_folder: Path, tmp_path: Path, values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_study(edited(study_folder, tmp_path, **values))
+
+
+def test_a_study_that_is_not_whole(study_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"study\.json: no such study"):
+        open_study(tmp_path)
+    edited(study_folder, tmp_path)
+    with pytest.raises(ValueError, match=r"keys\.json: missing"):
+        open_study(tmp_path)
+    (tmp_path / "keys.json").write_text((study_folder / "keys.json").read_text())
+    with pytest.raises(ValueError, match="pictures are missing"):
+        open_study(tmp_path)
