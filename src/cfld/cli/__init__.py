@@ -12,20 +12,36 @@ from typing import Annotated, Any, Final
 import tyro
 from tyro.conf import subcommand
 
+from cfld.cli.animate import Animate
+from cfld.cli.attention import Attention
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
+from cfld.cli.edit import Edit
 from cfld.cli.evaluate import Evaluate
+from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
+from cfld.cli.keypoints import Keypoints
 from cfld.cli.params import Params
+from cfld.cli.pose import Pose
+from cfld.cli.reproduce import Reproduce
+from cfld.cli.study import Study
 from cfld.cli.train import Train
 
 Command = (
     Annotated[Generate, subcommand("generate")]
     | Annotated[Train, subcommand("train", description="Train a preset, or go on with a run.")]
-    | Annotated[Evaluate, subcommand("evaluate")]
+    | Edit
+    | Annotated[Pose, subcommand("pose")]
+    | Annotated[Animate, subcommand("animate")]
+    | Keypoints
+    | Annotated[Attention, subcommand("attention")]
+    | Annotated[Figures, subcommand("figures")]
+    | Evaluate
     | Annotated[Convert, subcommand("convert")]
     | Annotated[Params, subcommand("params")]
+    | Annotated[Reproduce, subcommand("reproduce")]
     | Data
+    | Study
 )
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
 """What a user can mend: told in one line, exit code 2. Anything else is our fault and keeps its traceback."""

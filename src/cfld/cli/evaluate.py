@@ -1,29 +1,168 @@
-"""`cfld evaluate`: figures for a model.
+"""`cfld evaluate`: figures for pictures, and for a model.
 
+cfld evaluate images --data data/deepfashion --images outputs/test --out outputs/report --sort lpips --worst-first
+cfld evaluate images --data data/deepfashion --images NTED --pattern {source}_2_{target}_vis.png --protocol pidm
 cfld evaluate mannequin-quality --model mannequin --identities 100 --poses 8 --seed 1
 """
 
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
-from cfld.cli.generate import open_pipeline
+from cfld.cli.generate import find_device, open_pipeline
 from cfld.config.schema import SamplingConfig
+
+if TYPE_CHECKING:
+    from cfld.evaluation.images import Evaluation, Folder, Settings
+    from cfld.evaluation.names import NameMismatchError
+
+NAMES_IN_ONE_LINE: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Score a model.
+class Images:
+    """Score folders of pictures, whoever made them, against the test pairs of a data set.
 
-    mannequin-quality: on drawn people that it never saw: is it the right person, in the right pose?
+    Each folder is a row. So are the true pictures, and with --vae their reconstructions. What is given as NAME=VALUE
+    belongs to the folder of that name, what is given without to all.
     """
 
-    what: Positional[Literal["mannequin-quality"]]
-    """What to measure."""
+    data: Path
+    """A data set folder (see cfld data)."""
+    images: UseAppendAction[tuple[str, ...]] = ()
+    """A folder of pictures, or NAME=FOLDER; once for each."""
+    pattern: UseAppendAction[tuple[str, ...]] = ()
+    """What the files are called, or NAME=PATTERN; {source}_to_{target}.png by default. {source} and {target} stand for
+    the names without their endings, {source_file} and {target_file} for those with, {index} for the pair's place."""
+    protocol: Literal["cfld", "pidm", "pcdms", "dptn", "standard"] = "cfld"
+    """Whose numbers these are to be compared with."""
+    size: tuple[int, int] | None = None
+    """Height and width to compare at; by default those of the first picture, or 256 176."""
+    weights: Path | None = None
+    """The folder with the weight files of Inception, AlexNet and VGG; by default torch's own, and downloaded there."""
+    vae: str | None = None
+    """A model whose VAE makes the row "VAE reconstructed": the bundled one by its name, or a model folder."""
+    ground_truth: bool = True
+    """The row "ground truth"."""
+    keypoints: UseAppendAction[tuple[str, ...]] = ()
+    """What a detector found in the pictures, or NAME=PATH: a folder with a JSON file for each, or an annotation CSV."""
+    identity: Literal["colours", "inception"] | None = None
+    """Look up whether the nearest true pictures show the same person, by these features."""
+    skip_missing: bool = False
+    """Leave out pairs whose annotation or picture is missing in the data set instead of stopping."""
+    cache: Path = Path("~/.cache/cfld")
+    """Where the statistics of FID's real set are kept."""
+    out: Path | None = None
+    """A folder to write report.md, report.json and report.html to."""
+    sort: (
+        Literal["lpips", "lpips_vgg", "ssim", "ssim_256", "psnr", "pck_0.1", "pck_0.2", "oks", "identity_map"] | None
+    ) = None
+    """Order the page's pictures by a figure of the first folder."""
+    worst_first: bool = False
+    """The worst first, else the best."""
+    json: bool = False
+    """Print JSON."""
+    device: str | None = None
+    """cpu, cuda, mps; by default what is there."""
+
+    def run(self) -> None:
+        try:
+            from cfld.evaluation import report
+            from cfld.evaluation.images import evaluate_images
+            from cfld.evaluation.names import NameMismatchError
+        except ModuleNotFoundError as error:
+            raise ValueError(f"{error.name} is not installed; pip install 'cfld[metrics]'") from None
+
+        if self.sort is not None and self.out is None:
+            raise ValueError("--sort orders the pictures of a report; name its folder with --out")
+        if self.out is not None:
+            report.check_out(self.out)
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                work = Path(temporary) if self.out is None else self.out / report.RECONSTRUCTED
+                evaluation = evaluate_images(self.data, self._folders(), self._settings(), work)
+                unreadable = self._write(evaluation)
+        except NameMismatchError as error:
+            raise self._shortened(error) from None
+        if problems := list(dict.fromkeys([*evaluation.problems, *unreadable])):
+            more = len(problems) - NAMES_IN_ONE_LINE
+            rest = f"; and {more} more, listed with the figures" if more > 0 else ""
+            raise ValueError(
+                f"incomplete, the figures are of the rest: {'; '.join(problems[:NAMES_IN_ONE_LINE])}{rest}"
+            )
+
+    def _folders(self) -> list[Folder]:
+        from cfld.evaluation.images import Folder
+        from cfld.evaluation.names import DEFAULT_PATTERN
+
+        folders = _named_folders(self.images)
+        patterns = _by_name("--pattern", self.pattern, folders)
+        keypoints = _by_name("--keypoints", self.keypoints, folders)
+        return [
+            Folder(
+                name=name,
+                path=path,
+                pattern=patterns.get(name, DEFAULT_PATTERN),
+                keypoints=Path(keypoints[name]) if name in keypoints else None,
+            )
+            for name, path in folders.items()
+        ]
+
+    def _settings(self) -> Settings:
+        from cfld.evaluation.images import Settings
+
+        return Settings(
+            cache=self.cache.expanduser(),
+            protocol=self.protocol,
+            size=self.size,
+            weights=self.weights,
+            vae=self.vae,
+            ground_truth=self.ground_truth,
+            identity=self.identity,
+            skip_missing=self.skip_missing,
+            device=find_device(self.device),
+        )
+
+    def _write(self, evaluation: Evaluation) -> list[str]:
+        """Prints the figures, and writes the report; returns a line for every picture that the report lacks."""
+        from cfld.evaluation import report
+
+        print(json.dumps(report.to_json(evaluation), indent=2) if self.json else report.to_markdown(evaluation))
+        if self.out is None:
+            return []
+        there = self.sort is not None and self.sort in evaluation.rows[0].figures
+        if self.sort is not None and not there:
+            print(f"cfld: not sorted by {self.sort}, which is not among the figures", file=sys.stderr)
+        order = report.Order(metric=self.sort if there else None, worst_first=self.worst_first)
+        return report.write_report(evaluation, self.out, order)
+
+    def _shortened(self, error: NameMismatchError) -> ValueError:
+        """With --out, a long list goes into a file beside it."""
+        names = [*error.missing, *error.unclaimed]
+        if self.out is None or len(names) <= NAMES_IN_ONE_LINE:
+            return error
+        file = self.out.with_name(f"{self.out.name}-mismatched-names.txt")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = [*(f"missing: {name}" for name in error.missing), *(f"of no pair: {name}" for name in error.unclaimed)]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return ValueError(
+            f"{error.folder}: {len(error.missing)} pictures of the pairs are not there, for example {names[0]}, and "
+            f"{len(error.unclaimed)} that are there belong to no pair; all are listed in {file}; does --pattern fit?"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MannequinQuality:
+    """Score a model on drawn people that it never saw: is it the right person, in the right pose?"""
+
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     identities: int = 100
@@ -38,13 +177,42 @@ class Evaluate:
     """Print JSON."""
 
     def run(self) -> None:
-        from cfld.evaluation.mannequin_quality import mannequin_quality
+        from cfld.evaluation.mannequin_quality import mannequin_quality, table
 
         pipe = open_pipeline(self.model, self.sampling.scheduler)
         pipe.set_progress_bar_config(disable=True)
-        figures = asdict(mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared))
-        if self.json:
-            print(json.dumps(figures, indent=2))
-            return
-        for name, value in figures.items():
-            print(f"{name:<20} {value:>10.3f}" if isinstance(value, float) else f"{name:<20} {value:>10}")
+        quality = mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared)
+        print(json.dumps(asdict(quality), indent=2) if self.json else table(quality))
+
+
+Evaluate = Annotated[
+    Annotated[Images, subcommand("images")] | Annotated[MannequinQuality, subcommand("mannequin-quality")],
+    subcommand("evaluate", description="Score folders of pictures, or a model."),
+]
+"""What `cfld evaluate` takes; one member of the top level's union."""
+
+
+def _named_folders(texts: Sequence[str]) -> dict[str, Path]:
+    """NAME=FOLDER, or a folder, which is called by its own name."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        name, separator, path = text.partition("=")
+        if not separator or "/" in name or Path(text).exists():
+            name, path = Path(text).resolve().name, text
+        if name in folders:
+            raise ValueError(f"two folders are called {name!r}; name them: --images NAME=FOLDER")
+        folders[name] = Path(path)
+    return folders
+
+
+def _by_name(option: str, texts: Sequence[str], folders: Mapping[str, Path]) -> dict[str, str]:
+    """What each folder gets: its own NAME=VALUE, else the value given without a name, else nothing."""
+    named: dict[str, str] = {}
+    common: dict[str, str] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        given = {name: value} if name in folders else dict.fromkeys(folders, text)
+        if given.keys() & (named if name in folders else common).keys():
+            raise ValueError(f"{option} is given twice for one folder: {text}")
+        (named if name in folders else common).update(given)
+    return common | named

@@ -2,6 +2,7 @@
 
 cfld generate --source me.jpg --target-pose pose.json --out outputs/me
 cfld generate --source people/ --target-pose 7 8 9 --out outputs/people
+cfld generate --source me.jpg --fit letterbox --target-pose child.jpg --retarget --pose.backend rtmpose --out outputs/me
 cfld generate --source me.jpg --annotations fashion-resize-annotation-test.csv --target-pose NAME.jpg --out outputs/me
 cfld generate --model models/cfld --data datasets/deepfashion --split test --out outputs/test
 """
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction
 
+from cfld.cli.pose import DetectorOptions, OwnPictureOptions, save_png
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
     import torch
 
     from cfld.evaluation.generate import Job
+    from cfld.evaluation.own_pictures import Prepared
     from cfld.pipeline import CFLDPipeline
 
 
@@ -37,11 +40,17 @@ class Generate:
     source: Path | None = None
     """A picture of a person, or a folder of them."""
     target_pose: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
-    """Keypoint JSON files, row names of --annotations, or numbers: seeds of mannequin poses."""
+    """Keypoint files (this project's, OpenPose, ControlNet, COCO), pictures of people, row names of --annotations, or
+    numbers: seeds of mannequin poses."""
     annotations: Path | None = None
     """An annotation CSV (name:keypoints_y:keypoints_x) to look target poses up in."""
     frame: tuple[int, int] = (256, 176)
-    """Height and width of the pictures that the rows of --annotations refer to; Market-1501: 128 64."""
+    """Height and width of the pictures that the rows of --annotations refer to, and keypoint files that do not tell;
+    Market-1501: 128 64."""
+    own: OmitArgPrefixes[OwnPictureOptions] = field(default_factory=OwnPictureOptions)
+    """What is done to own pictures, those of --source."""
+    pose: DetectorOptions = field(default_factory=DetectorOptions)
+    """How poses are found in pictures."""
     data: Path | None = None
     """A data set folder, whose pairs are drawn (see cfld data)."""
     split: Literal["train", "test"] = "test"
@@ -64,10 +73,13 @@ class Generate:
 
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
-        jobs = self._jobs()[: self.limit]
+        prepared = self._jobs()
+        jobs = [one.job for one in prepared]
         check_folder(self.out, self._settings())
         pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
         files = generate(pipe, jobs, self.sampling, self.out, self._settings(), self.batch)
+        if self.own.retarget:
+            self._draw_retargeting(prepared)
         print(files[0] if len(files) == 1 else f"{len(files)} pictures in {self.out}")
 
     def _settings(self) -> dict[str, Any]:
@@ -80,19 +92,35 @@ class Generate:
             del given[name]
         return given
 
-    def _jobs(self) -> list[Job]:
+    def _jobs(self) -> list[Prepared]:
+        from cfld.evaluation.own_pictures import prepare_jobs
+
+        return prepare_jobs(self._asked_for()[: self.limit], self.own.preparation(self.pose))
+
+    def _draw_retargeting(self, prepared: list[Prepared]) -> None:
+        """Source, target and retargeted pose of every picture, in a folder beside the pictures."""
+        from cfld.evaluation.own_pictures import retargeting_sheet
+
+        for one in prepared:
+            if one.source_pose is not None:
+                sheet = retargeting_sheet(one.source_pose, one.target_pose, one.job.pose)
+                save_png(sheet, self.out / "retargeted" / f"{one.job.name}.png")
+
+    def _asked_for(self) -> list[Job]:
         from cfld.data.registry import detect_dataset, open_dataset
         from cfld.evaluation.generate import dataset_jobs, picture_jobs, target_poses
 
         if self.data is not None:
             if self.source is not None or self.target_pose:
                 raise ValueError("give --data, or --source and --target-pose, not both")
+            if self.own != OwnPictureOptions():
+                raise ValueError("--fit, --retarget and their kind are for --source; --data is drawn as it is")
             kind = detect_dataset(self.data)
             return dataset_jobs(open_dataset(kind, self.data, self.split, skip_missing=self.skip_missing))
         if self.source is None or not self.target_pose:
             raise ValueError("give --source and --target-pose, or --data")
         texts = [text for texts in self.target_pose for text in texts]
-        return picture_jobs(self.source, target_poses(texts, self.annotations, self.frame))
+        return picture_jobs(self.source, target_poses(texts, self.annotations, self.frame, self.pose.reader()))
 
 
 def open_pipeline(
@@ -118,11 +146,11 @@ def open_pipeline(
     pipe = CFLDPipeline.from_pretrained(model, torch_dtype=getattr(torch, dtype))  # `to` with a dtype would warn
     if scheduler is not None:
         pipe.scheduler = make_scheduler(scheduler, pipe.scheduler.config)
-    placed: CFLDPipeline = pipe.to(_device(device))
+    placed: CFLDPipeline = pipe.to(find_device(device))
     return placed
 
 
-def _device(name: str | None) -> torch.device:
+def find_device(name: str | None) -> torch.device:
     """The device of that name, or the accelerator where there is one."""
     import torch
 

@@ -25,9 +25,10 @@ from cfld.data import mannequin
 from cfld.data.base import PoseDataset
 from cfld.data.lists import read_annotations
 from cfld.data.transforms import read_image, to_picture
+from cfld.evaluation.pose_reader import PoseReader
 from cfld.inputs import check_sampling
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints, load_keypoints
+from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.poses.render import pose_map
 from cfld.types import Conditioning, SourceConditioning
 
@@ -177,13 +178,13 @@ def _draw(pipe: CFLDPipeline, encoder: _Encoder, jobs: Sequence[Job], sampling: 
         num_inference_steps=sampling.steps,
         pose_guidance_scale=sampling.pose_guidance_scale,
         appearance_guidance_scale=sampling.appearance_guidance_scale,
-        generator=[torch.Generator().manual_seed(_noise_seed(job, sampling)) for job in jobs],
+        generator=[torch.Generator().manual_seed(noise_seed(job, sampling)) for job in jobs],
     )
     images: list[Image.Image] = output.images
     return images
 
 
-def _noise_seed(job: Job, sampling: SamplingConfig) -> int:
+def noise_seed(job: Job, sampling: SamplingConfig) -> int:
     return zlib.crc32(f"{sampling.seed} {job.name}".encode())
 
 
@@ -216,21 +217,27 @@ def picture_jobs(source: Path, poses: dict[str, Keypoints]) -> list[Job]:
 
 
 def target_poses(
-    texts: Sequence[str], annotations: Path | None = None, frame: tuple[int, int] = DEEPFASHION_FRAME
+    texts: Sequence[str],
+    annotations: Path | None = None,
+    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    reader: PoseReader | None = None,
 ) -> dict[str, Keypoints]:
     """Poses by the names that their pictures get.
 
     Args:
-        texts: each a keypoint JSON file, a row name of `annotations`, or a number, the seed of a mannequin pose.
-        frame: (height, width) that the rows of `annotations` refer to.
+        texts: each a keypoint file, a picture of a person, a row name of `annotations`, or a number, the seed of a
+            mannequin pose.
+        frame: (height, width) that the rows of `annotations` refer to, and files that do not tell.
+        reader: of files and pictures; by default with the bundled network, which knows drawn people.
 
     Raises:
         ValueError: naming what is none of these, or has no joint at all.
     """
     rows = {} if annotations is None else read_annotations(annotations, frame)
+    reader = reader or PoseReader()
     poses = {}
     for text in texts:
-        name, pose = _target_pose(text, rows)
+        name, pose = _target_pose(text, rows, reader, frame)
         if not pose.visible.any():
             raise ValueError(f"{text}: all 18 joints are missing; nothing says where the person stands")
         if name in poses:
@@ -239,14 +246,16 @@ def target_poses(
     return poses
 
 
-def _target_pose(text: str, rows: dict[str, Keypoints]) -> tuple[str, Keypoints]:
+def _target_pose(
+    text: str, rows: dict[str, Keypoints], reader: PoseReader, frame: tuple[int, int]
+) -> tuple[str, Keypoints]:
     if text in rows:
         return Path(text).stem, rows[text]
     if text.isdecimal():
         identity, body_pose = mannequin.sample_identity(int(text)), mannequin.sample_body_pose(int(text))
         return f"mannequin{text}", mannequin.keypoints(identity, body_pose)
     if text.endswith(".json") or Path(text).exists():
-        return Path(text).stem, load_keypoints(text)
+        return Path(text).stem, reader.file(Path(text), frame)
     where = "no --annotations given to look it up in" if not rows else "no row of --annotations is called so"
     raise ValueError(f"target pose {text!r}: no such file, no number, and {where}")
 

@@ -7,8 +7,9 @@ poses, and other people in the same pose.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,10 +22,15 @@ from cfld.data import mannequin
 from cfld.data.mannequin_dataset import MannequinDataset
 from cfld.data.transforms import resize
 from cfld.inputs import check_sampling
+from cfld.metrics.protocols import PROTOCOLS
+from cfld.metrics.psnr import psnr
+from cfld.metrics.ssim import ssim
 from cfld.pipeline import CFLDPipeline
 
-Pictures = NDArray[np.floating[Any]]
+Pictures: TypeAlias = NDArray[np.floating[Any]]
 """(..., H, W, 3) in [0, 1]."""
+Figure: TypeAlias = Callable[[Pictures, Pictures], float]
+"""Truth and picture -> how alike they are."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,14 @@ class MannequinQuality:
     """Figures over all generated pictures.
 
     Attributes:
-        psnr: of generated against true drawing, in dB, mean over pictures.
-        psnr_source, psnr_mean: the same for two baselines, the source as it is and the mean of all true drawings.
+        psnr, ssim: of generated against true drawing, in dB and in [-1, 1], mean over pictures.
+        psnr_source, ssim_source: the same for a baseline, the source as it is.
+        psnr_mean, ssim_mean: the same for a baseline, the mean of all true drawings.
         identity_top1: share whose nearest among all people's true drawings in that pose is the right person.
+        identity_top1_without_source: the same with the null prompt and no bias in place of the source, on the first
+            quarter of the poses.
         pose_top1: share whose nearest among that person's true drawings in `poses_compared` poses is the right pose.
+        pose_top1_without_pose: the same with no pose, on as many.
         vae_psnr: of true drawings through the VAE alone.
         seconds_per_image: of sampling and decoding, pictures of one person as one batch.
         identities, poses, poses_compared: how many people, generated poses each, and poses to tell apart.
@@ -44,8 +54,13 @@ class MannequinQuality:
     psnr: float
     psnr_source: float
     psnr_mean: float
+    ssim: float
+    ssim_source: float
+    ssim_mean: float
     identity_top1: float
+    identity_top1_without_source: float
     pose_top1: float
+    pose_top1_without_pose: float
     vae_psnr: float
     seconds_per_image: float
     identities: int
@@ -69,31 +84,109 @@ def mannequin_quality(
     if identities < 2 or poses < 1 or poses_compared < max(2, poses):
         raise ValueError(f"cannot compare {identities} people in {poses} of {poses_compared} poses; need two of each")
     check_sampling(sampling.steps, sampling.pose_guidance_scale, sampling.appearance_guidance_scale)
-    size = tuple(pipe.config.output_size)
-    people, source_poses, target_poses = draw_seeds(identities, poses_compared, sampling.seed)
-    truth = np.stack([[_draw(person, pose, size) for pose in target_poses] for person in tqdm(people, "drawing")])
-    sources = np.stack([_draw(person, pose, size) for person, pose in zip(people, source_poses, strict=True)])
+    scene = Scene.draw(pipe.config.output_size, identities, poses, poses_compared, sampling.seed)
     start = time.perf_counter()
-    made = np.stack(
-        [
-            _generate(pipe, source, person, target_poses[:poses], sampling)
-            for source, person in zip(tqdm(sources, "generating"), people, strict=True)
-        ]
-    )
+    made = scene.generate(pipe, sampling)
     seconds = (time.perf_counter() - start) / (identities * poses)
-    wanted = truth[:, :poses]
+    wanted, source, mean = scene.wanted, scene.sources[:, None], scene.wanted.mean((0, 1))
+    vae = _through_vae(pipe, wanted[:, 0])
+    few = replace(scene, target_poses=scene.target_poses[: -(-poses // 4)])
     return MannequinQuality(
-        psnr=psnr(made, wanted),
-        psnr_source=psnr(np.broadcast_to(sources[:, None], wanted.shape), wanted),
-        psnr_mean=psnr(np.broadcast_to(wanted.mean((0, 1)), wanted.shape), wanted),
+        psnr=mean_over_pictures(psnr, made, wanted),
+        psnr_source=mean_over_pictures(psnr, source, wanted),
+        psnr_mean=mean_over_pictures(psnr, mean, wanted),
+        ssim=mean_over_pictures(gaussian_ssim, made, wanted),
+        ssim_source=mean_over_pictures(gaussian_ssim, source, wanted),
+        ssim_mean=mean_over_pictures(gaussian_ssim, mean, wanted),
         identity_top1=identity_top1(made, wanted),
-        pose_top1=pose_top1(made, truth),
-        vae_psnr=psnr(_through_vae(pipe, wanted[:, 0]), wanted[:, 0]),
+        identity_top1_without_source=identity_top1(few.generate(pipe, sampling, source=False), wanted),
+        pose_top1=pose_top1(made, scene.truth),
+        pose_top1_without_pose=pose_top1(few.generate(pipe, sampling, pose=False), scene.truth),
+        vae_psnr=mean_over_pictures(psnr, vae, wanted[:, 0]),
         seconds_per_image=seconds,
         identities=identities,
         poses=poses,
         poses_compared=poses_compared,
     )
+
+
+def table(quality: MannequinQuality) -> str:
+    """The figures for a person to read, each beside what it is to be compared with."""
+    q = quality
+    rows = [
+        ("psnr", f"{q.psnr:.2f} dB", f"source as it is {q.psnr_source:.2f}, mean image {q.psnr_mean:.2f}"),
+        ("ssim", f"{q.ssim:.4f}", f"source as it is {q.ssim_source:.4f}, mean image {q.ssim_mean:.4f}"),
+        ("identity_top1", f"{q.identity_top1:.3f}", f"chance {1 / q.identities:.3f}"),
+        ("  source off", f"{q.identity_top1_without_source:.3f}", f"3 times chance {3 / q.identities:.3f}"),
+        ("pose_top1", f"{q.pose_top1:.3f}", f"chance {1 / q.poses_compared:.3f}"),
+        ("  pose off", f"{q.pose_top1_without_pose:.3f}", f"3 times chance {3 / q.poses_compared:.3f}"),
+        ("vae_psnr", f"{q.vae_psnr:.2f} dB", "the true drawing through the autoencoder alone"),
+        ("seconds_per_image", f"{q.seconds_per_image:.2f}", "sampling and decoding, in batches of one person"),
+    ]
+    head = f"{q.identities} people in {q.poses} poses, told from {q.poses_compared} poses"
+    return "\n".join([head, *(f"{name:<18} {value:>10}   {beside}" for name, value, beside in rows)])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who is drawn in what pose, and how it should look.
+
+    Attributes:
+        people: seeds of identities.
+        target_poses: seeds of the poses that are generated, the same for all.
+        sources: (people, H, W, 3), each person's source picture.
+        truth: (people, poses to tell apart, H, W, 3), true drawings; the first ones are in `target_poses`.
+        seed: of the noise.
+    """
+
+    people: list[int]
+    target_poses: list[int]
+    sources: Pictures
+    truth: Pictures
+    seed: int
+
+    @classmethod
+    def draw(cls, size: tuple[int, int], identities: int, poses: int, poses_compared: int, seed: int) -> Scene:
+        """Draws the pictures of (height, width) `size`."""
+        people, source_poses, target_poses = draw_seeds(identities, poses_compared, seed)
+        truth = [[_draw(person, pose, size) for pose in target_poses] for person in tqdm(people, "drawing")]
+        sources = [_draw(person, pose, size) for person, pose in zip(people, source_poses, strict=True)]
+        return cls(people, target_poses[:poses], np.stack(sources), np.stack(truth), seed)
+
+    @property
+    def wanted(self) -> Pictures:
+        """(people, target poses, H, W, 3): what the generated pictures should be."""
+        return self.truth[:, : len(self.target_poses)]
+
+    def generate(
+        self, pipe: CFLDPipeline, sampling: SamplingConfig, source: bool = True, pose: bool = True
+    ) -> Pictures:
+        """(people, target poses, H, W, 3), pictures of one person as one batch.
+
+        Args:
+            source, pose: False takes that control away: the null prompt and no bias; no pose.
+        """
+        what = "generating" if source and pose else f"without {'pose' if source else 'source'}"
+        return np.stack(
+            [self._person(pipe, sampling, row, source, pose) for row in tqdm(range(len(self.people)), what)]
+        )
+
+    def _person(self, pipe: CFLDPipeline, sampling: SamplingConfig, row: int, source: bool, pose: bool) -> Pictures:
+        identity = mannequin.sample_identity(self.people[row])
+        poses = pipe.encode_pose(
+            [mannequin.keypoints(identity, mannequin.sample_body_pose(p)) for p in self.target_poses]
+        )
+        null = pipe.conditioner.null(1)
+        made: Pictures = pipe(
+            pipe.encode_source(_to_tensor(self.sources[row : row + 1])) if source else null,
+            poses if pose else null.rows([0] * poses.batch_size),
+            num_inference_steps=sampling.steps,
+            pose_guidance_scale=sampling.pose_guidance_scale,
+            appearance_guidance_scale=sampling.appearance_guidance_scale,
+            generator=[torch.Generator().manual_seed(self.seed + i) for i in range(poses.batch_size)],
+            output_type="np",
+        ).images
+        return made
 
 
 def draw_seeds(identities: int, poses: int, seed: int) -> tuple[list[int], list[int], list[int]]:
@@ -104,10 +197,16 @@ def draw_seeds(identities: int, poses: int, seed: int) -> tuple[list[int], list[
     return list(people), list(source_poses), [int(pose) for pose in target_poses]
 
 
-def psnr(made: Pictures, truth: Pictures) -> float:
-    """dB at range 1, mean over pictures. (..., H, W, 3) in [0, 1]."""
-    error = ((made - truth) ** 2).mean(axis=(-3, -2, -1))
-    return float((-10 * np.log10(error)).mean())
+def mean_over_pictures(figure: Figure, made: Pictures, truth: Pictures) -> float:
+    """Of a figure of two pictures (3, H, W). (..., H, W, 3) in [0, 1] both; what is fewer is repeated."""
+    pairs = np.broadcast_arrays(np.moveaxis(truth, -1, -3), np.moveaxis(made, -1, -3))
+    one, other = (pictures.reshape(-1, *pictures.shape[-3:]) for pictures in pairs)
+    return float(np.mean([figure(x, y) for x, y in zip(one, other, strict=True)]))
+
+
+def gaussian_ssim(truth: Pictures, made: Pictures) -> float:
+    """As the protocol `standard` has it. (3, H, W) in [0, 1]."""
+    return ssim(truth, made, PROTOCOLS["standard"].ssim)
 
 
 def identity_top1(made: Pictures, truth: Pictures) -> float:
@@ -138,22 +237,6 @@ def nearest(picture: Pictures, candidates: Pictures) -> int:
 def _draw(person: int, pose: int, size: tuple[int, int]) -> Pictures:
     picture = mannequin.render(mannequin.sample_identity(person), mannequin.sample_body_pose(pose), size=size)
     return picture.astype(np.float32) / 255
-
-
-def _generate(
-    pipe: CFLDPipeline, source: Pictures, person: int, poses: list[int], sampling: SamplingConfig
-) -> Pictures:
-    identity = mannequin.sample_identity(person)
-    made: Pictures = pipe(
-        _to_tensor(source[None]),
-        [mannequin.keypoints(identity, mannequin.sample_body_pose(pose)) for pose in poses],
-        num_inference_steps=sampling.steps,
-        pose_guidance_scale=sampling.pose_guidance_scale,
-        appearance_guidance_scale=sampling.appearance_guidance_scale,
-        generator=[torch.Generator().manual_seed(sampling.seed + i) for i in range(len(poses))],
-        output_type="np",
-    ).images
-    return made
 
 
 @torch.no_grad()

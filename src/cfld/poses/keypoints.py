@@ -1,12 +1,14 @@
-"""Keypoints: 18 joints in (y, x) pixels of a frame, and the text formats they are kept in.
+"""Keypoints: 18 joints in (y, x) pixels of a frame, and the files they are kept in.
 
 `name:keypoints_y:keypoints_x` rows of an annotation CSV (DeepFashion, Market-1501) and this project's own JSON,
-`{"frame": [256, 176], "keypoints": [[y, x], ... 18 times]}`, are read and written here and nowhere else.
+`{"frame": [256, 176], "keypoints": [[y, x], ... 18 times]}`, are read and written here; other programs' JSON is
+understood by `formats`.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfld.poses.skeleton import MIRROR, NUM_JOINTS
+from cfld.poses import formats
+from cfld.poses.skeleton import JOINTS, MIRROR, NUM_JOINTS
+
+logger = logging.getLogger(__name__)
 
 MISSING: Final = -1
 """The coordinate of a joint that was not seen."""
@@ -25,6 +30,11 @@ BESIDE_MISSING: Final = float(np.nextafter(np.float32(MISSING), np.float32(-2)))
 
 DEEPFASHION_FRAME: Final = (256, 176)
 """Height and width of the frame that DeepFashion annotations are given in."""
+
+LISTED: Final = 8
+"""People that a message lists."""
+
+ANNOTATION_HEADER: Final = "name:keypoints_y:keypoints_x"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +72,10 @@ class Keypoints:
         """The same pose in a frame of another (height, width)."""
         factor = np.array(frame, dtype=np.float32) / np.array(self.frame, dtype=np.float32)
         return Keypoints(self._where_visible(self.yx * factor), frame)
+
+    def cropped(self, top: float, left: float, frame: tuple[int, int]) -> Keypoints:
+        """The same pose in a window of this frame: (top, left) is its corner, `frame` its (height, width)."""
+        return Keypoints(self._where_visible(self.yx - np.array([top, left], dtype=np.float32)), frame)
 
     def mirrored(self) -> Keypoints:
         """The pose as seen when the picture is flipped left-right: right limbs become left limbs."""
@@ -103,34 +117,165 @@ def parse_annotation(
     return Keypoints(np.array(columns, dtype=np.float32).T, frame)
 
 
-def load_keypoints(path: str | Path) -> Keypoints:
-    """Reads this project's JSON: `{"frame": [h, w], "keypoints": [[y, x], ...]}` or the bare list of 18 pairs.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Person:
+    """Somebody found in a picture or a file.
+
+    Attributes:
+        keypoints: in pixels of the picture; unsure joints are missing.
+        scores: float32 (18,), how sure each joint is, of the missing ones too.
+        box: (top, left, bottom, right) of the person in pixels.
+        picture: which picture, where a file tells of several.
+    """
+
+    keypoints: Keypoints
+    scores: NDArray[np.float32]
+    box: tuple[float, float, float, float]
+    picture: str = ""
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the joints that are not there."""
+        return [name for name, there in zip(JOINTS, self.keypoints.visible, strict=True) if not there]
+
+    def __str__(self) -> str:
+        top, left, bottom, right = (round(side) for side in self.box)
+        where = f"{int(self.keypoints.visible.sum())} joints in rows {top} to {bottom}, columns {left} to {right}"
+        return f"{self.picture}, {where}" if self.picture else where
+
+
+def joint_box(keypoints: Keypoints) -> tuple[float, float, float, float]:
+    """(top, left, bottom, right) around the joints that are there; there must be some."""
+    yx = keypoints.yx[keypoints.visible].astype(float)
+    (top, left), (bottom, right) = yx.min(axis=0), yx.max(axis=0)
+    return float(top), float(left), float(bottom), float(right)
+
+
+def choose_person(people: Sequence[Person], person: int | None = None, name: str = "picture") -> Person:
+    """The person asked for, else the largest; the others are told in the log.
+
+    Args:
+        person: counted from 1: from the largest on, or in the file's order where they are of several pictures.
+        name: what messages call the picture or file.
 
     Raises:
-        ValueError: naming the file, when it is not that.
+        ValueError: naming `name`, when nobody is there, when there is no such person, or when nothing says which
+            picture's person is meant.
     """
+    if not people:
+        raise ValueError(f"{name}: nobody found")
+    several_pictures = len({one.picture for one in people}) > 1
+    order = list(people) if several_pictures else sorted(people, key=lambda one: -one.area)
+    listed = "; ".join(f"{number}: {one}" for number, one in enumerate(order[:LISTED], start=1))
+    listed += f"; and {len(order) - LISTED} more" if len(order) > LISTED else ""
+    if person is not None and not 1 <= person <= len(order):
+        raise ValueError(f"{name}: there is no person {person}, there are {len(order)} ({listed})")
+    if person is None and several_pictures:
+        raise ValueError(f"{name}: holds people of several pictures; say which by their number, --person K ({listed})")
+    if person is None and len(order) > 1:
+        logger.warning("%s: %d people, the largest is taken; --person K takes another (%s)", name, len(order), listed)
+    return order[0 if person is None else person - 1]
+
+
+def load_keypoints(
+    path: str | Path,
+    person: int | None = None,
+    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    confidence: float = formats.CONFIDENCE,
+) -> Keypoints:
+    """The pose in a file of any format that `formats` or this module understands.
+
+    Args:
+        person: which one of several, see `choose_person`.
+        frame: (height, width) of the picture, where the file does not tell it.
+        confidence: joints that the file is less sure of are missing.
+
+    Raises:
+        ValueError: naming the file, when it is no such file or nobody is in it; see also `choose_person`.
+    """
+    return choose_person(load_people(path, frame, confidence), person, str(path)).keypoints
+
+
+def load_people(
+    path: str | Path, frame: tuple[int, int] = DEEPFASHION_FRAME, confidence: float = formats.CONFIDENCE
+) -> list[Person]:
+    """Everybody in a keypoint file; arguments and errors as in `load_keypoints`."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable keypoint file ({error})") from None
-    content = _parse_json(text, str(path))
-    frame: Any = DEEPFASHION_FRAME
+    if text.lstrip().startswith(ANNOTATION_HEADER):
+        return _annotated_people(text, frame, path)
+    return parse_people(_parse_json(text, str(path)), frame, str(path), confidence)
+
+
+def parse_people(
+    content: Any,
+    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    name: str = "poses",
+    confidence: float = formats.CONFIDENCE,
+) -> list[Person]:
+    """Everybody in the content of a JSON file; errors name `name`, else as in `load_keypoints`."""
+    try:
+        found = formats.parse_people(content, confidence)
+        people = [_found_person(one, frame) for one in found or () if np.isfinite(one.yx).any()]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from None
+    return [_person(parse_keypoints(content, frame, name))] if found is None else people
+
+
+def parse_keypoints(content: Any, frame: tuple[int, int] = DEEPFASHION_FRAME, name: str = "pose") -> Keypoints:
+    """From the content of this project's JSON, or the bare list of 18 pairs.
+
+    Args:
+        frame: (height, width) that a bare list refers to.
+
+    Raises:
+        ValueError: naming `name`, for anything else.
+    """
     if isinstance(content, dict):
         if "keypoints" not in content:
-            raise ValueError(
-                f'{path}: no "keypoints" in it; expected {{"frame": [256, 176], "keypoints": [[y, x], ...]}}'
-            )
+            raise ValueError(f'{name}: no "keypoints" in it; understood are {formats.UNDERSTOOD}')
         frame, content = content.get("frame", frame), content["keypoints"]
     try:
-        return Keypoints(np.asarray(content, dtype=np.float32), tuple(frame))
+        height, width = frame
+        return Keypoints(np.asarray(content, dtype=np.float32), (height, width))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
 
 
 def save_keypoints(keypoints: Keypoints, path: str | Path) -> None:
     """Writes this project's JSON."""
     Path(path).write_text(keypoints.to_json() + "\n", encoding="utf-8")
+
+
+def _found_person(one: formats.Found, frame: tuple[int, int]) -> Person:
+    if one.frame is None and (np.nan_to_num(one.yx) > frame).any():
+        raise ValueError(
+            f"does not tell the picture's size, and joints lie outside {frame[0]} x {frame[1]}; "
+            "give its height and width with --frame"
+        )
+    return _person(Keypoints(one.yx, one.frame or frame), one.scores, one.picture)
+
+
+def _annotated_people(text: str, frame: tuple[int, int], path: Path) -> list[Person]:
+    rows = [line.rsplit(":", 2) for line in text.split("\n")[1:] if line.strip()]
+    if wrong := [number for number, row in enumerate(rows, start=2) if len(row) != 3]:
+        raise ValueError(f"{path}, line {wrong[0]}: expected {ANNOTATION_HEADER}")
+    return [_person(parse_annotation(y, x, frame, f"{path}, {name}"), picture=name) for name, y, x in rows]
+
+
+def _person(keypoints: Keypoints, scores: NDArray[np.float32] | None = None, picture: str = "") -> Person:
+    """Somebody of whom only the joints are told; a pose without any, which data sets hold, has no area."""
+    box = joint_box(keypoints) if keypoints.visible.any() else (0.0, 0.0, 0.0, 0.0)
+    sure = keypoints.visible.astype(np.float32) if scores is None else scores
+    return Person(keypoints=keypoints, scores=sure, box=box, picture=picture)
 
 
 def _parse_numbers(text: str, name: str) -> Sequence[float]:

@@ -1,0 +1,83 @@
+"""Joints by MediaPipe's pose landmarker, from its task file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfld.poses.formats import COCO_JOINTS, from_coco
+from cfld.poses.keypoints import Keypoints, Person, joint_box
+
+LANDMARKS: Final = {
+    **{"nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8, "left_shoulder": 11},
+    **{"right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16},
+    **{"left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28},
+}
+"""Where MediaPipe's 33 landmarks hold COCO's joints."""
+MOST_PEOPLE: Final = 10
+
+
+class Landmark(Protocol):
+    """One of MediaPipe's: x and y as shares of the picture's width and height, visibility in [0, 1]."""
+
+    x: float | None
+    y: float | None
+    visibility: float | None
+
+
+class MediaPipe:
+    """A pose detector for photographs."""
+
+    def __init__(self, path: Path, confidence: float) -> None:
+        """
+        Args:
+            path: a task file, `pose_landmarker_*.task`.
+            confidence: joints of a lower visibility are missing.
+
+        Raises:
+            ValueError: naming the file when it is none such, or saying what to install.
+        """
+        try:
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError:
+            raise ValueError("this backend needs mediapipe: pip install 'cfld[mediapipe]'") from None
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(path)), num_poses=MOST_PEOPLE
+        )
+        try:
+            self._landmarker = vision.PoseLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{path}: no pose landmarker task ({' '.join(str(error).split())[:160]})") from None
+        self._confidence = confidence
+
+    def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
+        """As `estimate.Detector`."""
+        import mediapipe
+
+        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        landmarks = self._landmarker.detect(picture).pose_landmarks
+        return people_from_landmarks(landmarks, image.shape[:2], self._confidence)
+
+
+def people_from_landmarks(
+    people: Sequence[Sequence[Landmark]], frame: tuple[int, int], confidence: float
+) -> list[Person]:
+    """MediaPipe's result `pose_landmarks` as people; those without a sure joint are left out.
+
+    Args:
+        frame: (height, width) of the picture in pixels.
+        confidence: joints of a lower visibility are missing.
+    """
+    found = []
+    for landmarks in people:
+        chosen = [landmarks[LANDMARKS[name]] for name in COCO_JOINTS]
+        yx = np.array([(one.y or 0.0, one.x or 0.0) for one in chosen]) * frame
+        joints, scores = from_coco(yx, np.array([one.visibility or 0.0 for one in chosen]), confidence)
+        keypoints = Keypoints(joints, frame)
+        if keypoints.visible.any():
+            found.append(Person(keypoints=keypoints, scores=scores, box=joint_box(keypoints)))
+    return found

@@ -1,0 +1,59 @@
+"""ONNX files through onnxruntime, which the extra `pose` brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A network of one picture.
+
+    Attributes:
+        size: (height, width) that the picture must have.
+        outputs: the names of what comes out.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    outputs: tuple[str, ...]
+    session: Any
+
+    def __call__(self, picture: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
+        """(H, W, 3) -> the outputs for it as a batch of one; the network takes (1, 3, H, W)."""
+        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+        results: list[NDArray[np.float32]] = self.session.run(None, {self.session.get_inputs()[0].name: batch})
+        return results
+
+
+def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
+    """A network that takes one picture as (1, 3, H, W).
+
+    Args:
+        size: (height, width) where the file leaves it open.
+
+    Raises:
+        ValueError: naming the file, when it is no such network, or saying what to install.
+    """
+    try:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+    except ImportError:
+        raise ValueError("ONNX models need onnxruntime: pip install 'cfld[pose]'") from None
+    unreadable = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (*unreadable, errors.NotImplemented, errors.RuntimeException) as error:
+        raise ValueError(f"{path}: no ONNX model ({' '.join(str(error).split())[:160]})") from None
+    shape = session.get_inputs()[0].shape
+    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+        raise ValueError(f"{path}: takes an input of {shape}, expected a picture (1, 3, height, width)")
+    height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
+    return OnnxModel(path, (height, width), tuple(output.name for output in session.get_outputs()), session)

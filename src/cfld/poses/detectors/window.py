@@ -1,0 +1,50 @@
+"""The part of a picture that a network looks at, and the way back from its pixels to the picture's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+"""(top, left, bottom, right) in pixels of a picture."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a picture, which may reach beyond it.
+
+    Attributes:
+        top, left, height, width: in pixels of the picture.
+    """
+
+    top: float
+    left: float
+    height: float
+    width: float
+
+    @classmethod
+    def around(cls, box: Box, size: tuple[int, int], padding: float) -> Window:
+        """The smallest one of a size's shape that holds the box, enlarged `padding` times about its middle."""
+        top, left, bottom, right = box
+        height, width = max(bottom - top, 1.0) * padding, max(right - left, 1.0) * padding
+        height, width = max(height, width * size[0] / size[1]), max(width, height * size[1] / size[0])
+        return cls((top + bottom - height) / 2, (left + right - width) / 2, height, width)
+
+    def cut(self, image: NDArray[np.uint8], size: tuple[int, int], border: int) -> NDArray[np.uint8]:
+        """The window as a picture of (height, width), linearly interpolated.
+
+        Args:
+            image: uint8 (H, W, 3).
+            border: what is beyond the picture, `cv2.BORDER_CONSTANT` (black) or another of OpenCV's.
+        """
+        scale_y, scale_x = size[0] / self.height, size[1] / self.width
+        affine = np.array([[scale_x, 0, -self.left * scale_x], [0, scale_y, -self.top * scale_y]])
+        return np.asarray(cv2.warpAffine(image, affine, size[::-1], flags=cv2.INTER_LINEAR, borderMode=border))
+
+    def to_picture(self, yx: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float64]:
+        """(..., 2) pixels of the cut of this (height, width) -> pixels of the picture."""
+        return np.asarray(yx) * (self.height / size[0], self.width / size[1]) + (self.top, self.left)
