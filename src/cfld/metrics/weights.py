@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from cfld.metrics.lpips import LPIPS, published_heads
 from cfld.metrics.networks import Backbone, BackboneKind, InceptionKind, InceptionV3
-
-SECONDS_TO_WAIT: Final = 20
-BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -89,20 +84,16 @@ def obtain(file: WeightFile, folder: Path | None = None) -> Path:
     path = (folder or Path(torch.hub.get_dir()) / "checkpoints") / file.name
     if path.is_file():
         return path
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _download(file.url, temporary)
-        found = sha256(temporary)
-        if not found.startswith(file.sha256_prefix):
-            raise OSError(f"what came has SHA-256 {found[:8]}...")
-        temporary.replace(path)
-    except OSError as error:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.sha256_prefix)
+    except (OSError, RuntimeError) as error:
+        with suppress(OSError):
+            path.parent.rmdir()  # where nothing else is in it
         raise FileNotFoundError(
             f"no {path} here, and {file.url} does not give it ({' '.join(str(error).split())}); put the file there, "
             "or name the folder that holds it with --weights"
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -131,7 +122,7 @@ def sha256(path: Path) -> str:
     """Hexadecimal digest of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
+        while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
 
@@ -141,13 +132,3 @@ def _load(network: nn.Module, weighted: nn.Module, file: WeightFile, folder: Pat
     load_weights(weighted, path)
     digest = sha256(path)
     return Loaded(network.eval().requires_grad_(False), file.name, digest, digest.startswith(file.sha256_prefix))
-
-
-def _download(url: str, path: Path) -> None:
-    with urllib.request.urlopen(url, timeout=SECONDS_TO_WAIT) as answer:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        total = int(answer.headers.get("Content-Length", 0)) or None
-        bar = tqdm(total=total, desc=url.rpartition("/")[2], unit="B", unit_scale=True, disable=None)
-        with path.open("wb") as file, bar:
-            while block := answer.read(BLOCK):
-                bar.update(file.write(block))

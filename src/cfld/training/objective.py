@@ -32,14 +32,15 @@ def velocity(z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
     return signal * eps - noise * z_0
 
 
-def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
-    """What the UNet is to give: `epsilon`, or `v_prediction`. Shapes as `add_noise`.
-
-    Raises:
-        ValueError: for another prediction type.
-    """
+def check_prediction_type(prediction_type: str) -> str:
+    """Returns it; ValueError unless `epsilon` or `v_prediction`: what the UNet is to give."""
     if prediction_type not in ("epsilon", "v_prediction"):
         raise ValueError(f"prediction_type is epsilon or v_prediction, got {prediction_type!r}")
+    return prediction_type
+
+
+def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    """What the UNet is to give. Shapes as `add_noise`."""
     return eps if prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
 
 
@@ -72,12 +73,14 @@ class CFLDObjective(nn.Module):
             prediction_type: `epsilon` or `v_prediction`: what the UNet is to give.
             condition_dropout: eta.
 
+        Raises:
+            ValueError: for another prediction type.
         """
         super().__init__()
         self.conditioner, self.unet = conditioner, unet
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
-        self.prediction_type, self.timestep_law = prediction_type, timestep_law
+        self.prediction_type, self.timestep_law = check_prediction_type(prediction_type), timestep_law
         self.condition_dropout, self.dropout_meaning = condition_dropout, dropout_meaning
 
     def forward(self, source_image: Tensor, poses: Tensor, latents: Tensor) -> Tensor:
@@ -125,7 +128,8 @@ class BaseObjective(nn.Module):
         self.embedding = nn.Embedding(vocabulary, unet.config.cross_attention_dim)
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
-        self.prediction_type, self.condition_dropout = prediction_type, condition_dropout
+        self.prediction_type = check_prediction_type(prediction_type)
+        self.condition_dropout = condition_dropout
 
     def forward(self, words: Tensor, latents: Tensor) -> Tensor:
         """

@@ -1,0 +1,81 @@
+"""Learning curves of one or more training runs, drawn from their logs into one picture.
+
+python examples/learning_curves.py runs/mannequin-vae runs/mannequin --out docs/figures/learning-curves.png
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tyro
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tyro.conf import Positional
+
+WINDOW = 15
+"""Logged values that a drawn point is the mean of."""
+
+
+def main(runs: Annotated[tuple[Path, ...], Positional], out: Path = Path("outputs/learning-curves.png")) -> None:
+    """Draw the loss of each run over its steps, and its learning rate below.
+
+    Args:
+        runs: folders of `cfld train`.
+        out: the picture to write; its ending says the format.
+    """
+    figure, axes = plt.subplots(
+        2, len(runs), figsize=(4.2 * len(runs), 4.2), squeeze=False, sharex="col", height_ratios=(3, 1)
+    )
+    for run, (loss, rate) in zip(runs, axes.T, strict=True):
+        draw(run, loss, rate)
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=110)
+    print(out)
+
+
+def draw(run: Path, loss: Axes, rate: Axes) -> None:
+    """One run in one column."""
+    steps, values = scalars(run, "loss")
+    loss.plot(steps, values, color="0.8", linewidth=0.6)
+    loss.plot(steps, moving_mean(values), color="tab:blue")
+    loss.set(title="/".join(run.parts[-2:]), yscale="log", ylabel="loss")
+    rate.plot(*scalars(run, "learning_rate"), color="tab:orange")
+    rate.set(xlabel="step", ylabel="learning rate")
+    for axis in (loss, rate):
+        axis.grid(alpha=0.3, which="both")
+
+
+def scalars(run: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Steps and values of a logged number; where a run was stopped and taken up again, the later values count.
+
+    Raises:
+        ValueError: when the run has no log of it.
+    """
+    found: dict[int, float] = {}
+    for file in sorted(run.glob("logs/*/events.*"), key=lambda file: file.stat().st_mtime):
+        log = EventAccumulator(str(file), size_guidance={"scalars": 0}).Reload()
+        if name in log.Tags()["scalars"]:
+            events = log.Scalars(name)
+            found = {step: value for step, value in found.items() if not events or step < events[0].step}
+            found |= {event.step: event.value for event in events}
+    if not found:
+        raise ValueError(f"{run}: no log of {name}; expected a folder of cfld train with the tensorboard tracker")
+    steps = sorted(found)
+    return np.array(steps), np.array([found[step] for step in steps])
+
+
+def moving_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of up to `WINDOW` values up to each."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - WINDOW)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
