@@ -92,8 +92,8 @@ def latest(study: Path) -> tuple[int, list[str]]:
 
 def ready(page: Page, number: int) -> None:
     """Waits until a question can be answered."""
-    expect(page).to_have_title(f"Question {number} of {QUESTIONS}")
-    expect(page.locator("button[name=choice]:enabled").first).to_be_visible()
+    expect(page).to_have_title(f"Question {number} of {QUESTIONS}", timeout=20_000)
+    expect(page.locator("form[data-open] button[name=choice]:enabled").first).to_be_visible(timeout=20_000)
 
 
 def check_picks(study: Path, choices: list[int]) -> None:

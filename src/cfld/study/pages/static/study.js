@@ -35,6 +35,7 @@ const waited = new Promise((resolve) => setTimeout(resolve, OPEN_AFTER_MS));
 allLoaded.then(limitTime, () => note("failed"));
 Promise.all([allLoaded, waited]).then(() => {
   for (const button of buttons) button.disabled = false;
+  form.dataset.open = ""; // for whoever drives the page: from now on keys and buttons answer
 }, () => {});
 
 form.addEventListener("submit", (event) => {
