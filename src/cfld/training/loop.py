@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cfld.config.schema import TrainConfig
+from cfld.training.attention import training_attention
 from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
@@ -141,7 +142,7 @@ def train_step(run: Run, batches: Iterator[dict[str, Tensor]]) -> Tensor:
     for forward in range(config.accumulation):
         batch = next(batches)
         torch.manual_seed(derived_seed(config.seed, run.step, forward, accelerator.process_index))
-        with accelerator.accumulate(run.model):
+        with accelerator.accumulate(run.model), training_attention(accelerator.device):
             loss = run.model(**run.stage.inputs(batch))
             accelerator.backward(loss)  # divides by the accumulation: the one place that does
             if accelerator.sync_gradients and config.optim.max_grad_norm is not None:
