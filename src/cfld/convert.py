@@ -159,7 +159,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except pickle.UnpicklingError:  # torch's own message advises to execute what is in the file
+        raise ValueError(f"{path}: not a plain file of weights, or cut short; download it again") from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise ValueError(f"{path}: not a plain file of weights ({_one_line(error)})") from None
     for key in ("model", "state_dict"):
         content = content.get(key, content) if isinstance(content, dict) else content

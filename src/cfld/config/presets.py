@@ -264,4 +264,4 @@ def mannequin_table() -> TrainConfig:
     Command: `cfld train mannequin-table --out DIR --config.init-from runs/mannequin-base/model`;
     `cfld reproduce table3 --scale mannequin --out runs/tables` trains and scores all rows.
     """
-    return replace(mannequin(), unet_weights="kv", max_steps=600)
+    return replace(mannequin(), unet_weights="kv", max_steps=400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from cfld.evaluation.pose_reader import PoseReader
 from cfld.poses.fit import Colour, Fit, Fitted, fit_picture
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.retarget import retarget, retarget_all
+
+logger = logging.getLogger(__name__)
 
 SHAPE_TOLERANCE: Final = 0.02
 """Relative difference in width over height up to which a pose and a picture are of one shape."""
@@ -87,6 +90,8 @@ def prepare_jobs(jobs: Sequence[Job], preparation: Preparation) -> list[Prepared
         ValueError: naming the source, when nobody is found in it; when one `source_pose` is given for several.
     """
     if not preparation.needs_pose:
+        for job in jobs:
+            warn_of_pose(job.pose, job.name)
         return [Prepared(job, None, job.pose) for job in jobs]
     sources = {job.source: job for job in jobs}
     if preparation.source_pose is not None and len(sources) > 1:
@@ -98,8 +103,17 @@ def prepare_jobs(jobs: Sequence[Job], preparation: Preparation) -> list[Prepared
 def _prepared(job: Job, pose: Keypoints, preparation: Preparation) -> Prepared:
     own = preparation.fitted(job.read_source(), pose).keypoints
     on_body = retarget(own, job.pose) if preparation.retarget else job.pose
+    warn_of_pose(on_body, job.name)
     fitted = replace(job, read_source=lambda: preparation.fitted(job.read_source(), pose).image, pose=on_body)
     return Prepared(fitted, own, job.pose)
+
+
+def warn_of_pose(pose: Keypoints, name: str) -> None:
+    """Says what a pose will make of the picture that is drawn by it."""
+    if pose.cut_off:
+        logger.warning("%s: joints of the pose lie outside the picture, where nothing is drawn", name)
+    if pose.frame[1] > pose.frame[0]:
+        logger.warning("%s: the pose is of a wide picture, so the person comes out narrow; --retarget mends it", name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +132,14 @@ def prepare_sequence(
     Args:
         name: what messages call the source.
     """
+    ready = _prepared_sequence(image, name, poses, preparation)
+    warn_of_pose(next((pose for pose in ready.poses if pose.cut_off), ready.poses[0]), name)
+    return ready
+
+
+def _prepared_sequence(
+    image: Image.Image, name: str, poses: Sequence[Keypoints], preparation: Preparation
+) -> PreparedSequence:
     if not preparation.needs_pose:
         return PreparedSequence(image, list(poses))
     fitted = preparation.fitted(image, preparation.find_pose(image, name))

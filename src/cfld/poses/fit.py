@@ -30,16 +30,10 @@ class Fitted:
     Attributes:
         image: RGB.
         keypoints: in a frame as large as the image.
-        cut_off: whether joints of the person lie outside it.
     """
 
     image: Image.Image
     keypoints: Keypoints
-
-    @property
-    def cut_off(self) -> bool:
-        yx = self.keypoints.yx[self.keypoints.visible]
-        return bool((yx < 0).any() or (yx >= self.keypoints.frame).any())
 
 
 def fit_picture(
@@ -71,7 +65,7 @@ def fit_picture(
     result = Image.new("RGB", (width, height), edge_colour(image) if fill is None else fill)
     result.paste(image.convert("RGB"), (-left, -top))
     fitted = Fitted(result, keypoints.cropped(top, left, (height, width)))
-    if fitted.cut_off:
+    if fitted.keypoints.cut_off:
         logger.warning("the %s cuts joints of the person off; fit=letterbox keeps what the picture has", how)
     return fitted
 

@@ -68,6 +68,12 @@ class Keypoints:
         """bool (18,): which joints are there."""
         return np.asarray((self.yx != MISSING).all(axis=1))
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether joints lie outside the frame."""
+        yx = self.yx[self.visible]
+        return bool((yx < 0).any() or (yx >= self.frame).any())
+
     def scaled(self, frame: tuple[int, int]) -> Keypoints:
         """The same pose in a frame of another (height, width)."""
         factor = np.array(frame, dtype=np.float32) / np.array(self.frame, dtype=np.float32)

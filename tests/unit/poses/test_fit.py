@@ -61,7 +61,7 @@ def test_a_crop_adds_nothing_and_a_letterbox_cuts_nobody_off() -> None:
     crop, letterbox = fit_picture(image, pose, "crop"), fit_picture(image, pose, "letterbox", (255, 0, 0))
     assert not (np.asarray(crop.image) == (255, 0, 0)).all(axis=-1).any()
     assert crop.image.height <= 600
-    assert not letterbox.cut_off
+    assert not letterbox.keypoints.cut_off
     assert (np.asarray(letterbox.image) == (255, 0, 0)).all(axis=-1).any()
     assert letterbox.image.height > crop.image.height
 

@@ -1,0 +1,66 @@
+"""One picture at the size of the released checkpoint, with random weights: is this machine enough for it?
+
+python benchmarks/bench_released.py
+python benchmarks/bench_released.py --device cuda --dtype float16
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Literal
+
+import torch
+import tyro
+from diffusers.utils import logging
+from PIL import Image
+
+from cfld.build import build_components
+from cfld.cli.generate import find_device
+from cfld.config.presets import get_preset
+from cfld.data.mannequin import keypoints, render, sample_body_pose, sample_identity
+from cfld.pipeline import CFLDPipeline
+
+
+def main(
+    steps: int = 3, device: str | None = None, dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+) -> None:
+    """Print seconds and peak memory.
+
+    Args:
+        steps: sampling steps to time, of the 50 of a picture.
+        device: cpu, cuda, mps; by default what is there.
+        dtype: number format of the weights.
+    """
+    logging.set_verbosity_error()
+    place, model = find_device(device), get_preset("deepfashion-256").model
+    pipe = CFLDPipeline(**vars(build_components(model)), output_size=model.output_size)
+    weights = sum(p.numel() for part in (pipe.conditioner, pipe.unet, pipe.vae) for p in part.parameters())
+    print(f"{weights / 1e6:.0f} M parameters")
+    pipe.to(place, getattr(torch, dtype)).set_progress_bar_config(disable=True)
+    person, pose = sample_identity(0), sample_body_pose(0)
+    moments = [time.perf_counter()]
+
+    def on_step_end(*_: object) -> dict[str, torch.Tensor]:
+        synchronise(place)
+        moments.append(time.perf_counter())
+        return {}
+
+    source = Image.fromarray(render(person, pose))
+    pipe(source, keypoints(person, pose), num_inference_steps=steps + 1, callback_on_step_end=on_step_end)
+    moments.append(time.perf_counter())
+    step = (moments[-2] - moments[1]) / steps
+    once = moments[-1] - moments[0] - step * (steps + 1)
+    print(f"{place}, {dtype}, {torch.get_num_threads()} threads: {step:.2f} s a step, {once:.1f} s once a picture")
+    print(f"50 steps: about {once + 50 * step:.0f} s")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB", end="")
+    print(f", of the GPU {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if place.type == "cuda" else "")
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
