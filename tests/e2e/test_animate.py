@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from cfld.cli import main
-from cfld.cli.animate import save_animation
+from cfld.cli.output import save_pictures
 from cfld.config.schema import SamplingConfig
 from cfld.data import mannequin
 from cfld.evaluation.animation import draw_frames, read_sequence
@@ -63,7 +63,7 @@ def test_the_walk_as_an_animated_picture(tmp_path: Path, source: Path, model_fol
         assert animation.info["duration"] == pytest.approx(125, abs=5)
     settings = json.loads((tmp_path / "made" / f"walk.{ending}.json").read_text())
     assert settings["poses"] == "walk"
-    assert settings["sampling"]["steps"] == 1
+    assert settings["steps"] == 1
 
 
 def test_a_folder_as_a_video(tmp_path: Path, source: Path, folder: Path, model_folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_folder_as_a_video(tmp_path: Path, source: Path, folder: Path, model_f
 @pytest.mark.parametrize("size", [(31, 45), (32, 44)])
 def test_videos_keep_what_they_are_given(tmp_path: Path, size: tuple[int, int]) -> None:
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
-    save_animation([Image.new("RGB", size, colour) for colour in colours], tmp_path / "v.mp4", 5)
+    save_pictures([Image.new("RGB", size, colour) for colour in colours], tmp_path / "v.mp4", {}, frame_ms=200)
     video = cv2.VideoCapture(str(tmp_path / "v.mp4"))
     for colour in colours:
         there, frame = video.read()
@@ -159,7 +159,7 @@ def test_bad_input_is_told_in_one_line(
         (("--poses", tmp_path / "nothing.json", *out), "nothing.json"),
         (("--poses", tmp_path / "empty.json", *out), "pose 1, all 18 joints are missing"),
         (("--poses", "walk", "--out", tmp_path / "a.avi"), "one of .gif, .webp"),
-        (("--poses", "walk", "--out", source), "the source itself"),
+        (("--poses", "walk", "--out", source), "also an input"),
         (("--poses", "walk", "--fps", 0, *out), "--fps"),
         (("--poses", "walk", "--batch", 0, *out), "--batch"),
     ):

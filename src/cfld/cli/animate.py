@@ -7,22 +7,19 @@ cfld animate --source me.jpg --fit letterbox --pose.backend rtmpose --poses list
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final, Literal
 
 from tyro.conf import OmitArgPrefixes
 
 from cfld.cli.generate import open_pipeline
+from cfld.cli.output import MOVING, check_output, save_pictures, settings_of
 from cfld.cli.pose import DetectorOptions, OwnPictureOptions
 from cfld.config.schema import SamplingConfig
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-FORMATS: Final = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG", ".mp4": "mp4"}
-"""By the file's ending; a .png is an animated one."""
+ENDINGS: Final = (*MOVING, ".png")
+"""A .png is an animated one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,62 +69,12 @@ class Animate:
         ready = prepare_sequence(image, str(self.source), poses, preparation)
         pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
         pictures = draw_frames(pipe, ready.image, ready.poses, self.sampling, self.batch)
-        save_animation(pictures, self.out, self.fps)
-        self._save_settings()
+        save_pictures(pictures, self.out, settings_of(self), frame_ms=1000 / self.fps)
         print(self.out)
 
     def _check(self) -> None:
-        if self.out.suffix.lower() not in FORMATS:
-            raise ValueError(f"{self.out}: the ending says the format, one of {', '.join(FORMATS)}")
-        if self.out.is_dir() or self.out.resolve() == self.source.resolve():
-            raise ValueError(f"{self.out}: is a folder or the source itself; name another file to write")
+        check_output(self.out, [self.source], ENDINGS)
         if not 0 < self.fps <= 100:
             raise ValueError(f"--fps must be above 0 and at most 100, got {self.fps}")
         if self.batch < 1:
             raise ValueError(f"--batch must be at least 1, got {self.batch}")
-
-    def _save_settings(self) -> None:
-        from cfld import __version__
-        from cfld.config.io import save_json, to_dict
-
-        settings: Mapping[str, Any] = {**to_dict(self), "version": __version__}
-        kept = {name: value for name, value in settings.items() if name not in ("out", "batch", "device")}
-        save_json(kept, self.out.with_name(f"{self.out.name}.json"))
-
-
-def save_animation(pictures: Sequence[Image.Image], out: Path, fps: float) -> None:
-    """Writes the frames, whole or not at all, as the ending of `out` says; animated pictures go round for ever.
-
-    Raises:
-        ValueError: when OpenCV cannot write videos here.
-    """
-    from cfld.data.preparation import replacing
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix.lower() == ".mp4":
-        _save_video(pictures, out, fps)
-        return
-    options: dict[str, Any] = {"append_images": pictures[1:], "duration": round(1000 / fps), "loop": 0}
-    with replacing(out) as temporary:  # `lossless` is for WebP, which else leaves out frames that differ little
-        pictures[0].save(temporary, format=FORMATS[out.suffix.lower()], save_all=True, lossless=True, **options)
-
-
-def _save_video(pictures: Sequence[Image.Image], out: Path, fps: float) -> None:
-    import cv2
-    import numpy as np
-
-    temporary = out.with_name(f".{out.stem}.part.mp4")  # OpenCV goes by the ending
-    height, width = (side + side % 2 for side in (pictures[0].height, pictures[0].width))  # videos have even sides
-    video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-    try:
-        if not video.isOpened():
-            raise ValueError(f"{out}: OpenCV cannot write videos here; take another ending, for example .webp")
-        for picture in pictures:
-            pixels = np.asarray(picture.convert("RGB"))[..., ::-1]
-            margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
-            video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
-        video.release()
-        temporary.replace(out)
-    finally:
-        video.release()
-        temporary.unlink(missing_ok=True)

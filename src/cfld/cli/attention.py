@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from cfld.cli.generate import open_pipeline
-from cfld.cli.output import check_output, save_pictures
+from cfld.cli.output import check_output, save_pictures, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class Attention:
     """The bundled model, a model folder, or a hub id."""
     device: str | None = None
     """cpu, cuda, mps; by default what is there."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the weights."""
 
     def run(self) -> None:
-        from cfld import __version__
-        from cfld.config.io import to_dict
         from cfld.data.transforms import read_image
         from cfld.evaluation.attention import attention_sheet
 
@@ -42,7 +42,7 @@ class Attention:
         if not self.source:
             raise ValueError("there is no source; give at least one picture")
         pictures = [read_image(source) for source in self.source]
-        sheet = attention_sheet(open_pipeline(self.model, device=self.device), pictures, self.blocks)
-        settings = {name: value for name, value in to_dict(self).items() if name not in ("out", "device")}
-        save_pictures([sheet], self.out, {**settings, "version": __version__})
+        pipe = open_pipeline(self.model, device=self.device, dtype=self.dtype)
+        sheet = attention_sheet(pipe, pictures, self.blocks)
+        save_pictures([sheet], self.out, settings_of(self))
         print(self.out)

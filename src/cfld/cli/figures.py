@@ -12,6 +12,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from cfld.cli.generate import open_pipeline
+from cfld.cli.output import settings_of
 from cfld.config.schema import SamplingConfig
 
 
@@ -33,8 +34,7 @@ class Figures:
     """cpu, cuda, mps; by default what is there."""
 
     def run(self) -> None:
-        from cfld import __version__
-        from cfld.config.io import save_json, to_dict
+        from cfld.config.io import save_json
         from cfld.evaluation.figures import FIGURES, save_small
         from cfld.inputs import check_sampling
 
@@ -47,5 +47,4 @@ class Figures:
         for name, draw in FIGURES.items():
             save_small(draw(pipe, self.sampling), self.out / f"{name}.jpg")
             print(self.out / f"{name}.jpg")
-        settings = {"model": self.model, **to_dict(self.sampling), "version": __version__}
-        save_json(settings, self.out / "config.json")
+        save_json(settings_of(self), self.out / "config.json")

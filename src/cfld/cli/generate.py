@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction
 
+from cfld.cli.output import settings_of
 from cfld.cli.pose import DetectorOptions, OwnPictureOptions, save_png
 from cfld.config.schema import SamplingConfig
 
@@ -75,22 +76,12 @@ class Generate:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
         prepared = self._jobs()
         jobs = [one.job for one in prepared]
-        check_folder(self.out, self._settings())
+        check_folder(self.out, settings_of(self))
         pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
-        files = generate(pipe, jobs, self.sampling, self.out, self._settings(), self.batch)
+        files = generate(pipe, jobs, self.sampling, self.out, settings_of(self), self.batch)
         if self.own.retarget:
             self._draw_retargeting(prepared)
         print(files[0] if len(files) == 1 else f"{len(files)} pictures in {self.out}")
-
-    def _settings(self) -> dict[str, Any]:
-        """What decides the pictures; what only decides how fast they come is left out."""
-        from cfld import __version__
-        from cfld.config.io import to_dict
-
-        given = {**to_dict(self), **to_dict(self.sampling), "version": __version__}
-        for name in ("out", "batch", "device", "limit", "sampling"):
-            del given[name]
-        return given
 
     def _jobs(self) -> list[Prepared]:
         from cfld.evaluation.own_pictures import prepare_jobs

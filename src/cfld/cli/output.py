@@ -1,53 +1,93 @@
-"""One picture file as a command's result: checked before any work, written whole, with its settings beside it."""
+"""One file as a command's result: checked before any work, written whole, with its settings beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ANIMATED: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
 STILL: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""Formats by the file's ending."""
+ANIMATED: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
+"""Pillow's formats by the file's ending."""
+VIDEO: Final = ".mp4"
+MOVING: Final = (*ANIMATED, VIDEO)
 
-FRAME_MS: Final = 150
-"""How long an animation shows each picture, in milliseconds."""
+FRAME_MS: Final = 150.0
+"""How long an animation shows each picture, in milliseconds, unless told otherwise."""
+NOT_THE_PICTURE: Final = ("out", "batch", "device", "limit", "sampling")
+"""Options that only say where pictures go and how fast they come, and the one whose fields are listed singly."""
 
 
-def check_output(out: Path, inputs: Iterable[Path] = (), *, animated: bool = False) -> None:
-    """Raises ValueError when `out` has no known ending, is a folder, or is one of the input files.
-
-    Args:
-        animated: whether endings of animations will do.
-    """
-    known = {**STILL, **ANIMATED} if animated else STILL
-    if out.suffix.lower() not in known:
-        raise ValueError(f"{out}: the ending says the format, one of {', '.join(known)}")
+def check_output(out: Path, inputs: Iterable[Path] = (), endings: Collection[str] = tuple(STILL)) -> None:
+    """Raises ValueError when `out` has none of these endings, is a folder, or is one of the input files."""
+    if out.suffix.lower() not in endings:
+        raise ValueError(f"{out}: the ending says the format, one of {', '.join(endings)}")
     if out.is_dir():
         raise ValueError(f"{out}: is a folder, expected a file to write")
     if out.resolve() in {file.resolve() for file in inputs}:
         raise ValueError(f"{out}: is also an input; name another file to write")
 
 
-def is_animation(out: Path) -> bool:
-    return out.suffix.lower() in ANIMATED
+def settings_of(command: Any) -> dict[str, Any]:
+    """What decides the pictures of a command, as JSON values."""
+    from cfld import __version__
+    from cfld.config.io import to_dict
+
+    sampling = to_dict(command.sampling) if hasattr(command, "sampling") else {}
+    given = {**to_dict(command), **sampling, "version": __version__}
+    return {name: value for name, value in given.items() if name not in NOT_THE_PICTURE}
 
 
-def save_pictures(pictures: Sequence[Image.Image], out: Path, settings: Mapping[str, Any], **options: Any) -> None:
-    """Writes a picture, or an animation of several, and its settings as JSON in a file called `out` plus `.json`.
+def save_pictures(
+    pictures: Sequence[Image.Image], out: Path, settings: Mapping[str, Any], frame_ms: float = FRAME_MS
+) -> None:
+    """Writes a picture, or several as an animation or a video, whole or not at all; animations go round for ever.
 
-    Args:
-        options: of Pillow's encoder.
+    The settings go into a JSON file called `out` plus `.json`.
+
+    Raises:
+        ValueError: when OpenCV cannot write videos here.
     """
     from cfld.config.io import save_json
-    from cfld.data.preparation import replacing
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    if is_animation(out):
-        options |= {"save_all": True, "append_images": pictures[1:], "duration": FRAME_MS, "loop": 0, "lossless": True}
-    with replacing(out) as temporary:
-        pictures[0].save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **{"quality": 95, **options})
+    if out.suffix.lower() == VIDEO:
+        _save_video(pictures, out, 1000 / frame_ms)
+    else:
+        _save_with_pillow(pictures, out, frame_ms)
     save_json(dict(settings), out.with_name(f"{out.name}.json"))
+
+
+def _save_with_pillow(pictures: Sequence[Image.Image], out: Path, frame_ms: float) -> None:
+    from cfld.data.preparation import replacing
+
+    options: dict[str, Any] = {"quality": 95}
+    if len(pictures) > 1:  # `lossless` is for WebP, which else leaves out frames that differ little
+        options |= {"save_all": True, "append_images": pictures[1:], "duration": round(frame_ms), "loop": 0}
+        options |= {"lossless": True}
+    with replacing(out) as temporary:
+        pictures[0].save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **options)
+
+
+def _save_video(pictures: Sequence[Image.Image], out: Path, fps: float) -> None:
+    import cv2
+    import numpy as np
+
+    temporary = out.with_name(f".{out.stem}.part{VIDEO}")  # OpenCV goes by the ending
+    height, width = (side + side % 2 for side in (pictures[0].height, pictures[0].width))  # videos have even sides
+    video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+    try:
+        if not video.isOpened():
+            raise ValueError(f"{out}: OpenCV cannot write videos here; take another ending, for example .webp")
+        for picture in pictures:
+            pixels = np.asarray(picture.convert("RGB"))[..., ::-1]
+            margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
+            video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
+        video.release()
+        temporary.replace(out)
+    finally:
+        video.release()
+        temporary.unlink(missing_ok=True)

@@ -172,16 +172,20 @@ class _Encoder:
 
 
 def _draw(pipe: CFLDPipeline, encoder: _Encoder, jobs: Sequence[Job], sampling: SamplingConfig) -> list[Image.Image]:
-    output = pipe(
-        Conditioning.cat([encoder.source(job) for job in jobs]),
-        Conditioning.cat([encoder.pose(job) for job in jobs]),
-        num_inference_steps=sampling.steps,
-        pose_guidance_scale=sampling.pose_guidance_scale,
-        appearance_guidance_scale=sampling.appearance_guidance_scale,
-        generator=[torch.Generator().manual_seed(noise_seed(job, sampling)) for job in jobs],
-    )
-    images: list[Image.Image] = output.images
+    sources = Conditioning.cat([encoder.source(job) for job in jobs])
+    poses = Conditioning.cat([encoder.pose(job) for job in jobs])
+    images: list[Image.Image] = pipe(sources, poses, **call_options(jobs, sampling)).images
     return images
+
+
+def call_options(jobs: Sequence[Job], sampling: SamplingConfig) -> dict[str, Any]:
+    """Arguments of the pipeline's call for these jobs, among them fresh generators of each job's own noise."""
+    return {
+        "num_inference_steps": sampling.steps,
+        "pose_guidance_scale": sampling.pose_guidance_scale,
+        "appearance_guidance_scale": sampling.appearance_guidance_scale,
+        "generator": [torch.Generator().manual_seed(noise_seed(job, sampling)) for job in jobs],
+    }
 
 
 def noise_seed(job: Job, sampling: SamplingConfig) -> int:
