@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import subcommand
 
 from cfld.cli.animate import Animate
+from cfld.cli.app import App
 from cfld.cli.attention import Attention
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
@@ -35,6 +36,7 @@ Command = (
     | Annotated[Animate, subcommand("animate")]
     | Keypoints
     | Annotated[Attention, subcommand("attention")]
+    | Annotated[App, subcommand("app")]
     | Annotated[Figures, subcommand("figures")]
     | Evaluate
     | Annotated[Convert, subcommand("convert")]

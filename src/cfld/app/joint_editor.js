@@ -1,0 +1,244 @@
+// Gradio's gr.HTML runs this once for each editor and gives it `element`, `props`, `trigger` and `watch`.
+// A pose is {frame: [height, width], keypoints: [[y, x], ...]} as in poses/keypoints.py. It is never changed in place.
+const MISSING = -1;
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const HINT = "Drag the joints. Or choose one with Tab and move it with the arrow keys, with Shift in larger steps.";
+
+const { joints, bones, mirror } = props;
+const svg = element.querySelector("svg");
+const dots = [...element.querySelectorAll(".joint")];
+const lines = [...element.querySelectorAll(".bone")];
+const lost = element.querySelector("select");
+
+let pose = null;
+let start = null; // what the server set last
+let past = [];
+let future = [];
+let before = null; // the pose before a movement that is not finished yet
+let drag = null; // {pointer, joint, grip}
+let chosen = null;
+let view = null; // {top, left, height, width} in pixels of the frame
+
+const isThere = ([y, x]) => y !== MISSING && x !== MISSING;
+const clamp = (number, low, high) => Math.min(Math.max(number, low), high);
+
+function rounded(number) {
+  const kept = Math.round(number * 100) / 100;
+  return kept === MISSING ? -1.01 : kept; // as Keypoints.to_json: no joint goes missing by standing at -1
+}
+
+function withJoint(joint, point) {
+  return { ...pose, keypoints: pose.keypoints.map((old, index) => (index === joint ? point : old)) };
+}
+
+// ---- drawing
+
+function setAttributes(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+}
+
+// The frame, or more where joints lie outside it, and a margin.
+function fitView() {
+  const [height, width] = pose.frame;
+  const points = [[0, 0], [height, width], ...pose.keypoints.filter(isThere)];
+  const [ys, xs] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const margin = height * 0.05;
+  const [top, left] = [Math.min(...ys) - margin, Math.min(...xs) - margin];
+  view = { top, left, height: Math.max(...ys) + margin - top, width: Math.max(...xs) + margin - left };
+  svg.setAttribute("viewBox", [left, top, view.width, view.height].join(" "));
+  setAttributes(element.querySelector(".frame"), { width, height });
+  setAttributes(element.querySelector(".backdrop"), { width, height, preserveAspectRatio: "none" });
+  const unit = view.height / 100;
+  for (const line of lines) line.setAttribute("stroke-width", 1.3 * unit);
+  for (const dot of dots) {
+    dot.querySelector(".reach").setAttribute("r", 5.5 * unit);
+    dot.querySelector(".dot").setAttribute("r", 1.6 * unit);
+  }
+}
+
+function draw() {
+  dots.forEach(drawJoint);
+  lines.forEach((line, index) => {
+    const [from, to] = [bones[index].from, bones[index].to].map((joint) => pose.keypoints[joint]);
+    line.style.display = isThere(from) && isThere(to) ? "" : "none";
+    setAttributes(line, { y1: from[0], x1: from[1], y2: to[0], x2: to[1] });
+  });
+  const missing = joints.filter((_, joint) => !isThere(pose.keypoints[joint]));
+  lost.replaceChildren(new Option("Bring back…", ""), ...missing.map(({ name }) => new Option(name)));
+  lost.disabled = !missing.length;
+  const idle = { undo: !past.length, redo: !future.length, remove: chosen === null };
+  for (const [action, off] of Object.entries(idle)) element.querySelector(`[data-action=${action}]`).disabled = off;
+  element.querySelector(".note").textContent =
+    chosen === null ? HINT : `${joints[chosen].name}: ${place(pose.keypoints[chosen])}`;
+}
+
+function drawJoint(dot, joint) {
+  const [y, x] = pose.keypoints[joint];
+  dot.style.display = isThere([y, x]) ? "" : "none";
+  dot.classList.toggle("chosen", joint === chosen);
+  dot.classList.toggle("held", joint === drag?.joint);
+  setAttributes(dot, { transform: `translate(${x} ${y})`, "aria-valuemin": 0, "aria-valuemax": pose.frame[0] });
+  setAttributes(dot, { "aria-valuenow": y, "aria-valuetext": place([y, x]) });
+}
+
+function place([y, x]) {
+  return `row ${Math.round(y)}, column ${Math.round(x)}`;
+}
+
+function choose(joint) {
+  chosen = joint;
+  draw();
+}
+
+// ---- changes: each is one step back for undo, and is told to the server
+
+function show(next) {
+  pose = next;
+  if (chosen !== null && !isThere(pose.keypoints[chosen])) chosen = null;
+  draw();
+}
+
+function tell(next) {
+  show(next);
+  props.value = next;
+  trigger("input");
+}
+
+function change(next) {
+  past.push(pose);
+  future = [];
+  tell(next);
+}
+
+function move(joint, [y, x]) {
+  before ??= pose;
+  const { top, left, height, width } = view;
+  show(withJoint(joint, [rounded(clamp(y, top, top + height)), rounded(clamp(x, left, left + width))]));
+}
+
+function finish() {
+  const [moved, old] = [pose, before];
+  [before, drag] = [null, null];
+  if (!old || JSON.stringify(old) === JSON.stringify(moved)) return draw();
+  pose = old;
+  change(moved);
+}
+
+function giveUp() {
+  const old = before;
+  [before, drag] = [null, null];
+  show(old ?? pose);
+}
+
+const actions = {
+  undo() {
+    if (!past.length) return;
+    future.push(pose);
+    tell(past.pop());
+  },
+  redo() {
+    if (!future.length) return;
+    past.push(pose);
+    tell(future.pop());
+  },
+  mirror() { // as Keypoints.mirrored: left joints become right joints
+    const flip = ([y, x]) => (isThere([y, x]) ? [y, rounded(pose.frame[1] - 1 - x)] : [y, x]);
+    change({ ...pose, keypoints: mirror.map((twin) => flip(pose.keypoints[twin])) });
+  },
+  reset() {
+    change(start);
+  },
+  remove() {
+    if (chosen !== null) change(withJoint(chosen, [MISSING, MISSING]));
+  },
+};
+
+// Where it stood at the start, else beside a joint that it hangs on, else in the middle of the frame.
+function bringBack(joint) {
+  const [height, width] = pose.frame;
+  const ends = bones.filter(({ from, to }) => from === joint || to === joint);
+  const neighbour = ends.map(({ from, to }) => pose.keypoints[from === joint ? to : from]).find(isThere);
+  const beside = neighbour && [neighbour[0] + height * 0.06, neighbour[1]];
+  const home = [start.keypoints[joint], beside ?? [height / 2, width / 2]].find(isThere);
+  change(withJoint(joint, home.map(rounded)));
+  dots[joint].focus({ preventScroll: true });
+}
+
+// ---- mouse, pen and finger
+
+function inFrame(event) {
+  const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+  return [y, x];
+}
+
+function nearest([y, x]) {
+  const far = pose.keypoints.map((point) => (isThere(point) ? Math.hypot(point[0] - y, point[1] - x) : Infinity));
+  return far.indexOf(Math.min(...far));
+}
+
+svg.addEventListener("pointerdown", (event) => {
+  if (drag || event.button !== 0 || !event.target.closest(".joint")) return;
+  finish();
+  const [y, x] = inFrame(event);
+  const joint = nearest([y, x]);
+  const held = pose.keypoints[joint];
+  event.preventDefault();
+  svg.setPointerCapture(event.pointerId);
+  drag = { pointer: event.pointerId, joint, grip: [held[0] - y, held[1] - x] };
+  dots[joint].focus({ preventScroll: true });
+  choose(joint);
+});
+svg.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== drag?.pointer) return;
+  const [y, x] = inFrame(event);
+  move(drag.joint, [y + drag.grip[0], x + drag.grip[1]]);
+});
+svg.addEventListener("pointerup", (event) => event.pointerId === drag?.pointer && finish());
+svg.addEventListener("pointercancel", (event) => event.pointerId === drag?.pointer && giveUp());
+
+// ---- keyboard
+
+svg.addEventListener("focusin", (event) => choose(Number(event.target.dataset.joint)));
+svg.addEventListener("focusout", () => drag || finish());
+svg.addEventListener("keyup", (event) => ARROWS[event.key] && !drag && finish());
+svg.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || drag) return;
+  if (event.key === "Delete" || event.key === "Backspace") actions.remove();
+  else if (!ARROWS[event.key]) return;
+  else {
+    const step = Math.max(1, Math.round(pose.frame[0] / 256)) * (event.shiftKey ? 10 : 1);
+    move(chosen, pose.keypoints[chosen].map((value, axis) => value + step * ARROWS[event.key][axis]));
+  }
+  event.preventDefault();
+});
+element.addEventListener("keydown", (event) => {
+  const key = (event.ctrlKey || event.metaKey) && !drag ? event.key.toLowerCase() : "";
+  if (key !== "z" && key !== "y") return;
+  event.preventDefault();
+  finish();
+  actions[key === "y" || event.shiftKey ? "redo" : "undo"]();
+});
+
+// ---- buttons, and what the server sets
+
+for (const button of element.querySelectorAll("[data-action]"))
+  button.addEventListener("click", () => actions[button.dataset.action]());
+lost.addEventListener("change", () => bringBack(joints.findIndex(({ name }) => name === lost.value)));
+
+function begin() {
+  [start, past, future, before, drag, chosen] = [props.value, [], [], null, null, null];
+  pose = start;
+  fitView();
+  draw();
+}
+
+function showBackdrop() {
+  const backdrop = element.querySelector(".backdrop");
+  backdrop.style.display = props.backdrop ? "" : "none";
+  if (props.backdrop) backdrop.setAttribute("href", props.backdrop);
+}
+
+watch("value", begin);
+watch("backdrop", showBackdrop);
+begin();
+showBackdrop();
