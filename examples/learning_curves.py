@@ -1,10 +1,12 @@
 """Learning curves of one or more training runs, drawn from their logs into one picture.
 
 python examples/learning_curves.py runs/mannequin-vae runs/mannequin --out docs/figures/learning-curves.png
+python examples/learning_curves.py runs/tables/runs/B? runs/tables/runs/Ours --together --out table3-losses.png
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tyro.conf import Positional
@@ -20,22 +23,49 @@ WINDOW = 15
 """Logged values that a drawn point is the mean of."""
 
 
-def main(runs: Annotated[tuple[Path, ...], Positional], out: Path = Path("outputs/learning-curves.png")) -> None:
+QUARTERS = 4
+
+
+def main(
+    runs: Annotated[tuple[Path, ...], Positional],
+    out: Path = Path("outputs/learning-curves.png"),
+    together: bool = False,
+) -> None:
     """Draw the loss of each run over its steps, and its learning rate below.
 
     Args:
         runs: folders of `cfld train`.
         out: the picture to write; its ending says the format.
+        together: the losses of all runs in one drawing instead, and their means over each quarter printed: for runs
+            with the same data and seed, whose noise is the same step by step.
     """
+    figure = draw_together(runs) if together else draw_side_by_side(runs)
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=110)
+    print(out)
+
+
+def draw_together(runs: Sequence[Path]) -> Figure:
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    for run in runs:
+        steps, values = scalars(run, "loss")
+        axis.plot(steps, moving_mean(values), label=run.name)
+        means = [part.mean() for part in np.array_split(values, QUARTERS)]
+        print(f"{run.name:<8}", *(f"{mean:.4f}" for mean in means))
+    axis.set(xlabel="step", ylabel="loss", yscale="log")
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
+    return figure
+
+
+def draw_side_by_side(runs: Sequence[Path]) -> Figure:
     figure, axes = plt.subplots(
         2, len(runs), figsize=(4.2 * len(runs), 4.2), squeeze=False, sharex="col", height_ratios=(3, 1)
     )
     for run, (loss, rate) in zip(runs, axes.T, strict=True):
         draw(run, loss, rate)
-    figure.tight_layout()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
-    print(out)
+    return figure
 
 
 def draw(run: Path, loss: Axes, rate: Axes) -> None:
