@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from cfld.study.answers import Answers
 from cfld.study.definition import load_study
 from cfld.study.plan import plan
 from study_help import METHODS, make_study, serving
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it (Debian: apt-get install chromium)")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-TELEPHONE = {"viewport": {"width": 390, "height": 760}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 QUESTIONS = 8
 
 NewPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +169,10 @@ def test_a_closed_tab_goes_on_where_it_was(new_page: NewPage, study: Path) -> No
     check_picks(study, [1, 1, 2])
 
 
-def test_a_telephone_in_the_dark_shows_all_without_moving_sideways(new_page: NewPage) -> None:
-    page = new_page(color_scheme="dark", **TELEPHONE)
+def test_a_telephone_in_the_dark_shows_all_without_moving_sideways(
+    new_page: NewPage, telephone: dict[str, Any]
+) -> None:
+    page = new_page(color_scheme="dark", **telephone)
     page.goto("/")
     assert background(page) == "rgb(23, 24, 27)"
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"

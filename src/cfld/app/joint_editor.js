@@ -68,7 +68,7 @@ function draw() {
   lost.disabled = !missing.length;
   const idle = { undo: !past.length, redo: !future.length, remove: chosen === null };
   for (const [action, off] of Object.entries(idle)) element.querySelector(`[data-action=${action}]`).disabled = off;
-  element.querySelector(".note").textContent =
+  element.querySelector(".hint").textContent =
     chosen === null ? HINT : `${joints[chosen].name}: ${place(pose.keypoints[chosen])}`;
 }
 
@@ -176,6 +176,8 @@ function nearest([y, x]) {
   return far.indexOf(Math.min(...far));
 }
 
+// A finger on a joint does not scroll the page; beside the joints it does. (Chromium has no touch-action inside of SVG.)
+svg.addEventListener("touchstart", (event) => event.target.closest(".joint") && event.preventDefault(), { passive: false });
 svg.addEventListener("pointerdown", (event) => {
   if (drag || event.button !== 0 || !event.target.closest(".joint")) return;
   finish();
@@ -198,10 +200,8 @@ svg.addEventListener("pointercancel", (event) => event.pointerId === drag?.point
 
 // ---- keyboard
 
-svg.addEventListener("focusin", (event) => choose(Number(event.target.dataset.joint)));
-svg.addEventListener("focusout", () => drag || finish());
-svg.addEventListener("keyup", (event) => ARROWS[event.key] && !drag && finish());
-svg.addEventListener("keydown", (event) => {
+// Listened to at each joint: an SVG that listens itself becomes a stop of the Tab key.
+function steer(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || drag) return;
   if (event.key === "Delete" || event.key === "Backspace") actions.remove();
   else if (!ARROWS[event.key]) return;
@@ -210,6 +210,13 @@ svg.addEventListener("keydown", (event) => {
     move(chosen, pose.keypoints[chosen].map((value, axis) => value + step * ARROWS[event.key][axis]));
   }
   event.preventDefault();
+}
+
+dots.forEach((dot, joint) => {
+  dot.addEventListener("focus", () => choose(joint));
+  dot.addEventListener("blur", () => drag || finish());
+  dot.addEventListener("keydown", steer);
+  dot.addEventListener("keyup", (event) => ARROWS[event.key] && !drag && finish());
 });
 element.addEventListener("keydown", (event) => {
   const key = (event.ctrlKey || event.metaKey) && !drag ? event.key.toLowerCase() : "";

@@ -27,8 +27,9 @@ BACKDROP_SIDE: Final = 512
 def joint_editor(value: Keypoints, label: str = "Target pose", elem_id: str = "joint-editor") -> gr.HTML:
     """The editor, to be called inside `gr.Blocks`.
 
-    Listen to `.input` for what a person did, to `.change` for any new value. A value that the server sets is the new
-    starting point of undo and reset.
+    Listen to `.input` for what a person did, to `.change` for any new value; with `trigger_mode="always_last"`, since
+    Gradio otherwise leaves out what comes while it is still busy. A value that the server sets is the new starting
+    point of undo and reset.
 
     Args:
         value: the pose at first.

@@ -25,12 +25,14 @@ def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
             sources, weights = zip(*(_source(desk, number) for number in range(1, SOURCES + 1)), strict=True)
         with gr.Column():
             pose = pose_input(desk, "Target pose", "interpolation")
+    with gr.Row():
         with gr.Column():
             shown = gr.Radio(KINDS, value=STRIP, label="Draw", elem_id="interpolation-kind")
             frames = gr.Slider(
                 2, desk.engine.limits.frames, 5, step=1, label="Pictures of the strip", elem_id="interpolation-frames"
             )
             sampling = sampling_input(desk, "interpolation")
+        with gr.Column(scale=2):
             drawing = drawing_output("interpolation")
 
     def interpolation(
@@ -75,7 +77,7 @@ def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
 
 
 def _source(desk: Desk, number: int) -> tuple[gr.Image, gr.Slider]:
-    with gr.Column(min_width=220):
+    with gr.Column(min_width=300):
         more = "" if number <= 2 else ", if you like"
         picture = picture_input(desk, f"Source {number}{more}", f"interpolation-source-{number}")
         weight = gr.Slider(0, 1, 0.5, step=0.05, label=f"Weight {number}", elem_id=f"interpolation-weight-{number}")

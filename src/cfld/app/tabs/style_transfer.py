@@ -29,12 +29,12 @@ def style_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
             source = picture_input(desk, "Style: whose clothes", "style-source")
         with gr.Column():
             mask = gr.ImageMask(
-                label="Mask: paint over the clothes",
+                label="Paint the mask",
                 elem_id="style-mask",
                 sources=(),
                 transforms=(),
                 format="png",
-                brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=24),
+                brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=12),
                 canvas_size=CANVAS,
                 height=560,
                 layers=False,
