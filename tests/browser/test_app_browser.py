@@ -100,9 +100,21 @@ def taken(page: Page, elem_id: str) -> Locator:
 
 def set_steps(page: Page, tab: str, steps: int) -> None:
     page.locator(f"#{tab}-sampling button").first.click()
-    box = page.locator(f"#{tab}-steps input[type=number]")
-    box.fill(str(steps))
-    box.blur()
+    set_number(page, f"{tab}-steps", steps)
+
+
+def set_number(page: Page, elem_id: str, value: int) -> None:
+    """Types into a slider's box, again where Gradio has just built it and puts its own value back."""
+    slider = page.locator(f"#{elem_id} input[type=range]")
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        box = page.locator(f"#{elem_id} input[type=number]")
+        box.fill(str(value))
+        box.blur()
+        page.wait_for_timeout(200)
+        if slider.input_value() == box.input_value() == str(value) or time.monotonic() > deadline:
+            break
+    expect(slider).to_have_value(str(value))
 
 
 def generate(page: Page, tab: str, results: int = 1) -> NDArray[np.uint8]:
@@ -208,8 +220,7 @@ def test_cancel_and_again(open_page: OpenPage, figures: list[Path]) -> None:
     expect(status.locator("progress")).to_be_visible()
     page.locator("#transfer-cancel").click()
     expect(status).to_have_text("Cancelled.", timeout=PATIENCE)
-    page.locator("#transfer-steps input[type=number]").fill(str(STEPS))
-    page.locator("#transfer-steps input[type=number]").blur()
+    set_number(page, "transfer-steps", STEPS)
     generate(page, "transfer")
 
 

@@ -234,6 +234,8 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], heard: Heard) -> None
     page.keyboard.press("Delete")
     assert (told(page, heard["first"], 6)[WRIST] == -1).all()
     expect(joint(page, "first", "left wrist")).to_be_hidden()
+    page.keyboard.press("Control+z")
+    assert np.array_equal(told(page, heard["first"], 7), with_wrist(-1, 5)), "the keys go on working"
 
 
 def test_every_joint_has_a_name_and_can_be_reached_by_tab(open_page: Callable[..., Page]) -> None:
@@ -293,6 +295,15 @@ def test_what_the_server_sets_is_the_new_start(open_page: Callable[..., Page], h
     assert moved == pytest.approx(expected, abs=0.02)
     press(page, "Reset")
     assert np.array_equal(told(page, heard["first"], 3), OTHER.yx)
+
+
+def test_a_joint_with_the_focus_outlives_a_new_pose(open_page: Callable[..., Page], heard: Heard) -> None:
+    page = open_page()
+    joint(page, "first", "left wrist").focus()
+    page.locator("#set").evaluate("(button) => button.click()")
+    expect(joint(page, "first", "left wrist")).to_have_attribute("aria-valuetext", "row 58, column 61")
+    page.keyboard.press("ArrowLeft")
+    assert told(page, heard["first"], 1)[WRIST].tolist() == [57.5, 60.0]
 
 
 def test_a_picture_behind_the_skeleton(open_page: Callable[..., Page], heard: Heard) -> None:

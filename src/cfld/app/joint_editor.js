@@ -37,11 +37,12 @@ function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
-// The frame, or more where joints lie outside it, and a margin.
+// The frame, or more where joints lie outside it, in the mirror too, and a margin.
 function fitView() {
   const [height, width] = pose.frame;
   const points = [[0, 0], [height, width], ...pose.keypoints.filter(isThere)];
-  const [ys, xs] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const ys = points.map(([y]) => y);
+  const xs = points.flatMap(([, x]) => [x, width - 1 - x]);
   const margin = height * 0.05;
   const [top, left] = [Math.min(...ys) - margin, Math.min(...xs) - margin];
   view = { top, left, height: Math.max(...ys) + margin - top, width: Math.max(...xs) + margin - left };
@@ -149,7 +150,9 @@ const actions = {
     change(start);
   },
   remove() {
-    if (chosen !== null) change(withJoint(chosen, [MISSING, MISSING]));
+    if (chosen === null) return;
+    change(withJoint(chosen, [MISSING, MISSING]));
+    element.querySelector("[data-action=undo]").focus(); // what had the focus is gone
   },
 };
 
@@ -201,13 +204,14 @@ svg.addEventListener("pointercancel", (event) => event.pointerId === drag?.point
 // ---- keyboard
 
 // Listened to at each joint: an SVG that listens itself becomes a stop of the Tab key.
-function steer(event) {
+function steer(event, joint) {
   if (event.ctrlKey || event.metaKey || event.altKey || drag) return;
+  chosen = joint; // the server may have set another pose since it got the focus
   if (event.key === "Delete" || event.key === "Backspace") actions.remove();
   else if (!ARROWS[event.key]) return;
   else {
     const step = Math.max(1, Math.round(pose.frame[0] / 256)) * (event.shiftKey ? 10 : 1);
-    move(chosen, pose.keypoints[chosen].map((value, axis) => value + step * ARROWS[event.key][axis]));
+    move(joint, pose.keypoints[joint].map((value, axis) => value + step * ARROWS[event.key][axis]));
   }
   event.preventDefault();
 }
@@ -215,7 +219,7 @@ function steer(event) {
 dots.forEach((dot, joint) => {
   dot.addEventListener("focus", () => choose(joint));
   dot.addEventListener("blur", () => drag || finish());
-  dot.addEventListener("keydown", steer);
+  dot.addEventListener("keydown", (event) => steer(event, joint));
   dot.addEventListener("keyup", (event) => ARROWS[event.key] && !drag && finish());
 });
 element.addEventListener("keydown", (event) => {

@@ -248,6 +248,7 @@ def mannequin_base() -> TrainConfig:
     """A UNet that draws mannequins from words, for the ablations to keep frozen as Stable Diffusion is in the paper.
 
     Command: `cfld train mannequin-base --out runs/mannequin-base`; reproducing table 3 does it by itself.
+    Cost: 4 minutes for the latents and 27 for the steps, on one thread as above.
     """
     return replace(
         mannequin(),
@@ -263,5 +264,7 @@ def mannequin_table() -> TrainConfig:
 
     Command: `cfld train mannequin-table --out DIR --config.init-from runs/mannequin-base/model`;
     `cfld reproduce table3 --scale mannequin --out runs/tables` trains and scores all rows.
+    Cost: 6 to 12 minutes a row, 95 with the base and the pictures of all rows, on one thread as above.
+    Reached: PSNR 17.59 dB, SSIM 0.769, identity rank-1 0.796 (docs/reproduction.md).
     """
     return replace(mannequin(), unet_weights="kv", max_steps=400)

@@ -72,7 +72,8 @@ def pose_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         yield from desk.draw(request, "pose_transfer", ask)
 
     def retargeted(request: gr.Request) -> Any:
-        drawn = desk.visitor(request).results[-1].retargeting
+        newest = desk.visitor(request).results[-1:]  # there may be none: a cancelled drawing ends well, too
+        drawn = newest[0].retargeting if newest else None
         return gr.Image(str(drawn) if drawn else None, visible=drawn is not None)
 
     event = connect(desk, drawing, "pose_transfer", pose_transfer, [source, pose, fit, retarget, *sampling])
