@@ -324,17 +324,13 @@ def test_interpolation_as_a_strip_and_mixed(open_page: OpenPage, figures: list[P
         upload(page, f"interpolation-source-{number}", figure)
         taken(page, f"interpolation-source-{number}")
     set_steps(page, "interpolation", STEPS)
-    frames = page.locator("#interpolation-frames input[type=number]")
-    frames.fill("3")
-    frames.blur()
+    set_number(page, "interpolation-frames", 3)
     strip = generate(page, "interpolation")
     assert strip.shape[1] > 2 * 176
     assert settings(page)["frames"] == 3
 
     page.get_by_label("one picture, mixed by weights").check()
-    weight = page.locator("#interpolation-weight-1 input[type=number]")
-    weight.fill("1")
-    weight.blur()
+    set_number(page, "interpolation-weight-1", 1)
     mixed = generate(page, "interpolation", results=2)
     assert mixed.shape[1] < 2 * 176
     assert settings(page)["weights"] == pytest.approx([2 / 3, 1 / 3])
