@@ -117,7 +117,7 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["tiny", "--config.model.vae.sample-size", "60"], "model.vae.sample_size must be 64"),
         (["tiny", "--config.model.unet.prompt-dim", "20"], "prompt_dim and the UNet's cross_attention_dim (16 and 20)"),
         (["tiny", "--config.model.unet.num-heads", "3"], "divisible by its 3 heads, got 8"),
-        (["tiny", "--config.condition-dropout", "3"], "condition_dropout is a chance, from 0 to 1, got 3.0"),
+        (["tiny", "--config.condition-dropout", "3"], "condition_dropout must lie from 0 to 1, got 3.0"),
         (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
         (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
     ],

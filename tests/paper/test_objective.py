@@ -54,29 +54,38 @@ def test_v_is_the_scheduler_s(parts: Any) -> None:
     torch.testing.assert_close(v, parts.scheduler.get_velocity(z_0, eps, t))
 
 
-def test_eq_6_is_the_mean_over_both_tasks() -> None:
-    """eq. 5 on the source's rows, eq. 3 on the target's: each is half of it."""
-    prediction, target = torch.randn(2 * B, 4, 8, 8), torch.randn(2 * B, 4, 8, 8)
-    L_rec, L_mse = ((a - b).square().mean() for a, b in zip(prediction.chunk(2), target.chunk(2), strict=True))
-    torch.testing.assert_close(overall_loss(prediction, target), (L_rec + L_mse) / 2)
+@pytest.mark.parametrize("reconstructed", [1, B])
+def test_eq_6_is_the_mean_over_both_tasks(reconstructed: int) -> None:
+    """eq. 5 on the sources' rows, eq. 3 on the targets': each is half of it, however few sources there are."""
+    sources, targets = torch.randn(2, reconstructed, 4, 8, 8), torch.randn(2, B, 4, 8, 8)
+    L_rec, L_mse = ((a - b).square().mean() for a, b in (sources, targets))
+    prediction, target = torch.cat([sources, targets], dim=1)
+    torch.testing.assert_close(overall_loss(prediction, target, reconstructed), (L_rec + L_mse) / 2)
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_the_objective_is_the_two_tasks_one_by_one(parts: Any, batch: dict[str, Tensor], prediction_type: str) -> None:
-    """One forward over 2B rows equals a forward for eq. 5 and one for eq. 3, each conditioned on the source."""
+@pytest.mark.parametrize(("share", "reconstructed"), [(1.0, B), (0.5, B // 2), (0.0, 1)])
+def test_the_objective_is_the_two_tasks_one_by_one(
+    parts: Any, batch: dict[str, Tensor], prediction_type: str, share: float, reconstructed: int
+) -> None:
+    """One forward equals a forward for eq. 5, of a share of the sources, and one for eq. 3; the source conditions."""
+    options = {"prediction_type": prediction_type, "condition_dropout": 0.0, "reconstruction_share": share}
     torch.manual_seed(5)
-    loss = objective(parts, prediction_type=prediction_type, condition_dropout=0.0)(**batch)
+    loss = objective(parts, **options)(**batch)
     torch.manual_seed(5)
-    eps = torch.randn_like(batch["latents"])
-    t = ((1 - torch.rand(2 * B) ** 3) * 1000).long().clamp(0, 999)
+    rows = reconstructed + B
+    all_eps = torch.randn(rows, *batch["latents"].shape[1:])
+    all_t = ((1 - torch.rand(rows) ** 3) * 1000).long().clamp(0, 999)
     losses = []
-    for task in (slice(0, B), slice(B, 2 * B)):
-        z_t = parts.scheduler.add_noise(batch["latents"][task], eps[task], t[task])
-        target = eps[task]
-        if prediction_type == "v_prediction":
-            target = parts.scheduler.get_velocity(batch["latents"][task], eps[task], t[task])
-        conditioning = parts.conditioner(batch["source_image"], batch["poses"][task])
-        losses.append((target - predict_noise(parts.unet, z_t, t[task], conditioning)).square().mean())
+    for sources, task, drawn in (
+        (slice(reconstructed), slice(reconstructed), slice(reconstructed)),
+        (slice(B), slice(B, 2 * B), slice(reconstructed, None)),
+    ):
+        z_0, eps, t = batch["latents"][task], all_eps[drawn], all_t[drawn]
+        target = eps if prediction_type == "epsilon" else parts.scheduler.get_velocity(z_0, eps, t)
+        conditioning = parts.conditioner(batch["source_image"][sources], batch["poses"][task])
+        prediction = predict_noise(parts.unet, parts.scheduler.add_noise(z_0, eps, t), t, conditioning)
+        losses.append((target - prediction).square().mean())
     torch.testing.assert_close(loss, torch.stack(losses).mean())
 
 

@@ -84,8 +84,8 @@ class Engine:
             limits: of what visitors may ask for.
         """
         pipe.set_progress_bar_config(disable=True)
-        (limits or Limits()).check()
         self.reader, self.served, self.limits = reader or PoseReader(), served or Served(), limits or Limits()
+        self.limits.check()
         self._pipe, self._scheduler = pipe, pipe.scheduler
         self._thread = ThreadPoolExecutor(1, "engine")
 

@@ -62,7 +62,7 @@ class Animate:
         from cfld.inputs import check_sampling
 
         self._check()
-        check_sampling(self.sampling.steps, self.sampling.pose_guidance_scale, self.sampling.appearance_guidance_scale)
+        check_sampling(**self.sampling.arguments())
         preparation = self.own.preparation(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preparation.reader)

@@ -85,7 +85,7 @@ class Transfer(EditOptions):
         from cfld.inputs import check_sampling
 
         check_output(self.out, (self.reference, self.mask, self.source))
-        check_sampling(self.sampling.steps, self.sampling.pose_guidance_scale, self.sampling.appearance_guidance_scale)
+        check_sampling(**self.sampling.arguments())
         reference, mask, job = read_image(self.reference), read_mask(self.mask), self.job(self.source)
         edge_weights(mask, (reference.height, reference.width), self.feather)  # bad ones are told before a model loads
         edited = transfer_style(self.open(), reference, mask, job, self.sampling, self.feather, self.paste)
@@ -113,7 +113,7 @@ class Interpolate(EditOptions):
         from cfld.inputs import check_sampling
 
         check_output(self.out, self.source, (*STILL, *MOVING))
-        check_sampling(self.sampling.steps, self.sampling.pose_guidance_scale, self.sampling.appearance_guidance_scale)
+        check_sampling(**self.sampling.arguments())
         rows = self._rows()
         for weights in rows:
             check_weights(len(self.source), weights)

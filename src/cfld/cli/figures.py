@@ -38,7 +38,7 @@ class Figures:
         from cfld.evaluation.figures import FIGURES, save_small
         from cfld.inputs import check_sampling
 
-        check_sampling(self.sampling.steps, self.sampling.pose_guidance_scale, self.sampling.appearance_guidance_scale)
+        check_sampling(**self.sampling.arguments())
         if self.sampling.seed < 0:
             raise ValueError(f"--seed draws people here and must not be negative, got {self.sampling.seed}")
         pipe = open_pipeline(self.model, self.sampling.scheduler, self.device)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +165,8 @@ class TrainConfig:
     """eta, the chance that a condition is replaced by the empty set."""
     dropout_meaning: Literal["joint", "prompt", "independent"] = "joint"
     """`joint`: source and pose together (paper). `prompt`: that alone (release). `independent`: each by itself."""
+    reconstruction_share: float = 1.0
+    """Of a batch's sources, how many are reconstructed to estimate eq. 5; fewer leave more time for the targets."""
     flip: float = 0.5
     """Chance that the source image is flipped left-right, as H_S sees it."""
     latent_cache: bool = True
@@ -205,3 +207,11 @@ class SamplingConfig:
     """ddpm, ddim, dpm++, dpm++-karras, unipc, euler, euler-a, heun or pndm; the model's own by default."""
     seed: int = 0
     """Another seed is other noise."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Steps and guidance as the pipeline's call and `check_sampling` take them."""
+        return {
+            "num_inference_steps": self.steps,
+            "pose_guidance_scale": self.pose_guidance_scale,
+            "appearance_guidance_scale": self.appearance_guidance_scale,
+        }

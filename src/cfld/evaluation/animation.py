@@ -65,9 +65,7 @@ def draw_frames(
             pictures += pipe(
                 encoded,
                 group,
-                num_inference_steps=sampling.steps,
-                pose_guidance_scale=sampling.pose_guidance_scale,
-                appearance_guidance_scale=sampling.appearance_guidance_scale,
+                **sampling.arguments(),
                 generator=[torch.Generator().manual_seed(sampling.seed) for _ in group],
             ).images
             bar.update(len(group))

@@ -159,12 +159,7 @@ def _cell(pipe: CFLDPipeline) -> tuple[int, int]:
 
 
 def _call_options(sampling: SamplingConfig) -> dict[str, Any]:
-    return {
-        "num_inference_steps": sampling.steps,
-        "pose_guidance_scale": sampling.pose_guidance_scale,
-        "appearance_guidance_scale": sampling.appearance_guidance_scale,
-        "generator": torch.Generator().manual_seed(sampling.seed),
-    }
+    return {**sampling.arguments(), "generator": torch.Generator().manual_seed(sampling.seed)}
 
 
 def _draw(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:

@@ -24,6 +24,7 @@ from cfld.config.schema import SamplingConfig
 from cfld.data import mannequin
 from cfld.data.base import PoseDataset
 from cfld.data.lists import read_annotations
+from cfld.data.preparation import replacing
 from cfld.data.transforms import read_image, to_picture
 from cfld.evaluation.pose_reader import PoseReader
 from cfld.inputs import check_sampling
@@ -94,7 +95,7 @@ def generate(
     Raises:
         ValueError: if `out` holds pictures of other settings, or two jobs would write one file.
     """
-    check_sampling(sampling.steps, sampling.pose_guidance_scale, sampling.appearance_guidance_scale)
+    check_sampling(**sampling.arguments())
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     if twice := [name for name, count in Counter(job.name for job in jobs).items() if count > 1]:
@@ -110,7 +111,8 @@ def generate(
             images = _draw(pipe, encoder, group, sampling)
             _claim_folder(out, settings)
             for job, image in zip(group, images, strict=True):
-                _save_png(image, out / f"{job.name}.png")
+                with replacing(out / f"{job.name}.png") as temporary:
+                    image.save(temporary, format="PNG")
             bar.update(len(group))
     return files
 
@@ -180,12 +182,8 @@ def _draw(pipe: CFLDPipeline, encoder: _Encoder, jobs: Sequence[Job], sampling: 
 
 def call_options(jobs: Sequence[Job], sampling: SamplingConfig) -> dict[str, Any]:
     """Arguments of the pipeline's call for these jobs, among them fresh generators of each job's own noise."""
-    return {
-        "num_inference_steps": sampling.steps,
-        "pose_guidance_scale": sampling.pose_guidance_scale,
-        "appearance_guidance_scale": sampling.appearance_guidance_scale,
-        "generator": [torch.Generator().manual_seed(noise_seed(job, sampling)) for job in jobs],
-    }
+    generators = [torch.Generator().manual_seed(noise_seed(job, sampling)) for job in jobs]
+    return {**sampling.arguments(), "generator": generators}
 
 
 def noise_seed(job: Job, sampling: SamplingConfig) -> int:
@@ -194,17 +192,6 @@ def noise_seed(job: Job, sampling: SamplingConfig) -> int:
 
 def _reader(dataset: PoseDataset, name: str) -> Callable[[], Image.Image]:
     return lambda: to_picture(dataset.image(name))
-
-
-def _save_png(image: Image.Image, path: Path) -> None:
-    """A file that is there is whole: it gets its name last."""
-    temporary = path.with_suffix(".png.part")
-    try:
-        image.save(temporary, format="PNG")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def picture_jobs(source: Path, poses: dict[str, Keypoints]) -> list[Job]:

@@ -83,7 +83,7 @@ def mannequin_quality(
     """
     if identities < 2 or poses < 1 or poses_compared < max(2, poses):
         raise ValueError(f"cannot compare {identities} people in {poses} of {poses_compared} poses; need two of each")
-    check_sampling(sampling.steps, sampling.pose_guidance_scale, sampling.appearance_guidance_scale)
+    check_sampling(**sampling.arguments())
     scene = Scene.draw(pipe.config.output_size, identities, poses, poses_compared, sampling.seed)
     start = time.perf_counter()
     made = scene.generate(pipe, sampling)
@@ -180,9 +180,7 @@ class Scene:
         made: Pictures = pipe(
             pipe.encode_source(_to_tensor(self.sources[row : row + 1])) if source else null,
             poses if pose else null.rows([0] * poses.batch_size),
-            num_inference_steps=sampling.steps,
-            pose_guidance_scale=sampling.pose_guidance_scale,
-            appearance_guidance_scale=sampling.appearance_guidance_scale,
+            **sampling.arguments(),
             generator=[torch.Generator().manual_seed(self.seed + i) for i in range(poses.batch_size)],
             output_type="np",
         ).images

@@ -44,13 +44,16 @@ def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: T
     return eps if prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
 
 
-def overall_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """eq. 6: L_overall = L_mse + L_rec, the mean over both halves of the batch (half the sum, as released).
+def overall_loss(prediction: Tensor, target: Tensor, reconstructed: int) -> Tensor:
+    """eq. 6: L_overall = L_mse + L_rec, each a mean over its rows (half the sum, as released).
 
     Args:
-        prediction, target: (2B, C, h, w): first the source's rows, whose error is eq. 5, then the target's, eq. 3.
+        prediction, target: (R + B, C, h, w): first R rows of sources, whose error is eq. 5, then targets', eq. 3.
+        reconstructed: R, at least 1.
     """
-    return F.mse_loss(prediction.float(), target.float())
+    error = (prediction.float() - target.float()).square()
+    L_rec, L_mse = error[:reconstructed].mean(), error[reconstructed:].mean()
+    return (L_rec + L_mse) / 2
 
 
 class CFLDObjective(nn.Module):
@@ -66,12 +69,14 @@ class CFLDObjective(nn.Module):
         timestep_law: TimestepLaw = "cubic",
         condition_dropout: float = 0.2,
         dropout_meaning: DropoutMeaning = "joint",
+        reconstruction_share: float = 1.0,
     ) -> None:
         """
         Args:
             alphas_cumprod: (T,), the scheduler's.
             prediction_type: `epsilon` or `v_prediction`: what the UNet is to give.
             condition_dropout: eta.
+            reconstruction_share: of a batch's sources, how many eq. 5 is estimated from; at least one.
 
         Raises:
             ValueError: for another prediction type.
@@ -82,6 +87,7 @@ class CFLDObjective(nn.Module):
         self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
         self.prediction_type, self.timestep_law = check_prediction_type(prediction_type), timestep_law
         self.condition_dropout, self.dropout_meaning = condition_dropout, dropout_meaning
+        self.reconstruction_share = reconstruction_share
 
     def forward(self, source_image: Tensor, poses: Tensor, latents: Tensor) -> Tensor:
         """
@@ -90,17 +96,22 @@ class CFLDObjective(nn.Module):
             poses: (2B, 21, H, W), the pose maps x_sp of all sources, then x_tp of all targets.
             latents: (2B, C, h, w), z_0 of all sources, then of all targets.
         """
+        pairs = len(source_image)
+        reconstructed = max(1, round(self.reconstruction_share * pairs))
+        owners = [*range(reconstructed), *range(pairs)]
+        latents, poses = (torch.cat([x[:reconstructed], x[pairs:]]) for x in (latents, poses))
         rows = len(latents)
         eps = torch.randn(latents.shape, device=latents.device)
         t = sample_timesteps(rows, len(self.alphas_cumprod), self.timestep_law, device=latents.device)
         dropped = self._dropped(rows, latents.device)
-        source = self.conditioner.encode_source(source_image).rows([*range(rows // 2)] * 2)
+        source = self.conditioner.encode_source(source_image).rows(owners)
         conditioning = source.with_pose(self.conditioner.encode_pose(poses))
         alpha_bar = self.alphas_cumprod[t]
         prediction = predict_noise(
             self.unet, add_noise(latents, eps, alpha_bar), t, self.conditioner.drop(conditioning, dropped)
         )
-        return overall_loss(prediction, training_target(self.prediction_type, latents, eps, alpha_bar))
+        target = training_target(self.prediction_type, latents, eps, alpha_bar)
+        return overall_loss(prediction, target, reconstructed)
 
     def _dropped(self, rows: int, device: torch.device) -> DropoutMasks:
         masks = sample_dropout(rows, self.condition_dropout, self.dropout_meaning)
@@ -143,7 +154,8 @@ class BaseObjective(nn.Module):
         alpha_bar = self.alphas_cumprod[t]
         prompt = Conditioning(self.embedding(words * told[:, None]))
         prediction = predict_noise(self.unet, add_noise(latents, eps, alpha_bar), t, prompt)
-        return overall_loss(prediction, training_target(self.prediction_type, latents, eps, alpha_bar))
+        target = training_target(self.prediction_type, latents, eps, alpha_bar)
+        return F.mse_loss(prediction.float(), target.float())
 
 
 class VAEObjective(nn.Module):

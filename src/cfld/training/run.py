@@ -154,10 +154,10 @@ def check_sizes(config: TrainConfig) -> None:
 
 
 def check_numbers(config: TrainConfig) -> None:
-    """Raises ValueError for a batch or a length of the run below 1, and for a chance that is none."""
-    for name in ("condition_dropout", "flip"):
+    """Raises ValueError for a batch or a length of the run below 1, and for a chance or share that is none."""
+    for name in ("condition_dropout", "reconstruction_share", "flip"):
         if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name} is a chance, from 0 to 1, got {getattr(config, name)}")
+            raise ValueError(f"{name} must lie from 0 to 1, got {getattr(config, name)}")
     for name in ("batch_size", "accumulation", "max_steps"):
         value = getattr(config, name)
         if value is not None and value < 1:

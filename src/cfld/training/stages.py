@@ -94,6 +94,7 @@ class CFLDStage:
             timestep_law=config.timestep_law,
             condition_dropout=config.condition_dropout,
             dropout_meaning=config.dropout_meaning,
+            reconstruction_share=config.reconstruction_share,
         )
         self.samples: Samples = PairSamples(
             dataset=self.data,

@@ -33,16 +33,7 @@ def pose_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         with gr.Column():
             sampling = sampling_input(desk, "transfer")
             drawing = drawing_output("transfer")
-            poses = gr.Image(
-                label="Source, target, retargeted",
-                elem_id="transfer-retargeting",
-                type="filepath",
-                format="png",
-                interactive=False,
-                visible=False,
-                height=280,
-                buttons=["fullscreen"],
-            )
+            poses = _retargeting_output()
 
     def pose_transfer(
         request: gr.Request,
@@ -79,3 +70,17 @@ def pose_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
     event = connect(desk, drawing, "pose_transfer", pose_transfer, [source, pose, fit, retarget, *sampling])
     event.success(retargeted, None, poses, **PRIVATE)
     afterwards(event)
+
+
+def _retargeting_output() -> gr.Image:
+    """Hidden until a pose is retargeted."""
+    return gr.Image(
+        label="Source, target, retargeted",
+        elem_id="transfer-retargeting",
+        type="filepath",
+        format="png",
+        interactive=False,
+        visible=False,
+        height=280,
+        buttons=["fullscreen"],
+    )

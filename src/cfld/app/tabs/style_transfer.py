@@ -28,18 +28,7 @@ def style_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
             reference = picture_input(desk, "Reference: the picture to edit", "style-reference")
             source = picture_input(desk, "Style: whose clothes", "style-source")
         with gr.Column():
-            mask = gr.ImageMask(
-                label="Paint the mask",
-                elem_id="style-mask",
-                sources=(),
-                transforms=(),
-                format="png",
-                brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=12),
-                canvas_size=CANVAS,
-                height=560,
-                layers=False,
-                buttons=[],
-            )
+            mask = _mask_input()
             with gr.Accordion("The reference's own pose", open=False, elem_id="style-pose-accordion"):
                 found = gr.Checkbox(True, label="As it is found in the reference", elem_id="style-pose-found")
                 pose = pose_input(desk, "Pose of the reference", "style")
@@ -90,6 +79,21 @@ def style_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
 
     inputs = [reference, mask, source, found, pose, feather, paste, *sampling]
     afterwards(connect(desk, drawing, "style_transfer", style_transfer, inputs))
+
+
+def _mask_input() -> gr.ImageMask:
+    return gr.ImageMask(
+        label="Paint the mask",
+        elem_id="style-mask",
+        sources=(),
+        transforms=(),
+        format="png",
+        brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=12),
+        canvas_size=CANVAS,
+        height=560,
+        layers=False,
+        buttons=[],
+    )
 
 
 def _shown(desk: Desk, sent: Any, request: gr.Request) -> tuple[Any, Any]:

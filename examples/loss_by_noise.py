@@ -1,0 +1,80 @@
+"""The loss of a model at each noise level, for sources (eq. 5) and for targets (eq. 3), on people it never saw.
+
+python examples/loss_by_noise.py
+python examples/loss_by_noise.py --model runs/mannequin/model --people 200
+
+With v-prediction and no signal left at t = T - 1, the loss there is the error of the mean of all that is held possible.
+"""
+
+from __future__ import annotations
+
+import torch
+import tyro
+from torch import Tensor
+from tqdm import tqdm
+
+from cfld import CFLDPipeline
+from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.models.unet import predict_noise
+from cfld.training.batches import PairSamples
+from cfld.training.latent_cache import encode_moments, sample_moments
+from cfld.training.objective import add_noise, training_target
+from cfld.training.stages import sources_then_targets
+
+
+def main(
+    model: str = "mannequin",
+    people: int = 96,
+    seed: int = 7,
+    t: tuple[int, ...] = (60, 200, 400, 600, 800, 999),
+    batch: int = 32,
+) -> None:
+    """Print a table of mean squared errors of what the UNet gives.
+
+    Args:
+        model: the bundled model, a model folder, or a hub id.
+        people: how many, none of them trained on; each goes from one pose into another and back.
+        seed: another seed is other people, and other noise.
+        t: the noise levels.
+        batch: pairs side by side.
+    """
+    pipe = CFLDPipeline.from_pretrained(model)
+    torch.manual_seed(seed)
+    data = MannequinDataset(identities=people, poses=2, seed=seed, split="test", size=tuple(pipe.config.output_size))
+    samples = PairSamples(
+        dataset=data,
+        source_size=pipe.conditioner.config.source_size,
+        pose_size=pipe.conditioner.pose_size,
+        picture_size=pipe.vae.config.sample_size,
+        flip=0.0,
+        seed=seed,
+    )
+    groups = [range(len(samples))[i : i + batch] for i in range(0, len(samples), batch)]
+    errors = [
+        torch.stack(losses(pipe, torch.utils.data.default_collate([samples[0, i] for i in group]), t))
+        for group in tqdm(groups)
+    ]
+    print("| t | sources | targets |\n| --- | --- | --- |")
+    for level, (source, target) in zip(t, torch.stack(errors).mean(0), strict=True):
+        print(f"| {level} | {source:.4f} | {target:.4f} |")
+
+
+@torch.no_grad()
+def losses(pipe: CFLDPipeline, batch: dict[str, Tensor], levels: tuple[int, ...]) -> list[Tensor]:
+    """The loss of both halves at each level, (2,)."""
+    kind, alphas = pipe.scheduler.config.prediction_type, pipe.scheduler.alphas_cumprod
+    moments = encode_moments(pipe.vae, sources_then_targets(batch["pictures"]))
+    z_0 = sample_moments(moments, pipe.vae.config.scaling_factor)
+    source = pipe.conditioner.encode_source(batch["source_image"]).rows([*range(len(z_0) // 2)] * 2)
+    conditioning = source.with_pose(pipe.conditioner.encode_pose(sources_then_targets(batch["poses"])))
+    found = []
+    for level in levels:
+        eps, t = torch.randn(z_0.shape), torch.full((len(z_0),), level)
+        prediction = predict_noise(pipe.unet, add_noise(z_0, eps, alphas[t]), t, conditioning)
+        error = (prediction - training_target(kind, z_0, eps, alphas[t])).square()
+        found.append(torch.stack([half.mean() for half in error.chunk(2)]))
+    return found
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
