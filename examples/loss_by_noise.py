@@ -1,7 +1,7 @@
 """The loss of a model at each noise level, for sources (eq. 5) and for targets (eq. 3), on people it never saw.
 
 python examples/loss_by_noise.py
-python examples/loss_by_noise.py --model runs/mannequin/model --people 200
+python examples/loss_by_noise.py --model runs/mannequin-start/model --people 200
 
 With v-prediction and no signal left at t = T - 1, the loss there is the error of the mean of all that is held possible.
 """
@@ -36,7 +36,7 @@ def main(
         people: how many, none of them trained on; each goes from one pose into another and back.
         seed: another seed is other people, and other noise.
         t: the noise levels.
-        batch: pairs side by side.
+        batch: pairs side by side; the last may be fewer.
     """
     pipe = CFLDPipeline.from_pretrained(model)
     torch.manual_seed(seed)
@@ -51,11 +51,11 @@ def main(
     )
     groups = [range(len(samples))[i : i + batch] for i in range(0, len(samples), batch)]
     errors = [
-        torch.stack(losses(pipe, torch.utils.data.default_collate([samples[0, i] for i in group]), t))
+        len(group) * torch.stack(losses(pipe, torch.utils.data.default_collate([samples[0, i] for i in group]), t))
         for group in tqdm(groups)
     ]
     print("| t | sources | targets |\n| --- | --- | --- |")
-    for level, (source, target) in zip(t, torch.stack(errors).mean(0), strict=True):
+    for level, (source, target) in zip(t, torch.stack(errors).sum(0) / len(samples), strict=True):
         print(f"| {level} | {source:.4f} | {target:.4f} |")
 
 

@@ -84,7 +84,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
     options = [*SMALL, "--config.max-steps", "1"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [*torchrun, "-m", "cfld", "train", "tiny", "--out", str(tmp_path / "two"), *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             errors = process.communicate(timeout=180)[1]
@@ -118,6 +118,7 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["tiny", "--config.model.unet.prompt-dim", "20"], "prompt_dim and the UNet's cross_attention_dim (16 and 20)"),
         (["tiny", "--config.model.unet.num-heads", "3"], "divisible by its 3 heads, got 8"),
         (["tiny", "--config.condition-dropout", "3"], "condition_dropout must lie from 0 to 1, got 3.0"),
+        (["tiny", "--config.reconstruction-share", "2"], "reconstruction_share must lie from 0 to 1, got 2.0"),
         (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
         (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
     ],

@@ -63,6 +63,7 @@ def make_accelerator(config: TrainConfig, out: Path) -> Accelerator:
         raise ValueError("precision fp16 needs a GPU; use bf16 or no")
     trackers = [name for name in config.log_with if name != "none"]
     accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),  # else processes that were started together train side by side, alone
         mixed_precision=config.precision,
         gradient_accumulation_steps=config.accumulation,
         log_with=trackers or None,
