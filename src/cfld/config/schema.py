@@ -111,6 +111,8 @@ class DataConfig:
     """Mannequin without a folder: pictures of each."""
     seed: int = 0
     """Mannequin without a folder: what draws the people and their poses."""
+    keep: bool = False
+    """Mannequin without a folder: every worker keeps in memory what it has drawn."""
     skip_missing: bool = False
     """Leave out pairs whose annotation or picture is missing instead of stopping."""
     workers: int = 2

@@ -8,11 +8,11 @@ other numbers make: nobody is in both splits, whatever the sizes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from cfld.data.transforms import to_picture
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.types import PosePair
 
+T = TypeVar("T")
 CONFIGURATION_FILE: Final = "mannequin.json"
 JPEG_QUALITY: Final = 95
 MAX_IDENTITIES: Final = 10**7
@@ -51,7 +52,14 @@ class MannequinDataset:
     frame: tuple[int, int] = DEEPFASHION_FRAME
 
     def __init__(
-        self, *, identities: int, poses: int, seed: int = 0, split: str = "train", size: tuple[int, int] = (256, 176)
+        self,
+        *,
+        identities: int,
+        poses: int,
+        seed: int = 0,
+        split: str = "train",
+        size: tuple[int, int] = (256, 176),
+        keep: bool = False,
     ) -> None:
         """
         Args:
@@ -60,6 +68,7 @@ class MannequinDataset:
             seed: another seed is other people.
             split: "train" or "test"; they share nobody.
             size: (height, width) of the pictures, in the shape of the frame, 256:176.
+            keep: pictures and poses stay in memory once drawn, and are not to be written to.
 
         Raises:
             ValueError: for numbers out of range, or another split.
@@ -71,6 +80,9 @@ class MannequinDataset:
         self._pictures = {name: picture for person in people for name, picture in person.items()}
         self.names: Sequence[str] = tuple(self._pictures)
         self.pairs: Sequence[tuple[str, str]] = tuple(pair for person in people for pair in permutations(person, 2))
+        self._keep = keep
+        self._images: dict[str, Tensor] = {}
+        self._poses: dict[str, Keypoints] = {}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -80,12 +92,11 @@ class MannequinDataset:
 
     def image(self, name: str) -> Tensor:
         """uint8 (3, H, W), RGB."""
-        picture = mannequin.render(*self._person(name), size=self.size)
-        return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+        return self._once(self._images, name, self._render)
 
     def keypoints(self, name: str) -> Keypoints:
         """The pose in `frame`."""
-        return mannequin.keypoints(*self._person(name), frame=self.frame)
+        return self._once(self._poses, name, self._pose)
 
     def words(self, name: str) -> tuple[str, ...]:
         """What a caption would say of the picture, a word of `mannequin.WORDS` each."""
@@ -102,6 +113,19 @@ class MannequinDataset:
         number, view = self._pictures[name]
         identity_seed = self._seed * 2 * MAX_IDENTITIES + number
         return identity_seed, identity_seed * MAX_POSES + view
+
+    def _once(self, kept: dict[str, T], name: str, make: Callable[[str], T]) -> T:
+        result = kept[name] if name in kept else make(name)
+        if self._keep:
+            kept[name] = result
+        return result
+
+    def _render(self, name: str) -> Tensor:
+        picture = mannequin.render(*self._person(name), size=self.size)
+        return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+
+    def _pose(self, name: str) -> Keypoints:
+        return mannequin.keypoints(*self._person(name), frame=self.frame)
 
     def _person(self, name: str) -> tuple[mannequin.Identity, mannequin.BodyPose]:
         identity_seed, pose_seed = self.seeds(name)

@@ -18,8 +18,9 @@ MAY_DIFFER: Final = (
     "picture_every",
     "picture_count",
     "data.workers",
+    "data.keep",
 )
-"""Fields that a run may go on with another value of: how long it is, and what it shows on the way."""
+"""Fields that a run may go on with another value of: how long it is, what it shows on the way, and what it may use."""
 
 
 def claim_folder(out: Path, config: TrainConfig, write: bool = True) -> None:

@@ -29,7 +29,9 @@ def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseData
         return open_dataset(config.kind, config.root, split, skip_missing=config.skip_missing)
     if config.kind != "mannequin":
         raise ValueError(f"data.root is not set; name the folder of the {config.kind} data set")
-    return MannequinDataset(identities=config.identities, poses=config.poses, seed=config.seed, split=split, size=size)
+    return MannequinDataset(
+        identities=config.identities, poses=config.poses, seed=config.seed, split=split, size=size, keep=config.keep
+    )
 
 
 def starting_parts(config: TrainConfig) -> build.Components:

@@ -57,6 +57,16 @@ def test_the_same_seed_draws_the_same_picture_and_another_does_not() -> None:
     assert not torch.equal(first[0].source_image, other[0].source_image)
 
 
+def test_what_is_kept_is_what_is_drawn() -> None:
+    kept, drawn = (MannequinDataset(identities=1, poses=2, size=SMALL, keep=keep) for keep in (True, False))
+    for name in kept.names:
+        assert kept.image(name) is kept.image(name)
+        assert kept.keypoints(name) is kept.keypoints(name)
+        assert drawn.image(name) is not drawn.image(name)
+        assert torch.equal(kept.image(name), drawn.image(name))
+        assert kept.keypoints(name).yx.tolist() == drawn.keypoints(name).yx.tolist()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
