@@ -169,6 +169,9 @@ class TrainConfig:
     """`joint`: source and pose together (paper). `prompt`: that alone (release). `independent`: each by itself."""
     reconstruction_share: float = 1.0
     """Of a batch's sources, how many are reconstructed to estimate eq. 5; fewer leave more time for the targets."""
+    dream_detail_preservation: float | None = None
+    """p of DREAM (Zhou et al., CVPR 2024), 1 there: inputs carry the model's own error, as they do in the sampler;
+    the higher, the less. None trains on eq. 1 as it is; a number costs another forward of the UNet."""
     flip: float = 0.5
     """Chance that the source image is flipped left-right, as H_S sees it."""
     latent_cache: bool = True

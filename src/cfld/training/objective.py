@@ -44,6 +44,22 @@ def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: T
     return eps if prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
 
 
+def estimated_noise(prediction_type: str, prediction: Tensor, z_t: Tensor, alpha_bar: Tensor) -> Tensor:
+    """The noise that the UNet's output says is in z_t. Shapes as `add_noise`."""
+    signal, noise = _amounts(alpha_bar)
+    return prediction if prediction_type == "epsilon" else signal * prediction + noise * z_t
+
+
+def rectified_noise(eps: Tensor, estimate: Tensor, alpha_bar: Tensor, preservation: float) -> Tensor:
+    """DREAM (Zhou et al., CVPR 2024): eps + lambda (eps - estimate), lambda = (1 - alpha_bar)^(preservation / 2).
+
+    eq. 1 with it puts z_0 where the sampler would see it, in the model's own estimate; the target still leads to z_0.
+    Shapes as `add_noise`.
+    """
+    _, noise = _amounts(alpha_bar)
+    return eps + noise**preservation * (eps - estimate)
+
+
 def overall_loss(prediction: Tensor, target: Tensor, reconstructed: int) -> Tensor:
     """eq. 6: L_overall = L_mse + L_rec, each a mean over its rows (half the sum, as released).
 
@@ -70,6 +86,7 @@ class CFLDObjective(nn.Module):
         condition_dropout: float = 0.2,
         dropout_meaning: DropoutMeaning = "joint",
         reconstruction_share: float = 1.0,
+        dream_detail_preservation: float | None = None,
     ) -> None:
         """
         Args:
@@ -77,6 +94,7 @@ class CFLDObjective(nn.Module):
             prediction_type: `epsilon` or `v_prediction`: what the UNet is to give.
             condition_dropout: eta.
             reconstruction_share: of a batch's sources, how many eq. 5 is estimated from; at least one.
+            dream_detail_preservation: trains on inputs with the model's own error in them (`rectified_noise`).
 
         Raises:
             ValueError: for another prediction type.
@@ -88,6 +106,7 @@ class CFLDObjective(nn.Module):
         self.prediction_type, self.timestep_law = check_prediction_type(prediction_type), timestep_law
         self.condition_dropout, self.dropout_meaning = condition_dropout, dropout_meaning
         self.reconstruction_share = reconstruction_share
+        self.dream_detail_preservation = dream_detail_preservation
 
     def forward(self, source_image: Tensor, poses: Tensor, latents: Tensor) -> Tensor:
         """
@@ -105,11 +124,15 @@ class CFLDObjective(nn.Module):
         t = sample_timesteps(rows, len(self.alphas_cumprod), self.timestep_law, device=latents.device)
         dropped = self._dropped(rows, latents.device)
         source = self.conditioner.encode_source(source_image).rows(owners)
-        conditioning = source.with_pose(self.conditioner.encode_pose(poses))
+        conditioning = self.conditioner.drop(source.with_pose(self.conditioner.encode_pose(poses)), dropped)
         alpha_bar = self.alphas_cumprod[t]
-        prediction = predict_noise(
-            self.unet, add_noise(latents, eps, alpha_bar), t, self.conditioner.drop(conditioning, dropped)
-        )
+        if self.dream_detail_preservation is not None:
+            z_t = add_noise(latents, eps, alpha_bar)
+            # not under no_grad: autocast would keep weights without their graph for the forward that trains
+            prediction = predict_noise(self.unet, z_t, t, conditioning).detach()
+            estimate = estimated_noise(self.prediction_type, prediction, z_t, alpha_bar)
+            eps = rectified_noise(eps, estimate, alpha_bar, self.dream_detail_preservation)
+        prediction = predict_noise(self.unet, add_noise(latents, eps, alpha_bar), t, conditioning)
         target = training_target(self.prediction_type, latents, eps, alpha_bar)
         return overall_loss(prediction, target, reconstructed)
 

@@ -95,6 +95,7 @@ class CFLDStage:
             condition_dropout=config.condition_dropout,
             dropout_meaning=config.dropout_meaning,
             reconstruction_share=config.reconstruction_share,
+            dream_detail_preservation=config.dream_detail_preservation,
         )
         self.samples: Samples = PairSamples(
             dataset=self.data,
