@@ -6,6 +6,7 @@ python examples/learning_curves.py runs/tables/runs/B? runs/tables/runs/Ours --t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +23,10 @@ from tyro.conf import Positional
 WINDOW = 15
 """Logged values that a drawn point is the mean of."""
 
-
 QUARTERS = 4
+
+COLUMNS = 4
+"""Runs side by side; more go on below."""
 
 
 def main(
@@ -40,14 +43,13 @@ def main(
             with the same data and seed, whose noise is the same step by step.
     """
     figure = draw_together(runs) if together else draw_side_by_side(runs)
-    figure.tight_layout()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
     print(out)
 
 
 def draw_together(runs: Sequence[Path]) -> Figure:
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for run in runs:
         steps, values = scalars(run, "loss")
         axis.plot(steps, moving_mean(values), label=run.name)
@@ -60,16 +62,16 @@ def draw_together(runs: Sequence[Path]) -> Figure:
 
 
 def draw_side_by_side(runs: Sequence[Path]) -> Figure:
-    figure, axes = plt.subplots(
-        2, len(runs), figsize=(4.2 * len(runs), 4.2), squeeze=False, sharex="col", height_ratios=(3, 1)
-    )
-    for run, (loss, rate) in zip(runs, axes.T, strict=True):
-        draw(run, loss, rate)
+    columns = min(len(runs), COLUMNS)
+    rows = math.ceil(len(runs) / columns)
+    figure = plt.figure(figsize=(4.2 * columns, 4.2 * rows), layout="constrained")
+    for run, place in zip(runs, figure.subfigures(rows, columns, squeeze=False).flat, strict=False):
+        draw(run, *place.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
     return figure
 
 
 def draw(run: Path, loss: Axes, rate: Axes) -> None:
-    """One run in one column."""
+    """One run: its loss above, its learning rate below."""
     steps, values = scalars(run, "loss")
     loss.plot(steps, values, color="0.8", linewidth=0.6)
     loss.plot(steps, moving_mean(values), color="tab:blue")
