@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -42,7 +41,7 @@ def address() -> Iterator[str]:
     first = server.stdout.readline().strip()
     assert first.startswith("http://127.0.0.1:"), f"the server did not start: {first!r}"
     yield first
-    server.send_signal(signal.SIGINT)
+    server.terminate()  # not SIGINT: whatever a shell starts in its background ignores that
     server.wait(30)
 
 
