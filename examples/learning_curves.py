@@ -42,6 +42,8 @@ def main(
         together: the losses of all runs in one drawing instead, and their means over each quarter printed: for runs
             with the same data and seed, whose noise is the same step by step.
     """
+    if not runs:
+        raise SystemExit("name at least one folder of cfld train")
     figure = draw_together(runs) if together else draw_side_by_side(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import UNet2DConditionModel
 from PIL import Image
 
@@ -31,6 +32,13 @@ def random_parts(model: ModelConfig, seed: int = 0) -> Components:
                 if not parameter.any():
                     parameter.normal_(0, 0.2)
     return parts
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """accelerate keeps a process's first precision for all later ones."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

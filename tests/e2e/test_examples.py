@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from accelerate.state import AcceleratorState
 from PIL import Image
 
 from cfld.cli import main
@@ -19,10 +17,7 @@ from cfld.data import mannequin
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 def script(name: str) -> dict[str, Any]:
@@ -81,7 +76,7 @@ def test_the_grid_is_sorted_by_psnr(model_folder: Path, tmp_path: Path, capsys: 
     assert values == sorted(values, reverse=True)
     assert path == str(out)
     with Image.open(out) as sheet:
-        assert sheet.width > 3 * 4 * GAP
+        assert sheet.width == GAP + 12 * (176 + GAP)  # best, middling and worst, four pictures each
 
 
 def test_a_stranger_on_the_same_joints_keeps_the_joints() -> None:

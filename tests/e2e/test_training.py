@@ -11,12 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from cfld.cli import main
@@ -26,10 +24,7 @@ from cfld.training.checkpoint import newest_checkpoint
 SMALL = ["--config.data.identities", "2", "--config.data.poses", "2", "--config.log-with", "none"]
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 def fails(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
@@ -119,6 +114,8 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["tiny", "--config.model.unet.num-heads", "3"], "divisible by its 3 heads, got 8"),
         (["tiny", "--config.condition-dropout", "3"], "condition_dropout must lie from 0 to 1, got 3.0"),
         (["tiny", "--config.reconstruction-share", "2"], "reconstruction_share must lie from 0 to 1, got 2.0"),
+        (["tiny", "--config.dream-detail-preservation", "-1"], "dream_detail_preservation must be 0 or more, got -1.0"),
+        (["tiny", "--config.dream-detail-preservation", "nan"], "dream_detail_preservation must be 0 or more, got nan"),
         (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
         (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
     ],

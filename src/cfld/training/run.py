@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -155,7 +156,7 @@ def check_sizes(config: TrainConfig) -> None:
 
 
 def check_numbers(config: TrainConfig) -> None:
-    """Raises ValueError for a batch or a length of the run below 1, and for a chance or share that is none."""
+    """Raises ValueError for a batch or a length of the run below 1, and for a chance, share or power that is none."""
     for name in ("condition_dropout", "reconstruction_share", "flip"):
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"{name} must lie from 0 to 1, got {getattr(config, name)}")
@@ -163,6 +164,9 @@ def check_numbers(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    preservation = config.dream_detail_preservation
+    if preservation is not None and not 0 <= preservation < math.inf:
+        raise ValueError(f"dream_detail_preservation must be 0 or more, got {preservation}")
 
 
 def _remove_leftovers(run: Run) -> None:

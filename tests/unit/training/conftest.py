@@ -1,18 +1,14 @@
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from accelerate.state import AcceleratorState
 
 from cfld.config.presets import tiny
 from cfld.config.schema import DataConfig, TrainConfig
 
 
 @pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps a process's first precision for all later ones."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+def always_a_fresh_accelerator(fresh_accelerator: None) -> None:
+    """For every test of training."""
 
 
 @pytest.fixture
