@@ -182,6 +182,9 @@ class TrainConfig:
     gradient_checkpointing: bool = False
     ema_decay: float | None = None
     """Keep an exponential moving average of what trains, and save it as the model."""
+    vae_weights: Literal["all", "decoder"] = "all"
+    """Stage `vae`: what of it trains. The decoder alone leaves the latents, and so a method trained on them, as they
+    are."""
     crop: int | None = None
     """Stage `vae`: train on random squares of this side out of the pictures; none = on whole pictures."""
     kl_weight: float = 1e-6

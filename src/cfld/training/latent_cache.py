@@ -47,12 +47,17 @@ class LatentCache:
 
 
 def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], picture_size: int) -> LatentCache:
-    """The cache below `folder` that belongs to these pictures and these weights; `build_latent_cache` fills it."""
+    """The cache below `folder` that belongs to these pictures and this encoder; `build_latent_cache` fills it."""
     names = sorted(set(names))
-    key = hashlib.sha256(json.dumps([names, picture_size, fingerprint(vae.state_dict())]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([names, picture_size, fingerprint(encoder_weights(vae))]).encode()).hexdigest()[:16]
     side = picture_size // 2 ** (len(vae.config.block_out_channels) - 1)
     shape = (vae.config.latent_channels, side, side)
     return LatentCache(folder / key, {name: row for row, name in enumerate(names)}, shape)
+
+
+def encoder_weights(vae: AutoencoderKL) -> dict[str, Tensor]:
+    """The parameters that latents depend on, by their names; the others only draw pictures from them."""
+    return {name: p for name, p in vae.named_parameters() if name.startswith(("encoder.", "quant_conv."))}
 
 
 def build_latent_cache(

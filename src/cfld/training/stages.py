@@ -31,6 +31,7 @@ from cfld.training.latent_cache import (
     LatentCache,
     build_latent_cache,
     encode_moments,
+    encoder_weights,
     open_latent_cache,
     sample_moments,
 )
@@ -212,19 +213,21 @@ class BaseStage:
 
 
 class VAEStage:
-    """The autoencoder: all of it trains."""
+    """The autoencoder, or its decoder alone."""
 
     def __init__(self, config: TrainConfig, out: Path, accelerator: Accelerator) -> None:  # noqa: ARG002
         self.config = config
         self.data = open_data(config.data, "train", config.model.output_size)
         self.vae = starting_parts(config).vae
+        self.frozen: Mapping[str, Tensor] = encoder_weights(self.vae) if config.vae_weights == "decoder" else {}
+        for weight in self.frozen.values():
+            weight.requires_grad_(False)
         if config.gradient_checkpointing:
             self.vae.enable_gradient_checkpointing()
         self.objective: nn.Module = VAEObjective(self.vae, config.kl_weight)
         self.samples: Samples = PictureSamples(
             dataset=self.data, picture_size=config.model.vae.sample_size, crop=config.crop, seed=config.seed
         )
-        self.frozen: Mapping[str, Tensor] = {}
 
     def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return dict(batch)
@@ -239,14 +242,15 @@ class VAEStage:
         return contact_sheet(list(zip(*columns, strict=True)), ("picture", "autoencoder"), cell=(side, side))
 
     def export(self, folder: Path) -> None:
-        """Writes `vae/` alone; `init_from` takes such a folder. Its scaling factor gives latents of deviation 1."""
-        moments = [
-            encode_moments(self.vae, batch.to(self.vae.device))
-            for batch in self._some_pictures(SCALE_PICTURES).split(16)
-        ]
-        self.vae.register_to_config(scaling_factor=scaling_factor(torch.cat(moments)))
+        """Writes `vae/` alone; `init_from` takes such a folder. A new encoder's latents are scaled to deviation 1."""
+        if self.config.vae_weights == "all":
+            self.vae.register_to_config(scaling_factor=self._measured_scale())
         with whole_folder(folder) as temporary:
             self.vae.save_pretrained(temporary / "vae")
+
+    def _measured_scale(self) -> float:
+        batches = self._some_pictures(SCALE_PICTURES).split(16)
+        return scaling_factor(torch.cat([encode_moments(self.vae, batch.to(self.vae.device)) for batch in batches]))
 
     def _some_pictures(self, count: int) -> Tensor:
         names = spread(self.data.names, count)

@@ -51,6 +51,18 @@ def test_interrupted_it_goes_on(tmp_path: Path, vae: AutoencoderKL) -> None:
     assert file.read_bytes() == (whole.folder / "moments.float16").read_bytes()
 
 
+def test_it_belongs_to_the_encoder_not_to_the_decoder(tmp_path: Path) -> None:
+    vae = build_vae(tiny_model().vae)
+    folder = open_latent_cache(tmp_path, vae, DATA.names, 64).folder
+    with torch.no_grad():
+        vae.decoder.conv_out.weight.add_(1)
+        vae.post_quant_conv.weight.add_(1)
+    assert open_latent_cache(tmp_path, vae, DATA.names, 64).folder == folder
+    with torch.no_grad():
+        vae.quant_conv.weight.add_(1)
+    assert open_latent_cache(tmp_path, vae, DATA.names, 64).folder != folder
+
+
 def test_a_whole_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:
     cache = build(tmp_path, vae)
     before = (cache.folder / "moments.float16").stat().st_mtime_ns

@@ -4,11 +4,16 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from diffusers import AutoencoderKL
 
+from cfld.build import build_vae
 from cfld.config.schema import TrainConfig
 from cfld.data.mannequin import WORDS
 from cfld.data.mannequin_dataset import write_mannequin
+from cfld.models.folder import load_part
 from cfld.models.unet import freeze_except
+from cfld.training.latent_cache import encode_moments
+from cfld.training.loop import train
 from cfld.training.run import make_accelerator
 from cfld.training.stages import BaseStage, CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
 
@@ -82,6 +87,22 @@ def test_the_vae_s_pictures_and_export(config: TrainConfig, tmp_path: Path, acce
     stage.export(tmp_path / "model")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["vae"]
     assert stage.vae.config.scaling_factor != config.model.vae.scaling_factor
+
+
+def test_a_decoder_trained_alone_leaves_the_latents(config: TrainConfig, tmp_path: Path) -> None:
+    """One step, and the saved autoencoder encodes to the bit as before, at the same scale, but draws otherwise."""
+    start = build_vae(config.model.vae)
+    start.register_to_config(scaling_factor=0.5)
+    start.save_pretrained(tmp_path / "start" / "vae")
+    folder = train(
+        replace(config, stage="vae", vae_weights="decoder", init_from=str(tmp_path / "start"), max_steps=1),
+        tmp_path / "run",
+    )
+    trained, picture = load_part(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
+    assert trained.config.scaling_factor == 0.5
+    assert torch.equal(encode_moments(trained, picture), encode_moments(start.eval(), picture))
+    latents = torch.randn(1, 4, 8, 8)
+    assert not torch.equal(trained.decode(latents).sample, start.decode(latents).sample)
 
 
 def test_the_scaling_factor_gives_latents_of_deviation_one() -> None:
