@@ -94,3 +94,13 @@ def test_joints_alone_of_a_stranger_find_nobody_in_particular(capsys: pytest.Cap
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [float(row[2]) for row in rows] == [0.083, 0.083]
     assert float(rows[1][1]) <= 0.3
+
+
+def test_the_squeezing_costs_nothing_at_the_size_of_the_autoencoder(capsys: pytest.CaptureFixture[str]) -> None:
+    script("vae_by_seed.py")["main"](seeds=2, identities=2, size=(128, 128))
+    *seeds, mean = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in seeds] == ["1", "2"]
+    assert min(float(row[2]) for row in seeds) > 100  # rounding alone
+    through = [float(row[1]) for row in seeds]
+    assert min(through) > 20
+    assert float(mean[1]) == pytest.approx(sum(through) / 2, abs=0.01)

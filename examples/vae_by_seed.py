@@ -1,0 +1,61 @@
+"""How much of `vae_psnr` is the seed's luck, and how much the squeezing to the autoencoder's square alone costs.
+
+python examples/vae_by_seed.py
+python examples/vae_by_seed.py --vae runs/mannequin-vae/model/vae --seeds 3
+
+`cfld evaluate mannequin-quality` sends 100 people in one pose through the autoencoder; another seed is another pose.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from diffusers import AutoencoderKL
+from tqdm import tqdm
+
+from cfld.data import mannequin
+from cfld.data.transforms import resize
+from cfld.evaluation.mannequin_quality import draw_seeds, mean_over_pictures
+from cfld.evaluation.reconstruct import through_vae
+from cfld.metrics.psnr import psnr
+from cfld.models.folder import load_part
+from cfld.pipeline import BUNDLED
+
+
+def main(
+    vae: Path = BUNDLED / "mannequin" / "vae", seeds: int = 8, identities: int = 100, size: tuple[int, int] = (192, 132)
+) -> None:
+    """Print PSNR in dB for each seed: through the autoencoder, and through the two resizes around it alone.
+
+    Args:
+        vae: folder of an autoencoder.
+        seeds: 1 to this, as in `cfld evaluate mannequin-quality`.
+        identities: people of each.
+        size: height and width of the pictures.
+    """
+    network = load_part(AutoencoderKL, vae.parent, vae.name).float().eval()
+    side = network.config.sample_size
+    print("| seed | through the autoencoder | resized alone |\n| --- | --- | --- |")
+    rows = []
+    for seed in tqdm(range(1, seeds + 1)):
+        people, _, poses = draw_seeds(identities, 20, seed)
+        pose = mannequin.sample_body_pose(poses[0])
+        truth = np.stack([mannequin.render(mannequin.sample_identity(who), pose, size) / 255 for who in people])
+        batches = torch.from_numpy(truth).float().permute(0, 3, 1, 2).split(25)
+        made = [through_vae(network, batch, size) for batch in batches]
+        resized = [(resize(resize(2 * batch - 1, (side, side)), size) + 1) / 2 for batch in batches]
+        rows.append([mean_over_pictures(psnr, as_pictures(each), truth) for each in (made, resized)])
+        print(f"| {seed} | {rows[-1][0]:.2f} | {rows[-1][1]:.2f} |")
+    print("| mean | {:.2f} | {:.2f} |".format(*np.mean(rows, axis=0)))
+
+
+def as_pictures(batches: list[torch.Tensor]) -> np.ndarray:
+    """Each (B, 3, H, W) -> (people, H, W, 3)."""
+    return torch.cat(batches).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
