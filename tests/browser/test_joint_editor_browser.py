@@ -126,7 +126,10 @@ def scale(page: Page, editor: str = "first") -> float:
 
 
 def told(page: Page, heard: list[NDArray[np.float32]], times: int) -> NDArray[np.float32]:
-    """What the server was told the `times`-th time, and it was not told more often."""
+    """What the server was told the `times`-th time, and it was not told more often.
+
+    To be called after each thing done: two requests that are on their way together may overtake each other.
+    """
     deadline = time.monotonic() + PATIENCE / 1000
     while len(heard) < times and time.monotonic() < deadline:
         page.wait_for_timeout(50)
@@ -192,6 +195,7 @@ def test_undo_redo_and_reset(open_page: Callable[..., Page], heard: Heard) -> No
     assert np.array_equal(told(page, heard["first"], 4), YX)
     expect(tools.get_by_role("button", name="Undo")).to_be_disabled()
     press(page, "Redo")
+    assert np.array_equal(told(page, heard["first"], 5), once)
     press(page, "Redo")
     assert np.array_equal(told(page, heard["first"], 6), twice)
     expect(tools.get_by_role("button", name="Redo")).to_be_disabled()
@@ -220,6 +224,7 @@ def test_by_keyboard_alone(open_page: Callable[..., Page], heard: Heard) -> None
     page = open_page()
     joint(page, "first", "left wrist").focus()
     page.keyboard.press("ArrowLeft")
+    assert np.array_equal(told(page, heard["first"], 1), with_wrist(-1, 0))
     page.keyboard.press("Shift+ArrowDown")
     assert np.array_equal(told(page, heard["first"], 2), with_wrist(-1, 10))
     for _ in range(5):
@@ -314,6 +319,7 @@ def test_a_picture_behind_the_skeleton(open_page: Callable[..., Page], heard: He
     page.locator("#backdrop").click()
     expect(page.locator("#first .backdrop")).to_be_visible()
     press(page, "Undo")
+    assert np.array_equal(told(page, heard["first"], 2), YX)
     press(page, "Redo")
     assert np.array_equal(told(page, heard["first"], 3), moved), "the pose and its history stay"
     expect(page.locator("#second .backdrop")).to_be_hidden()
