@@ -1,9 +1,9 @@
-"""How much of `vae_psnr` is the seed's luck, and how much the squeezing to the autoencoder's square alone costs.
+"""How far `vae_psnr` differs from pose to pose, and how much the squeezing to the autoencoder's square alone costs.
 
 python examples/vae_by_seed.py
 python examples/vae_by_seed.py --vae runs/mannequin-vae/model/vae --seeds 3
 
-`cfld evaluate mannequin-quality` sends 100 people in one pose through the autoencoder; another seed is another pose.
+Each row is 100 people in one pose, the first one that `cfld evaluate mannequin-quality` takes with that seed.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from cfld.config.schema import SamplingConfig
 from cfld.data import mannequin
 from cfld.data.mannequin_dataset import MannequinDataset
-from cfld.data.transforms import resize
+from cfld.evaluation.reconstruct import through_vae
 from cfld.inputs import check_sampling
 from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.psnr import psnr
@@ -46,7 +47,7 @@ class MannequinQuality:
             quarter of the poses.
         pose_top1: share whose nearest among that person's true drawings in `poses_compared` poses is the right pose.
         pose_top1_without_pose: the same with no pose, on as many.
-        vae_psnr: of true drawings through the VAE alone.
+        vae_psnr: of the same true drawings through the VAE alone.
         seconds_per_image: of sampling and decoding, pictures of one person as one batch.
         identities, poses, poses_compared: how many people, generated poses each, and poses to tell apart.
     """
@@ -89,7 +90,7 @@ def mannequin_quality(
     made = scene.generate(pipe, sampling)
     seconds = (time.perf_counter() - start) / (identities * poses)
     wanted, source, mean = scene.wanted, scene.sources[:, None], scene.wanted.mean((0, 1))
-    vae = _through_vae(pipe, wanted[:, 0])
+    vae = np.stack([_through_vae(pipe.vae, pictures) for pictures in tqdm(wanted, "through the VAE")])
     few = replace(scene, target_poses=scene.target_poses[: -(-poses // 4)])
     return MannequinQuality(
         psnr=mean_over_pictures(psnr, made, wanted),
@@ -102,7 +103,7 @@ def mannequin_quality(
         identity_top1_without_source=identity_top1(few.generate(pipe, sampling, source=False), wanted),
         pose_top1=pose_top1(made, scene.truth),
         pose_top1_without_pose=pose_top1(few.generate(pipe, sampling, pose=False), scene.truth),
-        vae_psnr=mean_over_pictures(psnr, vae, wanted[:, 0]),
+        vae_psnr=mean_over_pictures(psnr, vae, wanted),
         seconds_per_image=seconds,
         identities=identities,
         poses=poses,
@@ -237,15 +238,11 @@ def _draw(person: int, pose: int, size: tuple[int, int]) -> Pictures:
     return picture.astype(np.float32) / 255
 
 
-@torch.no_grad()
-def _through_vae(pipe: CFLDPipeline, pictures: Pictures) -> Pictures:
-    side = pipe.vae.config.sample_size
-    results = []
-    for batch in _to_tensor(pictures).split(8):
-        square = resize(batch, (side, side)).to(pipe.vae.device, pipe.vae.dtype)
-        decoded = pipe.vae.decode(pipe.vae.encode(square).latent_dist.mode()).sample
-        results.append(resize(decoded.float(), pictures.shape[1:3]).cpu())
-    return (torch.cat(results).permute(0, 2, 3, 1).numpy() + 1) / 2
+def _through_vae(vae: AutoencoderKL, pictures: Pictures) -> Pictures:
+    """(B, H, W, 3), once through the VAE."""
+    height, width = pictures.shape[1:3]
+    made = through_vae(vae, torch.from_numpy(pictures).permute(0, 3, 1, 2).to(vae.device), (height, width))
+    return made.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _to_tensor(pictures: Pictures) -> Tensor:

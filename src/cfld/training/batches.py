@@ -138,15 +138,15 @@ def word_numbers(dataset: PoseDataset, name: str, numbers: Mapping[str, int]) ->
 
 @dataclass(frozen=True, kw_only=True)
 class PictureSamples(Dataset[dict[str, Tensor]]):
-    """Every picture of a data set as a square, or a random part of it, for the autoencoder.
+    """Every picture of a data set at one size, or a random square of it, for the autoencoder.
 
     Attributes:
-        picture_size: side of the square in pixels.
-        crop: side of the part; None = the whole.
+        picture_size: (height, width) in pixels.
+        crop: side of the square; None = the whole.
     """
 
     dataset: PoseDataset
-    picture_size: int
+    picture_size: tuple[int, int]
     crop: int | None = None
     seed: int = 0
 
@@ -154,11 +154,13 @@ class PictureSamples(Dataset[dict[str, Tensor]]):
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """pictures: (3, S, S) in [-1, 1], S the crop's side or the picture's."""
-        picture = square(self.dataset.image(self.dataset.names[key[1]]), self.picture_size)
-        side = self.crop or self.picture_size
-        top, left = np.random.default_rng((self.seed, *key)).integers(0, self.picture_size - side + 1, size=2)
-        return {"pictures": picture[:, top : top + side, left : left + side]}
+        """pictures: (3, H, W) in [-1, 1], the crop's size or the picture's."""
+        picture = resize(to_model_range(self.dataset.image(self.dataset.names[key[1]])), self.picture_size)
+        if self.crop is None:
+            return {"pictures": picture}
+        free = np.array(self.picture_size) - self.crop
+        top, left = np.random.default_rng((self.seed, *key)).integers(0, free + 1)
+        return {"pictures": picture[:, top : top + self.crop, left : left + self.crop]}
 
 
 def square(image: Tensor, side: int) -> Tensor:

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cfld.data.transforms import resize
 from cfld.diffusion.timesteps import TimestepLaw, sample_timesteps
 from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMeaning, sample_dropout
 from cfld.models.unet import predict_noise
@@ -184,14 +185,28 @@ class BaseObjective(nn.Module):
 class VAEObjective(nn.Module):
     """The autoencoder, called with pictures, gives its loss. Draws from torch's global generator."""
 
-    def __init__(self, vae: AutoencoderKL, kl_weight: float) -> None:
+    def __init__(
+        self, vae: AutoencoderKL, kl_weight: float, *, squeeze: bool = False, latent_noise: float = 0.0
+    ) -> None:
+        """
+        Args:
+            latent_noise: deviation of noise on what the decoder gets, as the VAE's scaling factor counts.
+            squeeze: the autoencoder sees pictures as squares of its size, and what it makes is compared at theirs;
+                otherwise it sees them as they are.
+        """
         super().__init__()
-        self.vae, self.kl_weight = vae, kl_weight
+        self.vae, self.kl_weight, self.squeeze, self.latent_noise = vae, kl_weight, squeeze, latent_noise
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """pictures: (B, 3, S, S) in [-1, 1]."""
-        posterior = self.vae.encode(pictures).latent_dist
-        reconstruction = self.vae.decode(posterior.sample()).sample
+        """pictures: (B, 3, H, W) in [-1, 1]; unless they are squeezed, sides are multiples of the VAE's factor."""
+        side, (height, width) = self.vae.config.sample_size, pictures.shape[-2:]
+        posterior = self.vae.encode(resize(pictures, (side, side)) if self.squeeze else pictures).latent_dist
+        latents = posterior.sample()
+        if self.latent_noise:
+            latents = latents + self.latent_noise / self.vae.config.scaling_factor * torch.randn_like(latents)
+        reconstruction = self.vae.decode(latents).sample
+        if self.squeeze:
+            reconstruction = resize(reconstruction.float(), (height, width))
         return autoencoder_loss(reconstruction, pictures, posterior.mean, posterior.logvar, self.kl_weight)
 
 
@@ -201,7 +216,7 @@ def autoencoder_loss(
     """|x - x'| + (x - x')^2 + kl_weight KL(N(mean, var) || N(0, 1)), a value of the picture.
 
     Args:
-        reconstruction, pictures: (B, 3, S, S).
+        reconstruction, pictures: (B, 3, H, W).
         mean, logvar: (B, C, h, w).
     """
     error = reconstruction.float() - pictures

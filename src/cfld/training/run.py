@@ -153,10 +153,12 @@ def check_sizes(config: TrainConfig) -> None:
     for side in (model.vae.sample_size, config.crop or scale):
         if side % scale or not 0 < side <= model.vae.sample_size:
             raise ValueError(f"the VAE needs pictures and crops divisible by {scale}, at most whole, got {side}")
+    if config.compare_at == "output" and config.crop is not None:
+        raise ValueError(f"compare_at output needs whole pictures: set crop to None, got {config.crop}")
 
 
 def check_numbers(config: TrainConfig) -> None:
-    """Raises ValueError for a batch or a length of the run below 1, and for a chance, share or power that is none."""
+    """Raises ValueError for a batch or a length of the run below 1, and a chance, share or strength that is none."""
     for name in ("condition_dropout", "reconstruction_share", "flip"):
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"{name} must lie from 0 to 1, got {getattr(config, name)}")
@@ -164,9 +166,10 @@ def check_numbers(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    preservation = config.dream_detail_preservation
-    if preservation is not None and not 0 <= preservation < math.inf:
-        raise ValueError(f"dream_detail_preservation must be 0 or more, got {preservation}")
+    for name in ("dream_detail_preservation", "latent_noise"):
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be 0 or more, got {value}")
 
 
 def _remove_leftovers(run: Run) -> None:

@@ -224,9 +224,15 @@ class VAEStage:
             weight.requires_grad_(False)
         if config.gradient_checkpointing:
             self.vae.enable_gradient_checkpointing()
-        self.objective: nn.Module = VAEObjective(self.vae, config.kl_weight)
+        squeeze, side = config.compare_at == "output", config.model.vae.sample_size
+        self.objective: nn.Module = VAEObjective(
+            self.vae, config.kl_weight, squeeze=squeeze, latent_noise=config.latent_noise
+        )
         self.samples: Samples = PictureSamples(
-            dataset=self.data, picture_size=config.model.vae.sample_size, crop=config.crop, seed=config.seed
+            dataset=self.data,
+            picture_size=config.model.output_size if squeeze else (side, side),
+            crop=config.crop,
+            seed=config.seed,
         )
 
     def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from cfld.build import build_components
 from cfld.config.presets import tiny_model
@@ -18,6 +19,7 @@ from cfld.evaluation.mannequin_quality import (
     pose_top1,
     table,
 )
+from cfld.evaluation.reconstruct import through_vae
 from cfld.metrics.psnr import psnr
 from cfld.pipeline import CFLDPipeline
 
@@ -80,6 +82,15 @@ def test_without_pose_all_pictures_of_one_noise_and_person_are_one(pipe: CFLDPip
     np.testing.assert_array_equal(
         scene.generate(pipe, sampling, pose=False), other.generate(pipe, sampling, pose=False)
     )
+
+
+def test_the_autoencoder_is_measured_on_every_drawing_that_is_generated(pipe: CFLDPipeline) -> None:
+    quality = mannequin_quality(pipe, SamplingConfig(steps=1, seed=3), identities=2, poses=2, poses_compared=2)
+    truth = Scene.draw(SIZE, identities=2, poses=2, poses_compared=2, seed=3).wanted.reshape(-1, *SIZE, 3)
+    made = through_vae(pipe.vae, torch.from_numpy(truth).permute(0, 3, 1, 2), SIZE).permute(0, 2, 3, 1).numpy()
+    each = [mean_over_pictures(psnr, made[i], truth[i]) for i in range(4)]
+    assert len(set(each)) == 4
+    assert quality.vae_psnr == pytest.approx(np.mean(each), abs=1e-4)
 
 
 def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:

@@ -4,7 +4,8 @@ from itertools import chain
 import torch
 
 from cfld.data.mannequin_dataset import MannequinDataset
-from cfld.training.batches import MicroBatches, PairSamples, derived_seed
+from cfld.data.transforms import to_model_range
+from cfld.training.batches import MicroBatches, PairSamples, PictureSamples, derived_seed
 
 DATA = MannequinDataset(identities=2, poses=2, size=(64, 44))
 SAMPLES = PairSamples(dataset=DATA, source_size=32, pose_size=(32, 32), picture_size=64, flip=0.0, seed=0)
@@ -65,3 +66,19 @@ def test_flips_depend_on_seed_epoch_and_index_alone() -> None:
     assert flips[0] != flips[1]
     assert flips[0] == [samples._flipped(0, index) for index in range(400)]
     assert all(150 < sum(row) < 250 for row in flips)
+
+
+def test_pictures_of_the_autoencoder_are_whole_or_squares_out_of_them() -> None:
+    whole = PictureSamples(dataset=DATA, picture_size=(64, 44))
+    picture = whole[0, 1]["pictures"]
+    assert torch.equal(picture, to_model_range(DATA.image(DATA.names[1])))
+    crops = [replace(whole, crop=40)[epoch, 1]["pictures"] for epoch in range(4)]
+    places = [
+        (top, left)
+        for crop in crops
+        for top in range(25)
+        for left in range(5)
+        if torch.equal(crop, picture[:, top : top + 40, left : left + 40])
+    ]
+    assert len(places) == 4
+    assert len(set(places)) > 1

@@ -10,10 +10,12 @@ from cfld.build import build_vae
 from cfld.config.schema import TrainConfig
 from cfld.data.mannequin import WORDS
 from cfld.data.mannequin_dataset import write_mannequin
+from cfld.evaluation.reconstruct import through_vae
 from cfld.models.folder import load_part
 from cfld.models.unet import freeze_except
 from cfld.training.latent_cache import encode_moments
 from cfld.training.loop import train
+from cfld.training.objective import VAEObjective
 from cfld.training.run import make_accelerator
 from cfld.training.stages import BaseStage, CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
 
@@ -103,6 +105,41 @@ def test_a_decoder_trained_alone_leaves_the_latents(config: TrainConfig, tmp_pat
     assert torch.equal(encode_moments(trained, picture), encode_moments(start.eval(), picture))
     latents = torch.randn(1, 4, 8, 8)
     assert not torch.equal(trained.decode(latents).sample, start.decode(latents).sample)
+
+
+def certain_vae(config: TrainConfig) -> AutoencoderKL:
+    """One whose posterior has next to no deviation, so that sampling it gives its mode."""
+    vae, channels = build_vae(config.model.vae), config.model.vae.latent_channels
+    torch.nn.init.zeros_(vae.quant_conv.weight[channels:].detach())
+    torch.nn.init.constant_(vae.quant_conv.bias[channels:].detach(), -30)
+    return vae
+
+
+def test_latent_noise_is_measured_in_deviations_of_latents(config: TrainConfig) -> None:
+    """The decoder gets the mode of the posterior and, at the pipeline's scale, noise of the deviation asked for."""
+    vae, pictures, decoded = certain_vae(config), 2 * torch.rand(2, 3, 64, 64) - 1, []
+    vae.post_quant_conv.register_forward_pre_hook(lambda _, arguments: decoded.append(arguments[0].detach()))
+    for noise in (0.0, 0.5):
+        VAEObjective(vae, 0.0, latent_noise=noise)(pictures)
+    mode = encode_moments(vae, pictures)[:, 0]
+    torch.testing.assert_close(decoded[0], mode, rtol=1e-4, atol=1e-4)
+    assert ((decoded[1] - mode) * vae.config.scaling_factor).std().item() == pytest.approx(0.5, rel=0.1)
+
+
+def test_squeezed_the_autoencoder_is_compared_as_its_pictures_are_shown(config: TrainConfig) -> None:
+    """The loss is that of `through_vae`, at the pictures' size."""
+    vae, pictures = certain_vae(config), 2 * torch.rand(2, 3, 96, 66) - 1
+    shown = 2 * through_vae(vae, (pictures + 1) / 2, (96, 66)) - 1
+    wanted = (shown - pictures).abs().mean() + (shown - pictures).square().mean()
+    torch.testing.assert_close(VAEObjective(vae, 0.0, squeeze=True)(pictures), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_stage_compares_at_the_output_s_size(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
+    stage = VAEStage(replace(config, stage="vae", compare_at="output"), tmp_path, accelerator)
+    batch = torch.utils.data.default_collate([stage.samples[0, 0]])
+    assert batch["pictures"].shape[-2:] == config.model.output_size
+    stage.objective(**stage.inputs(batch)).backward()
+    assert [name for name, p in stage.objective.named_parameters() if p.grad is None] == []
 
 
 def test_the_scaling_factor_gives_latents_of_deviation_one() -> None:
