@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,15 @@ def test_the_squeezing_costs_nothing_at_the_size_of_the_autoencoder(capsys: pyte
     through = [float(row[1]) for row in seeds]
     assert min(through) > 20
     assert float(mean[1]) == pytest.approx(sum(through) / 2, abs=0.01)
+
+
+@pytest.mark.slow
+def test_pictures_of_the_app_are_made_anew(model_folder: Path, tmp_path: Path) -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("no Chromium: install it (Debian: apt-get install chromium)")
+    script("app_pictures.py")["main"](model=str(model_folder), out=tmp_path)
+    for file in (EXAMPLES.parent / "docs" / "app").glob("*.jpg"):
+        with Image.open(file) as shown, Image.open(tmp_path / file.name) as made:
+            assert shown.width == made.width == 1000
+            assert made.height == pytest.approx(shown.height, rel=0.25)
+            assert np.asarray(made).std() > 10
