@@ -61,7 +61,7 @@ class BodyPose:
     right_arm: Limb = ARMS["rest"]
     left_leg: Limb = LEG_PAIRS[0][0]
     right_leg: Limb = LEG_PAIRS[0][1]
-    scale: float = 0.92
+    scale: float = 0.88
     shift: float = 0.0
     floor: float = 0.965
 
@@ -100,7 +100,7 @@ def sample_body_pose(seed: int) -> BodyPose:
         right_arm=right_arm,
         left_leg=left_leg,
         right_leg=right_leg,
-        scale=float(rng.uniform(0.87, 0.95)),
+        scale=float(rng.uniform(0.82, 0.92)),
         shift=float(np.clip(rng.normal(0, 0.015), -0.04, 0.04)),
         floor=float(rng.uniform(0.95, 0.98)),
     )
@@ -224,7 +224,7 @@ def _fit(points: Named, body: Proportions, pose: BodyPose) -> tuple[float, Array
     top = min(xyz[:, 1].min() - 0.02, points["head"][1] - 0.085 * body.head)
     left, bottom, right = xyz[:, 0].min() - 0.05, xyz[:, 1].max() + 0.022, xyz[:, 0].max() + 0.05
     floor = min(pose.floor, 0.985)
-    scale = min(pose.scale * body.height, (floor - 0.02) / (bottom - top), (ASPECT - 0.02) / (right - left))
+    scale = min(pose.scale, (floor - 0.02) / (bottom - top), (ASPECT - 0.02) / (right - left))
     room = ASPECT / 2 - 0.01
     shift = float(np.clip(pose.shift, -room - left * scale, room - right * scale))
     return float(scale), np.array([shift, floor - bottom * scale, 0.0])

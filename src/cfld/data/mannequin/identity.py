@@ -20,6 +20,8 @@ LOWER_KINDS: Final = ("trousers", "shorts", "skirt")
 SHOE_KINDS: Final = ("sneakers", "boots", "flats")
 PATTERNS: Final = ("plain", "hoops", "pinstripes", "checks", "dots", "diagonal", "blotches")
 MOTIFS: Final = ("none", "star", "heart", "disc", "ring", "digit", "triangle", "band")
+TORSO_AND_LEGS: Final = 0.787
+"""From the neck to the ankles, in body heights: the same in everybody."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,6 @@ class Print:
 class Proportions:
     """Lengths in body heights; `build` multiplies every girth."""
 
-    height: float
     head: float
     shoulder: float
     waist: float
@@ -171,19 +172,21 @@ def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
 
 
 def _sample_proportions(rng: np.random.Generator, slender: float) -> Proportions:
-    """`slender` in [0, 1] turns broad shoulders and a straight waist into narrow ones with a waist and hips."""
-    legs = float(rng.uniform(0.96, 1.05))
+    """`slender` in [0, 1] turns broad shoulders and a straight waist into narrow ones with a waist and hips.
+
+    Torso and legs add up to the same: how tall somebody is, a picture does not tell, so the joints should not either.
+    """
+    rng.uniform(size=2)  # once of lengths that are no more; drawn still, so that the person of a seed stays the same
     return Proportions(
-        height=float(rng.uniform(0.94, 1.0)) * (1.0 - 0.03 * slender),
         head=float(rng.uniform(0.98, 1.1)),
         shoulder=0.107 - 0.014 * slender + float(rng.uniform(-0.004, 0.004)),
         waist=0.100 - 0.020 * slender + float(rng.uniform(-0.004, 0.008)),
         hip=0.100 + 0.010 * slender + float(rng.uniform(-0.004, 0.006)),
-        torso=0.315 * float(rng.uniform(0.97, 1.03)),
+        torso=(torso := 0.315 * float(rng.uniform(0.97, 1.03))),
         upper_arm=0.165 * float(rng.uniform(0.96, 1.04)),
         forearm=0.140 * float(rng.uniform(0.96, 1.04)),
-        thigh=0.238 * legs,
-        shin=0.232 * legs,
+        thigh=0.506 * (TORSO_AND_LEGS - torso),
+        shin=0.494 * (TORSO_AND_LEGS - torso),
         build=float(rng.choice([0.88, 0.96, 1.0, 1.06, 1.16])) * float(rng.uniform(0.98, 1.02)),
     )
 

@@ -45,7 +45,7 @@ def _moment(phase: float, yaw: float) -> BodyPose:
         right_arm=_arm(swing),
         left_leg=_leg(phase),
         right_leg=_leg(phase + 0.5),
-        scale=0.9,
+        scale=0.86,
     )
 
 
