@@ -44,14 +44,15 @@ def test_it_follows_the_pose(quality: MannequinQuality) -> None:
 
 def test_it_carries_the_colours(quality: MannequinQuality) -> None:
     assert quality.identity_top1 >= 0.9  # chance is 1/10
+    assert quality.psnr >= 20
     assert quality.psnr > max(quality.psnr_source, quality.psnr_mean) + 3
     assert quality.ssim > max(quality.ssim_source, quality.ssim_mean) + 0.1
 
 
 def test_a_control_that_is_switched_off_is_missed(quality: MannequinQuality) -> None:
-    assert quality.identity_top1_without_source <= 0.4  # chance is 1/10
+    assert quality.identity_top1_without_source <= 0.3  # chance is 1/10
     assert quality.pose_top1_without_pose <= 0.5  # chance is 1/6
 
 
 def test_its_vae_keeps_the_picture(quality: MannequinQuality) -> None:
-    assert quality.vae_psnr >= 28
+    assert quality.vae_psnr >= 29.5
