@@ -40,6 +40,8 @@ def main(
         model: the bundled model, a model folder, or a hub id.
         out: the picture to write.
     """
+    if not 1 <= each <= people:
+        raise SystemExit(f"--each must be from 1 to the number of people, {people}, got {each}")
     pipe = CFLDPipeline.from_pretrained(model)
     height, width = pipe.config.output_size
     data = MannequinDataset(identities=people, poses=2, seed=seed, split="test", size=(height, width))

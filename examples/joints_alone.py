@@ -39,6 +39,8 @@ def main(
         rounds: times each picture is drawn, with another stranger.
         size: height and width of the pictures.
     """
+    if min(poses, rounds) < 1:
+        raise SystemExit(f"--poses and --rounds must be at least 1, got {poses} and {rounds}")
     people, _, bodies = draw_seeds(identities, poses, seed)
     known = [mannequin.sample_identity(person) for person in people]
     drawn = [mannequin.sample_body_pose(body) for body in bodies]

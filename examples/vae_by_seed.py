@@ -36,6 +36,8 @@ def main(
         identities: people of each.
         size: height and width of the pictures.
     """
+    if seeds < 1:
+        raise SystemExit(f"--seeds must be at least 1, got {seeds}")
     network = load_part(AutoencoderKL, vae.parent, vae.name).float().eval()
     side = network.config.sample_size
     print("| seed | through the autoencoder | resized alone |\n| --- | --- | --- |")

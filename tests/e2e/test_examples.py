@@ -97,6 +97,20 @@ def test_joints_alone_of_a_stranger_find_nobody_in_particular(capsys: pytest.Cap
     assert float(rows[1][1]) <= 0.3
 
 
+@pytest.mark.parametrize(
+    ("example", "options", "message"),
+    [
+        ("vae_by_seed.py", {"seeds": 0}, "--seeds must be at least 1, got 0"),
+        ("joints_alone.py", {"poses": 0}, "--poses and --rounds must be at least 1, got 0 and 3"),
+        ("joints_alone.py", {"rounds": 0}, "--poses and --rounds must be at least 1, got 4 and 0"),
+        ("grid.py", {"people": 2, "each": 3}, "--each must be from 1 to the number of people, 2, got 3"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_in_a_line(example: str, options: dict[str, int], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        script(example)["main"](**options)
+
+
 def test_the_squeezing_costs_nothing_at_the_size_of_the_autoencoder(capsys: pytest.CaptureFixture[str]) -> None:
     script("vae_by_seed.py")["main"](seeds=2, identities=2, size=(128, 128))
     *seeds, mean = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]

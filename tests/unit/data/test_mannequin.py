@@ -84,6 +84,13 @@ def test_proportions_move_the_joints_only_moderately() -> None:
     assert 1 < np.abs(first.yx - second.yx).max() < 8
 
 
+def test_the_person_of_a_seed_stays_the_same() -> None:
+    who = sample_identity(5)
+    assert (who.hair.style, who.upper.kind, who.lower.kind) == ("short", "t-shirt", "trousers")
+    assert who.hair.length == pytest.approx(0.1352452)
+    assert who.backdrop == pytest.approx(0.9139634)  # drawn last
+
+
 def test_the_joints_do_not_tell_how_tall_somebody_is() -> None:
     heights = np.stack([keypoints(sample_identity(seed), BodyPose()).yx[:, 0] for seed in range(40)])
     for joint in ("neck", "right_ankle", "left_ankle"):
