@@ -191,8 +191,8 @@ class TrainConfig:
     """Stage `vae`: where a reconstruction is compared with its picture: in the model's square, or squeezed to
     `output_size`, as it is shown; for whole pictures."""
     latent_noise: float = 0.0
-    """Stage `vae`: deviation of noise on the latents that the decoder gets, theirs being 1 (by the scaling factor that
-    the run starts with); it then bears the sampler's errors better."""
+    """Stage `vae`: deviation of noise on the latents that the decoder gets, as a share of theirs; it then bears the
+    sampler's errors better."""
     kl_weight: float = 1e-6
     """Stage `vae`: weight of the divergence from a standard normal."""
     seed: int = 0

@@ -134,12 +134,16 @@ class MannequinDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class MannequinConfiguration:
-    """What `mannequin.json` says: how a folder was drawn. Fields as the arguments of `write_mannequin`."""
+    """What `mannequin.json` says: how a folder was drawn. Fields as the arguments of `write_mannequin`.
+
+    `drawing` is that of this version, `mannequin.DRAWING`.
+    """
 
     identities: int
     poses: int
     seed: int
     size: tuple[int, int]
+    drawing: int = mannequin.DRAWING
 
     def datasets(self) -> tuple[MannequinDataset, MannequinDataset]:
         """Training and test split: one fifth of the people are for testing, at least one."""
@@ -204,7 +208,7 @@ def _claim(out: Path, configuration: MannequinConfiguration) -> None:
     if path.exists():
         there = path.read_text(encoding="utf-8").strip()
         if there != content:
-            raise ValueError(f"{out}: holds {there}, asked for {content}; choose another folder or the same numbers")
+            raise ValueError(f"{out}: holds {there}, asked for {content}; choose another folder, or ask for the same")
     elif out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: is not empty and was not begun by this command; choose another folder")
     out.mkdir(parents=True, exist_ok=True)

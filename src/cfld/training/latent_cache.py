@@ -46,11 +46,18 @@ class LatentCache:
         return torch.from_numpy(values).reshape(2, *self.shape)
 
 
-def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], picture_size: int) -> LatentCache:
-    """The cache below `folder` that belongs to these pictures and this encoder; `build_latent_cache` fills it."""
-    names = sorted(set(names))
-    key = hashlib.sha256(json.dumps([names, picture_size, fingerprint(encoder_weights(vae))]).encode()).hexdigest()[:16]
-    side = picture_size // 2 ** (len(vae.config.block_out_channels) - 1)
+def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], pictures: Dataset[Tensor]) -> LatentCache:
+    """The cache below `folder` that belongs to these pictures and this encoder; `build_latent_cache` fills it.
+
+    Args:
+        names: of the pictures, each once.
+        pictures: as for `build_latent_cache`. The first, the middle and the last are looked at, so that a data set
+            prepared or drawn anew under the same names is another one.
+    """
+    shown = {names[row]: pictures[row] for row in (0, len(names) // 2, len(names) - 1)}
+    belongs_to = [list(names), fingerprint(shown), fingerprint(encoder_weights(vae))]
+    key = hashlib.sha256(json.dumps(belongs_to).encode()).hexdigest()[:16]
+    side = shown[names[0]].shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
     shape = (vae.config.latent_channels, side, side)
     return LatentCache(folder / key, {name: row for row, name in enumerate(names)}, shape)
 

@@ -190,7 +190,8 @@ class VAEObjective(nn.Module):
     ) -> None:
         """
         Args:
-            latent_noise: deviation of noise on what the decoder gets, as the VAE's scaling factor counts.
+            latent_noise: deviation of noise on what the decoder gets, as a share of these latents' own: an encoder that
+                trains too must not escape it by larger latents.
             squeeze: the autoencoder sees pictures as squares of its size, and what it makes is compared at theirs;
                 otherwise it sees them as they are.
         """
@@ -203,7 +204,7 @@ class VAEObjective(nn.Module):
         posterior = self.vae.encode(resize(pictures, (side, side)) if self.squeeze else pictures).latent_dist
         latents = posterior.sample()
         if self.latent_noise:
-            latents = latents + self.latent_noise / self.vae.config.scaling_factor * torch.randn_like(latents)
+            latents = latents + self.latent_noise * latents.std() * torch.randn_like(latents)
         reconstruction = self.vae.decode(latents).sample
         if self.squeeze:
             reconstruction = resize(reconstruction.float(), (height, width))

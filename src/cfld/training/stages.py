@@ -280,10 +280,10 @@ def encoded_pictures(
     accelerator: Accelerator,
 ) -> LatentCache:
     """The named pictures, encoded; what is not there yet is encoded now."""
-    side = config.model.vae.sample_size
-    cache = open_latent_cache(config.latents or out / "latents", vae, names, side)
+    pictures = NamedPictures(data, sorted(set(names)), config.model.vae.sample_size)
+    cache = open_latent_cache(config.latents or out / "latents", vae, pictures.names, pictures)
     if accelerator.is_main_process:
-        build_latent_cache(cache, vae, NamedPictures(data, list(cache.rows), side), workers=config.data.workers)
+        build_latent_cache(cache, vae, pictures, workers=config.data.workers)
     accelerator.wait_for_everyone()
     return cache
 

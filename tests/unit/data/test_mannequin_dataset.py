@@ -114,6 +114,14 @@ def test_an_interrupted_folder_is_finished(tmp_path: Path, monkeypatch: pytest.M
     assert len(open_dataset("mannequin", tmp_path, "test")) == 2
 
 
+def test_a_folder_begun_by_another_drawing_is_refused(tmp_path: Path) -> None:
+    write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
+    path = tmp_path / "mannequin.json"
+    path.write_text(path.read_text().replace(f', "drawing": {mannequin.DRAWING}', ""))
+    with pytest.raises(ValueError, match=r'holds .*"seed": 0.*asked for .*"drawing".*choose another folder'):
+        write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
+
+
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     write_mannequin(tmp_path / "mine", identities=2, poses=2, size=SMALL)
     with pytest.raises(ValueError, match=r'holds .*"seed": 0.*asked for .*"seed": 1.*choose another folder'):

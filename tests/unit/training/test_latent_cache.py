@@ -17,6 +17,7 @@ from cfld.training.latent_cache import (
 from cfld.training.stages import NamedPictures
 
 DATA = MannequinDataset(identities=2, poses=3, size=(64, 44))
+PICTURES = NamedPictures(DATA, DATA.names, 64)
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def vae() -> AutoencoderKL:
 
 
 def build(folder: Path, vae: AutoencoderKL, batch_size: int = 4) -> LatentCache:
-    cache = open_latent_cache(folder, vae, DATA.names, 64)
-    build_latent_cache(cache, vae, NamedPictures(DATA, list(cache.rows), 64), batch_size)
+    cache = open_latent_cache(folder, vae, DATA.names, PICTURES)
+    build_latent_cache(cache, vae, PICTURES, batch_size)
     return cache
 
 
@@ -53,14 +54,22 @@ def test_interrupted_it_goes_on(tmp_path: Path, vae: AutoencoderKL) -> None:
 
 def test_it_belongs_to_the_encoder_not_to_the_decoder(tmp_path: Path) -> None:
     vae = build_vae(tiny_model().vae)
-    folder = open_latent_cache(tmp_path, vae, DATA.names, 64).folder
+    folder = open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder
     with torch.no_grad():
         vae.decoder.conv_out.weight.add_(1)
         vae.post_quant_conv.weight.add_(1)
-    assert open_latent_cache(tmp_path, vae, DATA.names, 64).folder == folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder == folder
     with torch.no_grad():
         vae.quant_conv.weight.add_(1)
-    assert open_latent_cache(tmp_path, vae, DATA.names, 64).folder != folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder != folder
+
+
+def test_it_belongs_to_the_pictures_not_to_their_names_alone(tmp_path: Path, vae: AutoencoderKL) -> None:
+    """Other people under the same names, as when a data set is drawn or prepared anew."""
+    others = MannequinDataset(identities=2, poses=3, size=(64, 44), seed=1)
+    assert others.names == DATA.names
+    folder = build(tmp_path, vae).folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, NamedPictures(others, others.names, 64)).folder != folder
 
 
 def test_a_whole_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:

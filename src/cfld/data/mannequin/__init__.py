@@ -4,12 +4,18 @@
 says where their 18 joints are. Everything follows from the seeds alone.
 """
 
+from typing import Final
+
 from cfld.data.mannequin.attributes import WORDS, words
 from cfld.data.mannequin.body import BodyPose, PlacedBody, keypoints, place_joints, sample_body_pose
 from cfld.data.mannequin.draw import render
 from cfld.data.mannequin.identity import Identity, Texture, sample_identity
 
+DRAWING: Final = 2
+"""Raised when the same seeds are drawn otherwise, so that nothing drawn before is mixed with what is drawn now."""
+
 __all__ = [
+    "DRAWING",
     "WORDS",
     "BodyPose",
     "Identity",
