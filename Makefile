@@ -17,7 +17,7 @@ help: ## list these targets
 
 setup: $(STAMP) ## make .venv and install the package into it
 
-demo: $(STAMP) ## one drawn person into several poses, on the bundled model -> outputs/demo.png
+demo: $(STAMP) ## three drawn people into three poses each, on the bundled model -> outputs/demo.png
 	$(BIN)/python examples/demo.py
 
 lint: $(STAMP) ## ruff, mypy, and the layers of docs/architecture.md

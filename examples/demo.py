@@ -1,7 +1,7 @@
-"""One drawn person into several poses: source, pose drawings, results and truth on one sheet.
+"""Drawn people into several poses: a row for each, source, pose drawings, results and truth on one sheet.
 
 python examples/demo.py
-python examples/demo.py --seed 3 --poses 6 --out outputs/person3.png
+python examples/demo.py --seed 3 --people 1 --poses 6 --out outputs/person3.png
 python examples/demo.py --model runs/mannequin/model
 """
 
@@ -22,48 +22,54 @@ from cfld.data.transforms import to_picture
 
 
 def main(
-    seed: int = 2,
-    poses: int = 4,
+    seed: int = 0,
+    people: int = 3,
+    poses: int = 3,
     steps: int = 50,
     model: str = "mannequin",
     out: Path = Path("outputs/demo.png"),
 ) -> None:
-    """Draw one person in several poses.
+    """Draw people in several poses.
 
     Args:
-        seed: another seed is another person, and other noise.
-        poses: how many target poses.
+        seed: the first person; those of the next seeds follow.
+        people: how many.
+        poses: how many target poses of each.
         steps: sampling steps.
         model: the bundled model, a model folder, or a hub id.
         out: the PNG to write.
     """
     pipe = CFLDPipeline.from_pretrained(model)
     # Test people: the bundled model was trained on none of them.
-    people = MannequinDataset(identities=seed + 1, poses=poses + 1, split="test")
-    views = people.names[-(poses + 1) :]
-    source = min(views, key=lambda name: abs(sample_body_pose(people.seeds(name)[1]).yaw))  # nearest to the front
-    targets = [name for name in views if name != source]
-
+    data = MannequinDataset(identities=seed + people, poses=poses + 1, split="test")
     start = perf_counter()
-    results = pipe(
-        picture(people, source),
-        [people.keypoints(name) for name in targets],
-        num_inference_steps=steps,
-        generator=torch.Generator().manual_seed(seed),
-    ).images
-    print(f"{len(results)} pictures in {perf_counter() - start:.1f} s")
-
-    rows = [
-        [picture(people, source), draw_pose(people.keypoints(name)), result, picture(people, name)]
-        for name, result in zip(targets, results, strict=True)
-    ]
+    rows = [row(pipe, data, person, poses, steps) for person in range(seed, seed + people)]
+    print(f"{people * poses} pictures in {perf_counter() - start:.1f} s")
     out.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(rows, ("source", "target pose", "result", "truth")).save(out)
+    contact_sheet(rows, ("source", *(("target pose", "result", "truth") * poses))).save(out)
     print(out)
 
 
-def picture(people: MannequinDataset, name: str) -> Image.Image:
-    return to_picture(people.image(name))
+def row(pipe: CFLDPipeline, data: MannequinDataset, person: int, poses: int, steps: int) -> list[Image.Image]:
+    """A person's picture that is nearest to the front, and for each other one: pose, result, truth."""
+    views = data.names[person * (poses + 1) : (person + 1) * (poses + 1)]
+    source = min(views, key=lambda name: abs(sample_body_pose(data.seeds(name)[1]).yaw))
+    targets = [name for name in views if name != source]
+    results = pipe(
+        picture(data, source),
+        [data.keypoints(name) for name in targets],
+        num_inference_steps=steps,
+        generator=torch.Generator().manual_seed(person),
+    ).images
+    cells = [
+        (draw_pose(data.keypoints(name)), result, picture(data, name))
+        for name, result in zip(targets, results, strict=True)
+    ]
+    return [picture(data, source), *(cell for triple in cells for cell in triple)]
+
+
+def picture(data: MannequinDataset, name: str) -> Image.Image:
+    return to_picture(data.image(name))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,16 @@ def test_the_demo_writes_one_sheet_and_prints_its_path(
 ) -> None:
     out = tmp_path / "new" / "demo.png"
     demo = runpy.run_path(str(DEMO))["main"]
-    demo(seed=1, poses=3, steps=1, model=str(model_folder), out=out)
+    demo(seed=1, people=2, poses=3, steps=1, model=str(model_folder), out=out)
 
     sheet = np.asarray(Image.open(out)).astype(float)
-    rows = [sheet[-GAP - (3 - i) * ROW + GAP :][:256] for i in range(3)]
-    source, pose, result, truth = ([row[:, GAP + c * COLUMN :][:, :176] for row in rows] for c in range(4))
+    rows = [sheet[-GAP - (2 - i) * ROW + GAP :][:256] for i in range(2)]
+    assert sheet.shape[1] == GAP + 10 * COLUMN
+    cells = [[row[:, GAP + c * COLUMN :][:, :176] for c in range(10)] for row in rows]
+    source = [row[0] for row in cells]
+    pose, result, truth = ([cell for row in cells for cell in row[c::3]] for c in (1, 2, 3))
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
-    assert np.array_equal(source[0], source[1])
-    assert not np.array_equal(source[0], truth[0])
-    assert not np.array_equal(truth[0], truth[1])
+    pictures = [*source, *truth]  # two people, four views each
+    assert all(not np.array_equal(one, other) for one, other in combinations(pictures, 2))
     assert all(drawing.mean() < 60 for drawing in pose)  # a skeleton on black
     assert all(picture.std() > 1 for picture in result)
