@@ -1,11 +1,11 @@
-"""What evaluation costs: pixel metrics, FID's statistics and distance, and memory while pictures stream through.
+"""What evaluation costs: pixel metrics, FID's statistics and distance, and memory while images stream through.
 
     python benchmarks/bench_metrics.py                                # about a minute on two cores
-    python benchmarks/bench_metrics.py --pictures 48674               # as many as DeepFashion has for training
+    python benchmarks/bench_metrics.py --images 48674               # as many as DeepFashion has for training
 
-Pixel metrics: SSIM (window 51), SSIM_256 and PSNR of the `cfld` protocol, and of `standard`, on noisy pictures of
+Pixel metrics: SSIM (window 51), SSIM_256 and PSNR of the `cfld` protocol, and of `standard`, on noisy images of
 256 x 176 in memory, in as many threads as there are cores. Statistics: of features of 2048 dimensions, handed over in
-batches of 8 as `cfld evaluate` does. Memory: peak of a fresh process that streams pictures of 256 x 176 through a small
+batches of 8 as `cfld evaluate` does. Memory: peak of a fresh process that streams images of 256 x 176 through a small
 random network into the statistics (read from Linux' /proc). The table is kept as JSON in `benchmarks/results/`.
 """
 
@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cfld.evaluation.pictures import BATCH
+from cfld.evaluation.image_loading import BATCH
 from cfld.metrics.fid import FeatureStatistics, Gaussian, frechet_distance
 from cfld.metrics.protocols import PROTOCOLS, Protocol
 from cfld.metrics.psnr import psnr
@@ -74,14 +74,14 @@ def statistics(features: NDArray[np.float32]) -> Gaussian:
     return gathered.gaussian()
 
 
-def stream(pictures: int, results: Any) -> None:
+def stream(images: int, results: Any) -> None:
     """Puts the peak memory before and after on the queue, in MiB."""
     torch.set_num_threads(1)
     network = nn.Sequential(nn.Conv2d(3, FEATURES, 16, stride=64), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     gathered, generator = FeatureStatistics(), torch.Generator().manual_seed(0)
     before = peak_memory()
     with torch.no_grad():
-        for _ in range(0, pictures, BATCH):
+        for _ in range(0, images, BATCH):
             gathered.update(network(torch.rand(BATCH, 3, *SIZE, generator=generator)).numpy())
     gathered.gaussian()
     results.put((before, peak_memory()))
@@ -93,20 +93,20 @@ def peak_memory() -> float:
     return int(line.split()[1]) / 1024
 
 
-def memory(pictures: int) -> dict[str, float]:
+def memory(images: int) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    process = context.Process(target=stream, args=(pictures, results))
+    process = context.Process(target=stream, args=(images, results))
     process.start()
     before, after = results.get()
     process.join()
-    return {"pictures": pictures, "mib_before": round(before), "mib_peak": round(after)}
+    return {"images": images, "mib_before": round(before), "mib_peak": round(after)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=400, help="pairs whose pixel metrics are timed")
-    parser.add_argument("--pictures", type=int, default=4_000, help="pictures that stream through in the memory test")
+    parser.add_argument("--images", type=int, default=4_000, help="images that stream through in the memory test")
     arguments = parser.parse_args()
     found: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], "python": platform.python_version()}
@@ -129,7 +129,7 @@ def main() -> None:
         "seconds_distance": round(distance, 1),
         "seconds_together": round(gathered + distance, 1),
     }
-    found["memory_streaming"] = [memory(n) for n in (BATCH, arguments.pictures)]
+    found["memory_streaming"] = [memory(n) for n in (BATCH, arguments.images)]
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 

@@ -1,4 +1,4 @@
-"""One picture at the size of the released checkpoint, with random weights: is this machine enough for it?
+"""One image at the size of the released checkpoint, with random weights: is this machine enough for it?
 
 python benchmarks/bench_released.py
 python benchmarks/bench_released.py --device cuda --dtype float16
@@ -18,7 +18,7 @@ from PIL import Image
 from cfld.build import build_components
 from cfld.cli.generate import find_device
 from cfld.config.presets import get_preset
-from cfld.data.mannequin import keypoints, render, sample_body_pose, sample_identity
+from cfld.mannequin import keypoints, render, sample_body_pose, sample_identity
 from cfld.pipeline import CFLDPipeline
 
 
@@ -28,9 +28,9 @@ def main(
     """Print seconds and peak memory.
 
     Args:
-        steps: sampling steps to time, of the 50 of a picture.
+        steps: sampling steps to time, of the 50 of an image.
         device: cpu, cuda, mps; by default what is there.
-        dtype: number format of the weights.
+        dtype: weight dtype.
     """
     logging.set_verbosity_error()
     place, model = find_device(device), get_preset("deepfashion-256").model
@@ -51,7 +51,7 @@ def main(
     moments.append(time.perf_counter())
     step = (moments[-2] - moments[1]) / steps
     once = moments[-1] - moments[0] - step * (steps + 1)
-    print(f"{place}, {dtype}, {torch.get_num_threads()} threads: {step:.2f} s a step, {once:.1f} s once a picture")
+    print(f"{place}, {dtype}, {torch.get_num_threads()} threads: {step:.2f} s a step, {once:.1f} s once an image")
     print(f"50 steps: about {once + 50 * step:.0f} s")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB", end="")
     print(f", of the GPU {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if place.type == "cuda" else "")

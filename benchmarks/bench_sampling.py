@@ -28,8 +28,8 @@ from torch import Tensor
 
 from cfld.build import build_components
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig, VAEConfig
-from cfld.data.mannequin import keypoints, render, sample_body_pose, sample_identity
 from cfld.data.transforms import resize, to_model_range
+from cfld.mannequin import keypoints, render, sample_body_pose, sample_identity
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.render import pose_map
 
@@ -56,7 +56,7 @@ class Problem:
 
 
 def full_model() -> CFLDPipeline:
-    """Published dimensions at half the side (256x256 pictures), random weights, the zero convolutions too."""
+    """Published dimensions at half the side (256x256 images), random weights, the zero convolutions too."""
     torch.manual_seed(0)
     model = ModelConfig(
         conditioner=ConditionerConfig(source_size=128), unet=UNetConfig(sample_size=32), vae=VAEConfig(sample_size=256)
@@ -80,12 +80,12 @@ def make_problem(name: str, poses: int, steps: int) -> Problem:
     for module in (pipe.conditioner, pipe.unet, pipe.vae):
         module.eval()
     person = sample_identity(1)
-    picture = torch.from_numpy(render(person, sample_body_pose(0))).permute(2, 0, 1)
+    image = torch.from_numpy(render(person, sample_body_pose(0))).permute(2, 0, 1)
     side = pipe.conditioner.config.source_size
     maps = [pose_map(keypoints(person, sample_body_pose(1 + i)), size=pipe.conditioner.pose_size) for i in range(poses)]
     shape = (poses, pipe.unet.config.in_channels, *pipe.conditioner.latent_size)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    return Problem(pipe, resize(to_model_range(picture), (side, side))[None], torch.stack(maps), noise, steps)
+    return Problem(pipe, resize(to_model_range(image), (side, side))[None], torch.stack(maps), noise, steps)
 
 
 @torch.no_grad()

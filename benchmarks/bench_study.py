@@ -4,7 +4,7 @@
     python benchmarks/bench_study.py --database postgresql://USER@HOST/NAME   # an empty database
 
 The server is `cfld study serve` in a process of its own, the participants are coroutines of this one. Each keeps a
-connection, loads every page and every picture as a browser does, and answers without stopping to think. Afterwards the
+connection, loads every page and every image as a browser does, and answers without stopping to think. Afterwards the
 database must hold every answer that was acknowledged, once, as it was given. JSON goes to `benchmarks/results/`;
 `load_before` is what else the machine was doing: processes that wanted to run, in the minute before. The server's own
 work, all requests that belong to an answer together and its start too, does not depend on that.
@@ -54,13 +54,13 @@ class Load:
         refused: responses that no participant should see.
     """
 
-    waits: dict[str, list[float]] = field(default_factory=lambda: {"answer": [], "page": [], "picture": []})
+    waits: dict[str, list[float]] = field(default_factory=lambda: {"answer": [], "page": [], "image": []})
     picked: dict[int, list[int]] = field(default_factory=dict)
     refused: list[int] = field(default_factory=list)
 
 
 def make_study(folder: Path, protocol: Protocol) -> Study:
-    """A study of noise pictures: larger files than people's pictures make."""
+    """A study of noise images: larger files than people's images make."""
     rng = np.random.default_rng(0)
 
     def noise(_: str) -> Image.Image:
@@ -100,8 +100,8 @@ async def take_part(address: str, index: int, load: Load) -> None:
         await client.post("/start", data={"token": hidden(page, "token")})
         mine = load.picked[index] = []
         while position := hidden(page := await timed(client, load, "page", "GET", "/study?part=2"), "position"):
-            for picture in re.findall(r'src="(/picture/\w+)"', page):
-                await timed(client, load, "picture", "GET", picture)
+            for image in re.findall(r'src="(/image/\w+)"', page):
+                await timed(client, load, "image", "GET", image)
             choice = rng.choice(re.findall(r'name="choice" value="(\d)"', page))
             form = {"token": hidden(page, "token"), "position": position, "choice": choice}
             await timed(client, load, "answer", "POST", "/answer", form)

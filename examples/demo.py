@@ -1,4 +1,4 @@
-"""Drawn people into several poses: a row for each, source, pose drawings, results and truth on one sheet.
+"""Mannequins into several poses: a row for each, source, pose drawings, results and truth on one sheet.
 
 python examples/demo.py
 python examples/demo.py --seed 3 --people 1 --poses 6 --out outputs/person3.png
@@ -16,9 +16,9 @@ from PIL import Image
 
 from cfld import CFLDPipeline
 from cfld.contact_sheet import contact_sheet, draw_pose
-from cfld.data.mannequin import sample_body_pose
-from cfld.data.mannequin_dataset import MannequinDataset
-from cfld.data.transforms import to_picture
+from cfld.data.transforms import to_pil
+from cfld.mannequin import sample_body_pose
+from cfld.mannequin.dataset import MannequinDataset
 
 
 def main(
@@ -44,32 +44,32 @@ def main(
     data = MannequinDataset(identities=seed + people, poses=poses + 1, split="test")
     start = perf_counter()
     rows = [row(pipe, data, person, poses, steps) for person in range(seed, seed + people)]
-    print(f"{people * poses} pictures in {perf_counter() - start:.1f} s")
+    print(f"{people * poses} images in {perf_counter() - start:.1f} s")
     out.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(rows, ("source", *(("target pose", "result", "truth") * poses))).save(out)
     print(out)
 
 
 def row(pipe: CFLDPipeline, data: MannequinDataset, person: int, poses: int, steps: int) -> list[Image.Image]:
-    """A person's picture that is nearest to the front, and for each other one: pose, result, truth."""
+    """A person's image that is nearest to the front, and for each other one: pose, result, truth."""
     views = data.names[person * (poses + 1) : (person + 1) * (poses + 1)]
     source = min(views, key=lambda name: abs(sample_body_pose(data.seeds(name)[1]).yaw))
     targets = [name for name in views if name != source]
     results = pipe(
-        picture(data, source),
+        image(data, source),
         [data.keypoints(name) for name in targets],
         num_inference_steps=steps,
         generator=torch.Generator().manual_seed(person),
     ).images
     cells = [
-        (draw_pose(data.keypoints(name)), result, picture(data, name))
+        (draw_pose(data.keypoints(name)), result, image(data, name))
         for name, result in zip(targets, results, strict=True)
     ]
-    return [picture(data, source), *(cell for triple in cells for cell in triple)]
+    return [image(data, source), *(cell for triple in cells for cell in triple)]
 
 
-def picture(data: MannequinDataset, name: str) -> Image.Image:
-    return to_picture(data.image(name))
+def image(data: MannequinDataset, name: str) -> Image.Image:
+    return to_pil(data.image(name))
 
 
 if __name__ == "__main__":

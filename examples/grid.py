@@ -1,4 +1,4 @@
-"""The bundled model on people that it never saw, sorted by PSNR: its best, its middling and its worst pictures.
+"""The bundled model on people that it never saw, sorted by PSNR: its best, its middling and its worst images.
 
 python examples/grid.py
 python examples/grid.py --people 100 --seed 3 --out docs/figures/grid.jpg
@@ -15,8 +15,8 @@ from PIL import Image
 
 from cfld import CFLDPipeline
 from cfld.contact_sheet import contact_sheet, draw_pose
-from cfld.data.mannequin_dataset import MannequinDataset
-from cfld.data.transforms import to_picture
+from cfld.data.transforms import to_pil
+from cfld.mannequin.dataset import MannequinDataset
 from cfld.metrics.psnr import psnr
 
 TITLES = ("source", "target pose", "result", "truth")
@@ -30,15 +30,15 @@ def main(
     model: str = "mannequin",
     out: Path = Path("outputs/grid.jpg"),
 ) -> None:
-    """Draw one picture of each of many people, and show those at the top, the middle and the bottom.
+    """Draw one image of each of many people, and show those at the top, the middle and the bottom.
 
     Args:
         people: how many.
         seed: another seed is other people, and other noise.
-        each: pictures to show of each of the three kinds.
+        each: images to show of each of the three kinds.
         steps: sampling steps.
         model: the bundled model, a model folder, or a hub id.
-        out: the picture to write.
+        out: the image to write.
     """
     if not 1 <= each <= people:
         raise SystemExit(f"--each must be from 1 to the number of people, {people}, got {each}")
@@ -49,17 +49,17 @@ def main(
     results: list[Image.Image] = []
     for start in range(0, people, 8):
         results += pipe(
-            [picture(data, name) for name in sources[start : start + 8]],
+            [image(data, name) for name in sources[start : start + 8]],
             [data.keypoints(name) for name in targets[start : start + 8]],
             num_inference_steps=steps,
             generator=torch.Generator().manual_seed(seed + start),
         ).images
-    scores = [score(picture(data, name), result) for name, result in zip(targets, results, strict=True)]
+    scores = [score(image(data, name), result) for name, result in zip(targets, results, strict=True)]
     order = np.argsort(scores)[::-1]
     middle = (people - each) // 2
     chosen = [*order[:each], *order[middle : middle + each], *order[-each:]]
     rows = [
-        [picture(data, sources[i]), draw_pose(data.keypoints(targets[i])), results[i], picture(data, targets[i])]
+        [image(data, sources[i]), draw_pose(data.keypoints(targets[i])), results[i], image(data, targets[i])]
         for i in chosen
     ]
     print("PSNR of the rows:", ", ".join(f"{scores[i]:.1f}" for i in chosen), f"mean of all {np.mean(scores):.2f} dB")
@@ -69,8 +69,8 @@ def main(
     print(out)
 
 
-def picture(data: MannequinDataset, name: str) -> Image.Image:
-    return to_picture(data.image(name))
+def image(data: MannequinDataset, name: str) -> Image.Image:
+    return to_pil(data.image(name))
 
 
 def score(truth: Image.Image, result: Image.Image) -> float:

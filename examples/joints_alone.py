@@ -3,7 +3,7 @@
 python examples/joints_alone.py
 python examples/joints_alone.py --identities 100 --poses 4 --seed 2
 
-Each picture shows a stranger's looks on this person's joints, as the renderer draws it, so no model takes part. The
+Each image shows a stranger's looks on this person's joints, as the renderer draws it, so no model takes part. The
 row "source off" of `cfld evaluate mannequin-quality` cannot be expected below this; chance is 1 / identities.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from cfld.data import mannequin
-from cfld.evaluation.mannequin_quality import draw_seeds, identity_top1
+from cfld import mannequin
+from cfld.mannequin.quality import draw_seeds, identity_top1
 
 Looks = Callable[[mannequin.Identity, mannequin.Identity], mannequin.Identity]
 
@@ -36,8 +36,8 @@ def main(
     Args:
         identities, poses: each person in each of `poses` poses.
         seed: draws the people and the poses, as in `cfld evaluate mannequin-quality`; and the strangers.
-        rounds: times each picture is drawn, with another stranger.
-        size: height and width of the pictures.
+        rounds: times each image is drawn, with another stranger.
+        size: height and width of the images.
     """
     if min(poses, rounds) < 1:
         raise SystemExit(f"--poses and --rounds must be at least 1, got {poses} and {rounds}")
@@ -61,7 +61,7 @@ def shares(
     looks: Looks,
     rng: np.random.Generator,
 ) -> float:
-    """`identity_top1` of one picture for each person and pose."""
+    """`identity_top1` of one image for each person and pose."""
     strangers = rng.integers(2**42, 2**43, size=truth.shape[:2])
     made = [
         [

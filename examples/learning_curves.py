@@ -1,4 +1,4 @@
-"""Learning curves of one or more training runs, drawn from their logs into one picture.
+"""Learning curves of one or more training runs, drawn from their logs into one image.
 
 python examples/learning_curves.py runs/mannequin-vae runs/mannequin --out docs/figures/learning-curves.png
 python examples/learning_curves.py runs/tables/runs/B? runs/tables/runs/Ours --together --out table3-losses.png
@@ -38,7 +38,7 @@ def main(
 
     Args:
         runs: folders of `cfld train`.
-        out: the picture to write; its ending says the format.
+        out: the image to write; its ending says the format.
         together: the losses of all runs in one drawing instead, and their means over each quarter printed: for runs
             with the same data and seed, whose noise is the same step by step.
     """

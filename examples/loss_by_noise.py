@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cfld import CFLDPipeline
-from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.mannequin.dataset import MannequinDataset
 from cfld.models.unet import predict_noise
 from cfld.training.batches import PairSamples
 from cfld.training.latent_cache import encode_moments, sample_moments
@@ -45,7 +45,7 @@ def main(
         dataset=data,
         source_size=pipe.conditioner.config.source_size,
         pose_size=pipe.conditioner.pose_size,
-        picture_size=pipe.vae.config.sample_size,
+        image_size=pipe.vae.config.sample_size,
         flip=0.0,
         seed=seed,
     )
@@ -63,9 +63,9 @@ def main(
 def losses(pipe: CFLDPipeline, batch: dict[str, Tensor], levels: tuple[int, ...]) -> list[Tensor]:
     """The loss of both halves at each level, (2,)."""
     kind, alphas = pipe.scheduler.config.prediction_type, pipe.scheduler.alphas_cumprod
-    moments = encode_moments(pipe.vae, sources_then_targets(batch["pictures"]))
+    moments = encode_moments(pipe.vae, sources_then_targets(batch["images"]))
     z_0 = sample_moments(moments, pipe.vae.config.scaling_factor)
-    source = pipe.conditioner.encode_source(batch["source_image"]).rows([*range(len(z_0) // 2)] * 2)
+    source = pipe.conditioner.encode_source(batch["source_image"]).select([*range(len(z_0) // 2)] * 2)
     conditioning = source.with_pose(pipe.conditioner.encode_pose(sources_then_targets(batch["poses"])))
     found = []
     for level in levels:

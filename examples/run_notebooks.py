@@ -61,9 +61,9 @@ def digest(notebook: NotebookNode) -> str:
 
 
 def small(output: NotebookNode) -> NotebookNode:
-    """A picture as JPEG alone: Pillow gives notebooks a PNG and the object's address besides."""
-    pictures = {kind: data for kind, data in output.get("data", {}).items() if kind in ("image/jpeg", "image/gif")}
-    return NotebookNode({**output, "data": pictures}) if pictures else output
+    """An image as JPEG alone: Pillow gives notebooks a PNG and the object's address besides."""
+    images = {kind: data for kind, data in output.get("data", {}).items() if kind in ("image/jpeg", "image/gif")}
+    return NotebookNode({**output, "data": images}) if images else output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs part A of docs/tutorial.md as it stands there, from an empty folder, and renews the pictures that it shows.
+"""Runs part A of docs/tutorial.md as it stands there, from an empty folder, and renews the images that it shows.
 
 python examples/run_tutorial.py
 """
@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 from cfld.cli import main as cfld
 from cfld.contact_sheet import contact_sheet
 from cfld.data.transforms import read_image
-from cfld.evaluation.figures import save_small
+from cfld.reproduction.figures import save_small
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -32,12 +32,12 @@ def main() -> None:
         os.chdir(folder)
         try:
             run_part("A")
-            pictures = shown()
+            images = shown()
         finally:
             os.chdir(there)
     (DOCS / "tutorial").mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        save_small(picture, DOCS / "tutorial" / f"{name}.jpg")
+    for name, image in images.items():
+        save_small(image, DOCS / "tutorial" / f"{name}.jpg")
         print(DOCS / "tutorial" / f"{name}.jpg")
 
 
@@ -66,7 +66,7 @@ def run_part(part: str, options: Sequence[str] = ()) -> list[str]:
 
 
 def shown() -> dict[str, Image.Image]:
-    """The pictures of the tutorial by their names, from what part A wrote into the current folder."""
+    """The images of the tutorial by their names, from what part A wrote into the current folder."""
     me = read_image("me.png")
     results = [
         f"outputs/{name}.png" for name in ("me/photo_to_other", "me/photo_to_mannequin6", "me/photo_to_mannequin0")

@@ -16,10 +16,10 @@ import tyro
 from diffusers import AutoencoderKL
 from tqdm import tqdm
 
-from cfld.data import mannequin
+from cfld import mannequin
 from cfld.data.transforms import resize
-from cfld.evaluation.mannequin_quality import draw_seeds, mean_over_pictures
-from cfld.evaluation.reconstruct import through_vae
+from cfld.inference.reconstruction import through_vae
+from cfld.mannequin.quality import draw_seeds, mean_over_images
 from cfld.metrics.psnr import psnr
 from cfld.models.folder import load_part
 from cfld.pipeline import BUNDLED
@@ -34,7 +34,7 @@ def main(
         vae: folder of an autoencoder.
         seeds: 1 to this, as in `cfld evaluate mannequin-quality`.
         identities: people of each.
-        size: height and width of the pictures.
+        size: height and width of the images.
     """
     if seeds < 1:
         raise SystemExit(f"--seeds must be at least 1, got {seeds}")
@@ -49,12 +49,12 @@ def main(
         batches = torch.from_numpy(truth).float().permute(0, 3, 1, 2).split(25)
         made = [through_vae(network, batch, size) for batch in batches]
         resized = [(resize(resize(2 * batch - 1, (side, side)), size) + 1) / 2 for batch in batches]
-        rows.append([mean_over_pictures(psnr, as_pictures(each), truth) for each in (made, resized)])
+        rows.append([mean_over_images(psnr, as_images(each), truth) for each in (made, resized)])
         print(f"| {seed} | {rows[-1][0]:.2f} | {rows[-1][1]:.2f} |")
     print("| mean | {:.2f} | {:.2f} |".format(*np.mean(rows, axis=0)))
 
 
-def as_pictures(batches: list[torch.Tensor]) -> np.ndarray:
+def as_images(batches: list[torch.Tensor]) -> np.ndarray:
     """Each (B, 3, H, W) -> (people, H, W, 3)."""
     return torch.cat(batches).clamp(0, 1).permute(0, 2, 3, 1).numpy()
 

@@ -12,10 +12,10 @@ from accelerate.state import AcceleratorState
 from diffusers import UNet2DConditionModel
 from PIL import Image
 
+from cfld import mannequin
 from cfld.build import Components, build_components, build_vae, unet_arguments
 from cfld.config.presets import tiny_model
 from cfld.config.schema import ModelConfig
-from cfld.data import mannequin
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
 
@@ -94,7 +94,7 @@ def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def person() -> Image.Image:
-    """A picture of a person: uneven in shape, uneven in content."""
+    """An image of a person: uneven in shape, uneven in content."""
     noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     return Image.fromarray(noise).resize((45, 67), Image.Resampling.BICUBIC)
 

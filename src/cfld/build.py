@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
 from cfld.ablations.conditioners import ABLATED
-from cfld.config.io import load_object
 from cfld.config.schema import ConditionerConfig, ModelConfig, SchedulerConfig, UNetConfig, VAEConfig
+from cfld.files import load_object
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.folder import load_part

@@ -1,4 +1,4 @@
-"""Rows of pictures on one sheet, with a line of text above each column: where people would rather look than read."""
+"""Rows of images on one sheet, with a line of text above each column: where people would rather look than read."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def contact_sheet(
     """One sheet.
 
     Args:
-        rows: pictures, each resized to fit a cell; None leaves its cell empty.
+        rows: images, each resized to fit a cell; None leaves its cell empty.
         titles: one a column.
         cell: (height, width) in pixels.
 
     Raises:
-        ValueError: if a row has another number of pictures than there are titles.
+        ValueError: if a row has another number of images than there are titles.
     """
     if not rows or any(len(row) != len(titles) for row in rows):
-        raise ValueError(f"a sheet of {len(titles)} columns needs rows of {len(titles)} pictures")
+        raise ValueError(f"a sheet of {len(titles)} columns needs rows of {len(titles)} images")
     height, width = cell
     font = ImageFont.load_default(size=max(11, width // 11))
     header = max(11, width // 11) + 2 * GAP
@@ -39,13 +39,13 @@ def contact_sheet(
     for column, title in enumerate(titles):
         left = GAP + column * (width + GAP)
         draw.text((left + width // 2, GAP + header // 2), title, fill=INK, font=font, anchor="mm")
-        for row, pictures in enumerate(rows):
-            if (picture := pictures[column]) is not None:
-                fitted = picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        for row, images in enumerate(rows):
+            if (image := images[column]) is not None:
+                fitted = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
                 sheet.paste(fitted, (left, header + GAP + row * (height + GAP)))
     return sheet
 
 
 def draw_pose(keypoints: Keypoints, size: tuple[int, int] = (256, 176)) -> Image.Image:
-    """The skeleton as a picture of (height, width)."""
+    """The skeleton as an image of (height, width)."""
     return Image.fromarray(draw_skeleton(keypoints, size=size))

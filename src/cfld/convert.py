@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfld import build
-from cfld.config.io import load_object, whole_folder
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
+from cfld.files import load_object, whole_folder
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.folder import load_part

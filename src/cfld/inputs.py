@@ -17,7 +17,7 @@ from cfld.poses.keypoints import Keypoints, as_keypoints
 from cfld.poses.render import POSE_CHANNELS, pose_map
 from cfld.poses.skeleton import NUM_JOINTS
 
-Pictures: TypeAlias = Image.Image | Sequence[Image.Image] | Tensor
+Images: TypeAlias = Image.Image | Sequence[Image.Image] | Tensor
 Pose: TypeAlias = Keypoints | NDArray[Any] | Tensor
 
 
@@ -30,7 +30,7 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
             raise ValueError(f"guidance scales must be finite numbers, got {scale}")
 
 
-def source_batch(images: Pictures, side: int) -> Tensor:
+def source_batch(images: Images, side: int) -> Tensor:
     """float32 (B, 3, side, side) in [-1, 1].
 
     Args:
@@ -46,10 +46,10 @@ def source_batch(images: Pictures, side: int) -> Tensor:
                 f"a source tensor is floating point (B, 3, H, W) in [-1, 1], got {images.dtype} {tuple(images.shape)}"
             )
         return transforms.resize(batch.float(), (side, side))
-    pictures = [images] if isinstance(images, Image.Image) else images
-    if not isinstance(pictures, Sequence) or not pictures or not all(isinstance(p, Image.Image) for p in pictures):
+    pils = [images] if isinstance(images, Image.Image) else images
+    if not isinstance(pils, Sequence) or not pils or not all(isinstance(pil, Image.Image) for pil in pils):
         raise ValueError("source_image must be PIL image(s), a tensor, or what encode_source returned")
-    tensors = [transforms.to_model_range(transforms.to_tensor(picture)) for picture in pictures]
+    tensors = [transforms.to_model_range(transforms.to_tensor(image)) for image in pils]
     return torch.stack([transforms.resize(tensor, (side, side)) for tensor in tensors])
 
 

@@ -1,4 +1,4 @@
-"""`CFLDPipeline`: a picture of a person and a target pose in, the person in that pose out.
+"""`CFLDPipeline`: an image of a person and a target pose in, the person in that pose out.
 
 from cfld import CFLDPipeline
 pipe = CFLDPipeline.from_pretrained("mannequin")
@@ -25,7 +25,7 @@ from cfld.data import transforms
 from cfld.diffusion import editing
 from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
-from cfld.inputs import Pictures, Pose
+from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.unet import predict_noise
@@ -54,7 +54,7 @@ class CFLDPipeline(DiffusionPipeline):
     ) -> None:
         """
         Args:
-            output_size: (height, width) that the model's square pictures are squeezed to.
+            output_size: (height, width) that the model's square images are squeezed to.
 
         Raises:
             ValueError: if the parts' dimensions do not fit together.
@@ -91,7 +91,7 @@ class CFLDPipeline(DiffusionPipeline):
     @torch.no_grad()
     def __call__(
         self,
-        source_image: Pictures | SourceConditioning,
+        source_image: Images | SourceConditioning,
         target_pose: Pose | Sequence[Pose] | Conditioning,
         num_inference_steps: int = 50,
         pose_guidance_scale: float = 2.0,
@@ -113,7 +113,7 @@ class CFLDPipeline(DiffusionPipeline):
             target_pose: `Keypoints`, an (18, 2) array of (y, x) in a 256x176 frame with -1 for missing joints, or a
                 pose map (21, H, W); a list or a batch of these; or what `encode_pose` returned.
             pose_guidance_scale, appearance_guidance_scale: w_pose and w_app of eq. 7; 1 and 1 is no guidance.
-            generator: one for the whole batch, or a list with one a sample: then a sample's picture does not depend
+            generator: one for the whole batch, or a list with one a sample: then a sample's image does not depend
                 on its batch.
             latents: (B, 4, h, w) standard normal noise to start from, in place of the generator's.
             height, width: of the result; the model's `output_size` by default.
@@ -141,8 +141,8 @@ class CFLDPipeline(DiffusionPipeline):
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
     @torch.no_grad()
-    def encode_source(self, source_image: Pictures | SourceConditioning) -> SourceConditioning:
-        """Everything that depends on the source alone; hand it to the call in place of the picture, for many poses.
+    def encode_source(self, source_image: Images | SourceConditioning) -> SourceConditioning:
+        """Everything that depends on the source alone; hand it to the call in place of the image, for many poses.
 
         Args:
             source_image: as in the call.
@@ -173,7 +173,7 @@ class CFLDPipeline(DiffusionPipeline):
         self,
         reference_image: Image.Image,
         mask: editing.Mask,
-        source_image: Pictures | SourceConditioning,
+        source_image: Images | SourceConditioning,
         target_pose: Pose | Sequence[Pose] | Conditioning,
         feather: float = 0.0,
         paste: bool = False,
@@ -183,12 +183,12 @@ class CFLDPipeline(DiffusionPipeline):
         generator: Generators | None = None,
         callback_on_step_end: OnStepEnd | None = None,
     ) -> ImagePipelineOutput:
-        """Draws the source's style into the reference picture where the mask is white (section 4.6).
+        """Draws the source's style into the reference image where the mask is white (section 4.6).
 
         Args:
-            reference_image: the picture to edit.
+            reference_image: the image to edit.
             mask: white where to generate, black where the reference stays; as large as the reference.
-            source_image: whose style it gets; several make several pictures.
+            source_image: whose style it gets; several make several images.
             target_pose: the reference's own pose.
             feather: width in pixels of the transition along the inside of the mask's edge; 0 is a hard edge.
             paste: the result is as large as the reference and keeps its unmasked pixels to the bit; otherwise it is of
@@ -203,7 +203,7 @@ class CFLDPipeline(DiffusionPipeline):
         """
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
         reference = transforms.to_rgb(reference_image)
-        weights = editing.edge_weights(mask, (reference.height, reference.width), feather)
+        weights = editing.soft_mask(mask, (reference.height, reference.width), feather)
         source, pose = _pair_up(self.encode_source(source_image), self.encode_pose(target_pose))
         noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
         size = (reference.height, reference.width) if paste else tuple(self.config.output_size)
@@ -269,10 +269,10 @@ class CFLDPipeline(DiffusionPipeline):
 
         return on_step
 
-    def _encode(self, picture: Image.Image) -> Tensor:
-        """z_0 (1, 4, h, w) of a picture of any size, squeezed to the square that latents come from."""
+    def _encode(self, image: Image.Image) -> Tensor:
+        """z_0 (1, 4, h, w) of an image of any size, squeezed to the square that latents come from."""
         side = self.conditioner.latent_size[0] * self.image_processor.config.vae_scale_factor
-        square = inputs.source_batch(picture, side).to(self._execution_device, self.vae.dtype)
+        square = inputs.source_batch(image, side).to(self._execution_device, self.vae.dtype)
         return self.vae.encode(square).latent_dist.mode() * self.vae.config.scaling_factor
 
     def _decode(self, z_0: Tensor, size: tuple[int, int], output_type: str) -> Any:
@@ -291,8 +291,8 @@ def check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: Autoenc
     }
     if wrong := [f"{what} ({a} and {b})" for what, (a, b) in pairs.items() if a != b]:
         raise ValueError(f"the parts do not fit together: {'; '.join(wrong)} must agree")
-    if deaf := [name for name in conditioner.bias_names if f"{name}.processor" not in unet.attn_processors]:
-        raise ValueError(f"the parts do not fit together: the UNet has no attention {', '.join(deaf)}")
+    if unhooked := [name for name in conditioner.bias_names if f"{name}.processor" not in unet.attn_processors]:
+        raise ValueError(f"the parts do not fit together: the UNet has no attention {', '.join(unhooked)}")
 
 
 def _pair_up(source: SourceConditioning, pose: Conditioning) -> tuple[SourceConditioning, Conditioning]:
@@ -301,5 +301,5 @@ def _pair_up(source: SourceConditioning, pose: Conditioning) -> tuple[SourceCond
     if sources != poses and 1 not in (sources, poses):
         raise ValueError(f"{sources} sources and {poses} poses; give as many of both, or one of either")
     if sources < poses:
-        return source.rows([0] * poses), pose
-    return source, pose if sources == poses else pose.rows([0] * sources)
+        return source.select([0] * poses), pose
+    return source, pose if sources == poses else pose.select([0] * sources)

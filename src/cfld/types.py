@@ -15,13 +15,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PosePair:
-    """One sample: two pictures of one person, and where their joints are. `x_s, x_sp` and `x_g, x_tp` of the paper.
+    """One sample: two images of one person, and where their joints are. `x_s, x_sp` and `x_g, x_tp` of the paper.
 
     Attributes:
         source_image, target_image: uint8 (3, H, W), RGB; both of one size.
         source_pose, target_pose: float32 (18, 2), (y, x) in pixels of `frame`; -1 = missing.
         frame: (height, width) that the poses refer to.
-        source_name, target_name: how the data set calls the two pictures.
+        source_name, target_name: how the data set calls the two images.
     """
 
     source_image: Tensor
@@ -35,7 +35,7 @@ class PosePair:
 
 @dataclass(frozen=True)
 class SourceConditioning:
-    """What the denoiser is told of the source picture alone; computed once a source, whatever the poses.
+    """What the denoiser is told of the source image alone; computed once a source, whatever the poses.
 
     Attributes:
         prompt_embeds: (B, Q, D), the coarse-grained prompt F_d^out.
@@ -49,7 +49,7 @@ class SourceConditioning:
     def batch_size(self) -> int:
         return self.prompt_embeds.shape[0]
 
-    def rows(self, index: Tensor | Sequence[int]) -> SourceConditioning:
+    def select(self, index: Tensor | Sequence[int]) -> SourceConditioning:
         """The samples at `index`, in that order; repeats are allowed."""
         rows = torch.as_tensor(index, device=self.prompt_embeds.device)
         biases = {name: bias[rows] for name, bias in self.query_bias.items()}
@@ -71,23 +71,23 @@ class Conditioning(SourceConditioning):
 
     Attributes:
         pose_features: one (B, C, h, w) a down block, from the finest. Empty = no pose.
-        prompt_cache: None, or a dictionary that the attention processors fill at the first call with the keys and
+        kv_cache: None, or a dictionary that the attention processors fill at the first call with the keys and
             values of the prompt, and read at the next ones. One cache belongs to one UNet and one batch.
     """
 
     pose_features: tuple[Tensor, ...] = ()
-    prompt_cache: dict[str, tuple[Tensor, Tensor]] | None = None
+    kv_cache: dict[str, tuple[Tensor, Tensor]] | None = None
 
-    def rows(self, index: Tensor | Sequence[int]) -> Conditioning:
+    def select(self, index: Tensor | Sequence[int]) -> Conditioning:
         rows = torch.as_tensor(index, device=self.prompt_embeds.device)
-        return super().rows(rows).with_pose([feature[rows] for feature in self.pose_features])
+        return super().select(rows).with_pose([feature[rows] for feature in self.pose_features])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
         return super().to(device, dtype).with_pose([feature.to(device, dtype) for feature in self.pose_features])
 
     def cached(self) -> Conditioning:
         """The same with an empty prompt cache of its own, for the many steps of a sampling loop."""
-        return replace(self, prompt_cache={})
+        return replace(self, kv_cache={})
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:

@@ -74,7 +74,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def figures(tmp_path: Path) -> list[Path]:
-    """Pictures of two drawn people."""
+    """Images of two mannequins."""
     files = [tmp_path / "me.png", tmp_path / "other.png"]
     for seed, file in zip((5, 21), files, strict=True):
         random_figure(seed).save(file)
@@ -86,15 +86,15 @@ def joint(page: Page, tab: str, name: str) -> Locator:
 
 
 def upload(page: Page, elem_id: str, file: Path) -> None:
-    """Into an empty picture or file field."""
+    """Into an empty image or file field."""
     page.locator(f"#{elem_id} input[type=file]").set_input_files(file)
 
 
 def taken(page: Page, elem_id: str) -> Locator:
-    """The picture that a field shows."""
-    picture = page.locator(f"#{elem_id} img").first
-    expect(picture).to_be_visible(timeout=PATIENCE)
-    return picture
+    """The image that a field shows."""
+    image = page.locator(f"#{elem_id} img").first
+    expect(image).to_be_visible(timeout=PATIENCE)
+    return image
 
 
 def set_steps(page: Page, tab: str, steps: int) -> None:
@@ -117,12 +117,12 @@ def set_number(page: Page, elem_id: str, value: int) -> None:
 
 
 def generate(page: Page, tab: str, results: int = 1) -> NDArray[np.uint8]:
-    """Draws; the picture as it is downloaded, the newest of so many in the gallery of results. uint8 (H, W, 3)."""
+    """Draws; the image as it is downloaded, the newest of so many in the gallery of results. uint8 (H, W, 3)."""
     page.locator(f"#{tab}-generate").click()
     expect(page.locator(f"#{tab}-status")).to_have_text(re.compile(r"Done in [\d.]+ s\."), timeout=PATIENCE)
     expect(page.locator("#results-gallery .thumbnail-item")).to_have_count(results, timeout=PATIENCE)
     expect(page.locator("#results-gallery .thumbnail-item").first).to_contain_text(f"{results}:", timeout=PATIENCE)
-    return pixels(download(page, "picture"))
+    return pixels(download(page, "image"))
 
 
 def download(page: Page, what: str) -> Path:
@@ -146,8 +146,8 @@ def asked_pose(page: Page, folder: Path) -> Keypoints:
 
 
 def pixels(file: Path) -> NDArray[np.uint8]:
-    with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def drag(page: Page, start: Locator, right: float, down: float) -> None:
@@ -183,7 +183,7 @@ def test_pose_transfer_follows_a_dragged_joint(open_page: OpenPage, figures: lis
 
 def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list[Path]) -> None:
     page = open_page()
-    expect(page.locator("#results-download-picture")).to_be_disabled()
+    expect(page.locator("#results-download-image")).to_be_disabled()
     upload(page, "transfer-source", figures[0])
     taken(page, "transfer-source")
     set_steps(page, "transfer", STEPS)
@@ -205,7 +205,7 @@ def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list
         assert {"me.png", "pose.json"} <= set(archive.namelist())
     page.locator("#results-gallery .thumbnail-item").last.click()
     expect(command).to_have_value(told["command"])
-    assert np.array_equal(pixels(download(page, "picture")), first), "the older result is still there"
+    assert np.array_equal(pixels(download(page, "image")), first), "the older result is still there"
 
 
 def test_cancel_and_again(open_page: OpenPage, figures: list[Path]) -> None:
@@ -243,7 +243,7 @@ def expect_pose(page: Page, tab: str, pose: Keypoints) -> None:
         expect(joint(page, tab, name.replace("_", " "))).to_have_attribute("aria-valuetext", expected, timeout=PATIENCE)
 
 
-def test_poses_from_gallery_chance_picture_and_file(open_page: OpenPage, tmp_path: Path, figures: list[Path]) -> None:
+def test_poses_from_gallery_chance_image_and_file(open_page: OpenPage, tmp_path: Path, figures: list[Path]) -> None:
     page = open_page()
     expect_pose(page, "transfer", mannequin_pose(POSES[0]))
     page.locator("#transfer-poses .thumbnail-item").nth(3).click()
@@ -328,7 +328,7 @@ def test_interpolation_as_a_strip_and_mixed(open_page: OpenPage, figures: list[P
     assert strip.shape[1] > 2 * 176
     assert settings(page)["frames"] == 3
 
-    page.get_by_label("one picture, mixed by weights").check()
+    page.get_by_label("one image, mixed by weights").check()
     set_number(page, "interpolation-weight-1", 1)
     mixed = generate(page, "interpolation", results=2)
     assert mixed.shape[1] < 2 * 176
@@ -347,7 +347,7 @@ def test_attention(open_page: OpenPage, figures: list[Path]) -> None:
 
 def bad_file(kind: str, figure: Path) -> Path:
     content = {
-        "text": b"This is no picture at all.",
+        "text": b"This is no image at all.",
         "empty": b"",
         "truncated": figure.read_bytes()[:900],
         "huge": figure.read_bytes()[:16] + (30_000).to_bytes(4, "big") * 2 + figure.read_bytes()[24:],

@@ -37,7 +37,7 @@ Heard = dict[str, list[NDArray[np.float32]]]
 
 
 def build_page(heard: Heard) -> gr.Blocks:
-    """Two editors; the first one can be set anew and given a picture."""
+    """Two editors; the first one can be set anew and given an image."""
     with gr.Blocks(analytics_enabled=False) as page:
         first = joint_editor(POSE, "Target pose", "first")
         second = joint_editor(POSE, "Other pose", "second")
@@ -48,8 +48,8 @@ def build_page(heard: Heard) -> gr.Blocks:
 
             editor.input(hear, editor, trigger_mode="multiple", concurrency_limit=1, show_progress="hidden")
         gr.Button("Set", elem_id="set").click(lambda: to_value(OTHER), None, first)
-        picture = Image.new("RGB", (176, 256), "red")
-        gr.Button("Backdrop", elem_id="backdrop").click(lambda: with_backdrop(picture), None, first)
+        image = Image.new("RGB", (176, 256), "red")
+        gr.Button("Backdrop", elem_id="backdrop").click(lambda: with_backdrop(image), None, first)
     return page
 
 
@@ -311,7 +311,7 @@ def test_a_joint_with_the_focus_outlives_a_new_pose(open_page: Callable[..., Pag
     assert told(page, heard["first"], 1)[WRIST].tolist() == [57.5, 60.0]
 
 
-def test_a_picture_behind_the_skeleton(open_page: Callable[..., Page], heard: Heard) -> None:
+def test_a_image_behind_the_skeleton(open_page: Callable[..., Page], heard: Heard) -> None:
     page = open_page()
     drag(page, "left wrist", 30, 0)
     moved = told(page, heard["first"], 1)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from cfld.study.answers import Answers
 from cfld.study.definition import load_study
 from cfld.study.plan import plan
-from study_help import METHODS, make_study, serving
+from support.study import METHODS, make_study, serving
 
 QUESTIONS = 8
 
@@ -205,24 +205,24 @@ def test_without_scripts_the_study_works(new_page: NewPage, study: Path) -> None
     check_picks(study, [1] * QUESTIONS)
 
 
-def test_pictures_disappear_after_their_time(new_page: NewPage, tmp_path: Path) -> None:
+def test_images_disappear_after_their_time(new_page: NewPage, tmp_path: Path) -> None:
     study = make_study(tmp_path, seconds=1.0)
     with serving(study) as address:
         page = new_page(base_url=address)
         page.goto("/")
         page.get_by_role("button", name="Take part").click()
         ready(page, 1)
-        picture, note = page.get_by_alt_text("The picture to judge"), page.get_by_text("Please answer from memory")
-        expect(picture).to_be_visible()
+        image, note = page.get_by_alt_text("The image to judge"), page.get_by_text("Please answer from memory")
+        expect(image).to_be_visible()
         expect(note).to_be_hidden()
-        expect(picture).to_be_hidden(timeout=3000)
+        expect(image).to_be_hidden(timeout=3000)
         expect(note).to_be_visible()
         page.reload()
         ready(page, 1)
-        expect(page.get_by_alt_text("The picture to judge")).to_have_count(0)
+        expect(page.get_by_alt_text("The image to judge")).to_have_count(0)
         page.keyboard.press("1")
         ready(page, 2)
-        expect(picture).to_be_visible()
+        expect(image).to_be_visible()
 
 
 def test_results_are_live(new_page: NewPage, study: Path, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cfld.data import DATASETS, PoseDataset, detect_dataset, open_dataset
-from cfld.data.base import SPLITS
+from cfld.data.base import SPLITS, PoseDataset
 from cfld.data.lists import write_annotations, write_pairs
-from cfld.data.mannequin_dataset import MannequinDataset, write_mannequin
+from cfld.data.registry import DATASETS, detect_dataset, open_dataset
+from cfld.mannequin.dataset import MannequinDataset, write_mannequin
 from cfld.poses.keypoints import Keypoints
 
 
@@ -22,12 +22,12 @@ def write_tree(kind: str, root: Path) -> None:
         return
     layout, names = DATASETS[kind].layout, ["0002_c1s1_000451_03.jpg", "0002_c1s1_000551_01.jpg"]
     for split in SPLITS:
-        pictures, pairs, annotations = (
-            root / spellings[0].format(split=split) for spellings in (layout.pictures, layout.pairs, layout.annotations)
+        images, pairs, annotations = (
+            root / spellings[0].format(split=split) for spellings in (layout.images, layout.pairs, layout.annotations)
         )
-        pictures.mkdir(parents=True)
+        images.mkdir(parents=True)
         for name in names:
-            Image.new("RGB", layout.frame[::-1], "teal").save(pictures / name)
+            Image.new("RGB", layout.frame[::-1], "teal").save(images / name)
         write_pairs(pairs, [(names[0], names[1]), (names[1], names[0])])
         poses = np.random.default_rng(0).integers(-1, min(layout.frame), (2, 18, 2))
         write_annotations(annotations, {name: Keypoints(yx) for name, yx in zip(names, poses, strict=True)})

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from cfld import mannequin
 from cfld.cli import main
-from cfld.cli.output import save_pictures
+from cfld.cli.output import save_images
 from cfld.config.schema import SamplingConfig
-from cfld.data import mannequin
-from cfld.evaluation.animation import draw_frames, read_sequence
-from cfld.evaluation.pose_reader import PoseReader
+from cfld.inference.animation import generate_frames, read_sequence
+from cfld.inference.pose_reading import PoseReader
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints, save_keypoints
 
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, poses: list[Keypoints]) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png", "apng"])
-def test_the_walk_as_an_animated_picture(tmp_path: Path, source: Path, model_folder: Path, ending: str) -> None:
+def test_the_walk_as_an_animated_image(tmp_path: Path, source: Path, model_folder: Path, ending: str) -> None:
     out = tmp_path / "made" / f"walk.{ending}"
     animate("--source", source, "--poses", "walk", "--frames", 4, "--fps", 8, "--model", model_folder, "--out", out)
     with Image.open(out) as animation:
@@ -78,7 +78,7 @@ def test_a_folder_as_a_video(tmp_path: Path, source: Path, folder: Path, model_f
 @pytest.mark.parametrize("size", [(31, 45), (32, 44)])
 def test_videos_keep_what_they_are_given(tmp_path: Path, size: tuple[int, int]) -> None:
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
-    save_pictures([Image.new("RGB", size, colour) for colour in colours], tmp_path / "v.mp4", {}, frame_ms=200)
+    save_images([Image.new("RGB", size, colour) for colour in colours], tmp_path / "v.mp4", {}, frame_ms=200)
     video = cv2.VideoCapture(str(tmp_path / "v.mp4"))
     for colour in colours:
         there, frame = video.read()
@@ -111,10 +111,10 @@ def test_lists_of_ours_and_of_controlnets(tmp_path: Path, poses: list[Keypoints]
 
 
 def test_the_noise_is_the_same_in_all_frames(pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-    """The same pose twice is the same picture twice, and batches of any size make the same frames."""
+    """The same pose twice is the same image twice, and batches of any size make the same frames."""
     sampling = SamplingConfig(steps=2, seed=5)
-    once = draw_frames(pipe, person, [poses[0], poses[1], poses[0]], sampling, batch=3)
-    again = draw_frames(pipe, person, [poses[0], poses[1], poses[0]], sampling, batch=2)
+    once = generate_frames(pipe, person, [poses[0], poses[1], poses[0]], sampling, batch=3)
+    again = generate_frames(pipe, person, [poses[0], poses[1], poses[0]], sampling, batch=2)
     a, b, c = (np.asarray(frame).astype(int) for frame in once)
     assert np.abs(a - c).max() <= 1
     assert np.abs(a - b).max() > 1
@@ -126,7 +126,7 @@ def test_the_source_is_encoded_once(pipe: CFLDPipeline, person: Image.Image, pos
     seen: list[int] = []
     hook = pipe.conditioner.source_encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     try:
-        draw_frames(pipe, person, poses, SamplingConfig(steps=1), batch=2)
+        generate_frames(pipe, person, poses, SamplingConfig(steps=1), batch=2)
     finally:
         hook.remove()
     assert seen == [1]
@@ -164,11 +164,11 @@ def test_bad_input_is_told_in_one_line(
         (("--poses", "walk", "--batch", 0, *out), "--batch"),
     ):
         assert expected in told(capsys, *base, *arguments), arguments
-    assert "no such picture" in told(capsys, "--source", tmp_path / "none.png", "--poses", "walk", *out)
+    assert "no such image" in told(capsys, "--source", tmp_path / "none.png", "--poses", "walk", *out)
     assert not (tmp_path / "a.gif").exists()
 
 
-def test_a_picture_of_the_list_with_nobody_in_it_is_named(tmp_path: Path, poses: list[Keypoints]) -> None:
+def test_a_image_of_the_list_with_nobody_in_it_is_named(tmp_path: Path, poses: list[Keypoints]) -> None:
     rows = np.column_stack([poses[0].yx[:, ::-1], poses[0].visible]) * poses[0].visible[:, None]
     person, canvas = {"pose_keypoints_2d": rows.ravel().tolist()}, {"canvas_height": 256, "canvas_width": 176}
     content = [{"people": [person], **canvas}, {"people": [], **canvas}]

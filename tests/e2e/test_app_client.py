@@ -38,7 +38,7 @@ from cfld.poses.keypoints import save_keypoints
 QUEUE = 30
 FUNCTIONS = {
     *("/pose_transfer", "/style_transfer", "/interpolation", "/attention"),
-    *("/random_figure", "/drawn_pose", "/read_pose", "/check_picture", "/archive"),
+    *("/random_figure", "/drawn_pose", "/read_pose", "/check_image", "/archive"),
 }
 
 Call = Callable[..., Any]
@@ -106,7 +106,7 @@ MIXED = {"draw": "mixed", "weight_1": 0.2, "weight_2": 0.4, "source_4": "a.png"}
         ("/attention", {}),
     ],
 )
-def test_the_command_draws_the_same_picture(
+def test_the_command_draws_the_same_image(
     client: Client,
     files: Path,
     model_folder: Path,
@@ -118,7 +118,7 @@ def test_the_command_draws_the_same_picture(
     given = {
         name: handle_file(str(files / value)) if str(value).endswith("png") else value for name, value in more.items()
     }
-    picture, status, settings = client.predict(**arguments(task, files) | given, api_name=task)
+    image, status, settings = client.predict(**arguments(task, files) | given, api_name=task)
     assert status["text"].startswith("Done")
     there = tmp_path / "unpacked"
     with zipfile.ZipFile(client.predict(api_name="/archive")) as archive:
@@ -129,7 +129,7 @@ def test_the_command_draws_the_same_picture(
     monkeypatch.chdir(there)
     main([*shlex.split(settings["command"])[1:], "--device", "cpu"])
     (made,) = {path for path in there.rglob("*.png") if "retargeted" not in path.parts} - before
-    assert (np.asarray(Image.open(made)) == np.asarray(Image.open(picture))).all()
+    assert (np.asarray(Image.open(made)) == np.asarray(Image.open(image))).all()
     assert (np.asarray(Image.open(next(there.glob("cfld-*.png")))) == np.asarray(Image.open(made))).all()
 
 
@@ -146,7 +146,7 @@ def test_poses_are_read_and_drawn(client: Client, files: Path) -> None:
 
 
 def text(path: Path) -> str:
-    path.write_text("I am no picture, and no JSON either")
+    path.write_text("I am no image, and no JSON either")
     return str(path)
 
 
@@ -195,7 +195,7 @@ def turned(path: Path) -> str:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (text, "no picture of a known kind"),
+        (text, "no image of a known kind"),
         (huge, "too many pixels"),
         (wide, "1500 x 1500"),
         (truncated, "damaged"),
@@ -204,7 +204,7 @@ def turned(path: Path) -> str:
 )
 def test_bad_uploads_get_a_message(client: Client, files: Path, make: Callable[[Path], str], words: str) -> None:
     sent = handle_file(make(files / "mine.png"))
-    for call in ({"file": sent, "api_name": "/check_picture"}, {"source": sent, "api_name": "/pose_transfer"}):
+    for call in ({"file": sent, "api_name": "/check_image"}, {"source": sent, "api_name": "/pose_transfer"}):
         with pytest.raises(AppError, match=words) as told:
             client.predict(**call)
         assert "mine.png" in str(told.value)
@@ -218,7 +218,7 @@ def test_odd_uploads_are_taken_with_a_note(
     client: Client, files: Path, make: Callable[[Path], str], words: str
 ) -> None:
     sent = handle_file(make(files / "odd.png"))
-    assert words in client.predict(sent, api_name="/check_picture")
+    assert words in client.predict(sent, api_name="/check_image")
     _, status, settings = client.predict(source=sent, steps=2, api_name="/pose_transfer")
     assert words in status["text"]
     assert words in settings["notes"][0]
@@ -259,8 +259,8 @@ def test_twenty_users_at_once_and_none_is_lost(address: str, files: Path) -> Non
     def one(seed: int) -> tuple[int, bytes]:
         client = Client(address, verbose=False, httpx_kwargs={"timeout": 120})  # twenty clients share this process, too
         sent = arguments("/pose_transfer", files) | {"seed": seed}
-        picture, _, settings = client.predict(**sent, api_name="/pose_transfer")
-        drawn = np.asarray(Image.open(picture)).tobytes()
+        image, _, settings = client.predict(**sent, api_name="/pose_transfer")
+        drawn = np.asarray(Image.open(image)).tobytes()
         client.close()
         return settings["sampling"]["seed"], drawn
 
@@ -331,7 +331,7 @@ def test_files_are_removed_after_the_session(engine: Engine, files: Path) -> Non
 
 
 def server_folder(address: str) -> Path:
-    """Where a server keeps its files, as the addresses of its pictures tell."""
+    """Where a server keeps its files, as the addresses of its images tell."""
     page = httpx.get(address).text
     found = re.search(r'"path":"([^"]+)/page/', page)
     assert found

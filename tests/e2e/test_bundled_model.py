@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from cfld.config.schema import SamplingConfig
-from cfld.evaluation.mannequin_quality import MannequinQuality, mannequin_quality
+from cfld.mannequin.quality import MannequinQuality, mannequin_quality
 from cfld.pipeline import BUNDLED, CFLDPipeline
 
 MANNEQUIN = BUNDLED / "mannequin"
@@ -54,5 +54,5 @@ def test_a_control_that_is_switched_off_is_missed(quality: MannequinQuality) -> 
     assert quality.pose_top1_without_pose <= 0.5  # chance is 1/6
 
 
-def test_its_vae_keeps_the_picture(quality: MannequinQuality) -> None:
+def test_its_vae_keeps_the_image(quality: MannequinQuality) -> None:
     assert quality.vae_psnr >= 30

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from cfld.cli import main
-from cfld.data.mannequin_dataset import write_mannequin
+from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints, save_keypoints
 
@@ -54,7 +54,7 @@ def run(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn people in the DeepFashion layout; tests that change it copy it first."""
+    """Mannequins in the DeepFashion layout; tests that change it copy it first."""
     root = tmp_path_factory.mktemp("data") / "mannequin"
     write_mannequin(root, identities=2, poses=3, seed=0, size=(64, 44))
     return root
@@ -134,49 +134,49 @@ class TestGenerate:
         command = ("generate", "--model", model_folder, "--data", root, "--out", tmp_path / "out", *QUICK)
         line = told(capsys, *command)
         assert name in line
-        assert "1 pictures" in line
+        assert "1 images" in line
         assert not (tmp_path / "out").exists()
         run(*command, "--skip-missing")
         pairs = (root / "fashion-resize-pairs-test.csv").read_text().split()[1:]
         left = [pair for pair in pairs if name not in pair]
         assert 0 < len(left) < len(pairs)
         assert len(list((tmp_path / "out").glob("*.png"))) == len(left)
-        assert "1 pictures" in caplog.text
+        assert "1 images" in caplog.text
         assert name in caplog.text
 
     def test_other_settings_leave_the_folder_alone(
         self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         run(*arguments, "--out", tmp_path / "out")
-        picture = (tmp_path / "out" / "me_to_pose.png").read_bytes()
+        image = (tmp_path / "out" / "me_to_pose.png").read_bytes()
         assert "other settings (seed)" in told(capsys, *arguments, "--out", tmp_path / "out", "--seed", "1")
-        assert (tmp_path / "out" / "me_to_pose.png").read_bytes() == picture
+        assert (tmp_path / "out" / "me_to_pose.png").read_bytes() == image
 
 
 def giant_png(side: int = 20_000) -> bytes:
-    """The start of a picture of 400 million pixels, which the guard of Pillow refuses to unpack."""
+    """The start of an image of 400 million pixels, which the guard of Pillow refuses to unpack."""
     header, data = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), b"IDAT" + zlib.compress(b"\0" * 99)
     chunks = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def broken_pictures(folder: Path, photo: Path) -> dict[str, Path]:
-    """Pictures that cannot be read, by what should be said of them."""
+def broken_images(folder: Path, photo: Path) -> dict[str, Path]:
+    """Images that cannot be read, by what should be said of them."""
     whole = photo.read_bytes()
-    contents = {"is not a picture": b"hello", "is damaged": whole[: len(whole) // 2], "is empty": b""}
+    contents = {"is not an image": b"hello", "is damaged": whole[: len(whole) // 2], "is empty": b""}
     files = {}
     for i, (say, content) in enumerate(contents.items()):
         files[say] = folder / f"broken{i}.png"
         files[say].write_bytes(content)
     (folder / "giant.png").write_bytes(giant_png())
-    return {**files, "too many pixels": folder / "giant.png", "no such picture": folder / "none.png"}
+    return {**files, "too many pixels": folder / "giant.png", "no such image": folder / "none.png"}
 
 
 class TestGenerateRefuses:
-    def test_broken_pictures(
+    def test_broken_images(
         self, arguments: list[str | Path], photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        for say, file in broken_pictures(tmp_path, photo).items():
+        for say, file in broken_images(tmp_path, photo).items():
             line = told(capsys, *arguments, "--source", file, "--out", tmp_path / "out")
             assert say in line
             assert file.name in line
@@ -208,7 +208,7 @@ class TestGenerateRefuses:
 
     def test_folders(self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "empty").mkdir()
-        assert "no picture" in told(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
+        assert "no image" in told(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
         assert "not ours" in told(capsys, *arguments, "--out", tmp_path)
         data = ("generate", "--data", tmp_path / "empty", "--out", tmp_path / "out")
         assert "holds no data set" in told(capsys, *data)
@@ -267,7 +267,7 @@ class TestGenerateRefuses:
         assert "Missing from cfld generate: --out" in told(capsys, "generate")
         assert "Unrecognized options: paint" in told(capsys, "paint")
 
-    def test_a_full_disk_costs_the_picture_in_hand_alone(
+    def test_a_full_disk_costs_the_image_in_hand_alone(
         self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         out = tmp_path / "out"

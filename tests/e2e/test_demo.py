@@ -30,7 +30,7 @@ def test_the_demo_writes_one_sheet_and_prints_its_path(
     source = [row[0] for row in cells]
     pose, result, truth = ([cell for row in cells for cell in row[c::3]] for c in (1, 2, 3))
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
-    pictures = [*source, *truth]  # two people, four views each
-    assert all(not np.array_equal(one, other) for one, other in combinations(pictures, 2))
+    images = [*source, *truth]  # two people, four views each
+    assert all(not np.array_equal(one, other) for one, other in combinations(images, 2))
     assert all(drawing.mean() < 60 for drawing in pose)  # a skeleton on black
-    assert all(picture.std() > 1 for picture in result)
+    assert all(image.std() > 1 for image in result)

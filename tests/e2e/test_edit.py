@@ -92,15 +92,15 @@ class TestTransfer:
     def test_bad_masks(self, transfer: list[str | Path], capsys: pytest.CaptureFixture[str]) -> None:
         out = ("--out", "edited.png")
         Image.new("L", (67, 45), "white").save("mask.png")
-        assert "mask is 67 x 45 pixels and its reference picture 45 x 67" in told(capsys, *transfer, *out)
+        assert "mask is 67 x 45 pixels and its reference image 45 x 67" in told(capsys, *transfer, *out)
         Image.new("L", SIZE).save("mask.png")
         assert "the mask is empty" in told(capsys, *transfer, *out)
         Image.new("RGBA", SIZE).save("mask.png")
         assert "the mask is empty" in told(capsys, *transfer, *out)
         Path("mask.png").write_bytes(b"hello")
-        assert "mask.png: is not a picture" in told(capsys, *transfer, *out)
+        assert "mask.png: is not an image" in told(capsys, *transfer, *out)
         Path("mask.png").unlink()
-        assert "mask.png: no such picture" in told(capsys, *transfer, *out)
+        assert "mask.png: no such image" in told(capsys, *transfer, *out)
         assert not Path("edited.png").exists()
 
     @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ class TestTransfer:
             (("--feather", "nan"), "feather is a width"),
             (("--steps", "0"), "num_inference_steps must be at least 1"),
             (("--scheduler", "magic"), "no scheduler 'magic'"),
-            (("--source", "none.png"), "none.png: no such picture"),
-            (("--source", "."), "is a folder, expected a picture file"),
-            (("--reference", "none.png"), "none.png: no such picture"),
+            (("--source", "none.png"), "none.png: no such image"),
+            (("--source", "."), "is a folder, expected an image file"),
+            (("--reference", "none.png"), "none.png: no such image"),
             (("--target-pose", "nobody"), "no such file"),
             (("--out", "edited.xyz"), "the ending says the format, one of .png"),
             (("--out", "edited.gif"), "the ending says the format, one of .png"),
@@ -180,7 +180,7 @@ class TestInterpolate:
             (("--source", "a.png", "b.png", "--weights", "nan", "1"), "0 or more"),
             (("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"), "not both"),
             (("--source", "a.png", "b.png", "--frames", "1"), "at least 2 frames"),
-            (("--source", "a.png", "none.png"), "none.png: no such picture"),
+            (("--source", "a.png", "none.png"), "none.png: no such image"),
             (("--source", "a.png", "."), "is a folder"),
             (("--source", "a.png", "--out", "x.bmp"), "the ending says the format, one of .png, .jpg, .jpeg, .gif"),
             (("--source", "a.png", "--out", "a.png"), "is also an input"),
@@ -208,7 +208,7 @@ class TestAttention:
     def test_bad_input(self, model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = ("attention", "--model", model_folder)
         assert "no source" in told(capsys, *command, "--source", "--out", "x.png")
-        assert "none.png: no such picture" in told(capsys, *command, "--source", "none.png", "--out", "x.png")
+        assert "none.png: no such image" in told(capsys, *command, "--source", "none.png", "--out", "x.png")
         assert "the ending says" in told(capsys, *command, "--source", "a.png", "--out", "x.gif")
         assert "--blocks" in told(capsys, *command, "--source", "a.png", "--out", "x.png", "--blocks", "first")
         assert not Path("x.png").exists()

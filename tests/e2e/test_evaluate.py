@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from torch import nn
 
 from cfld.cli import main, parse
-from cfld.data.mannequin_dataset import write_mannequin
+from cfld.mannequin.dataset import write_mannequin
 from cfld.metrics.networks import Backbone, InceptionV3
 from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES
 
@@ -57,14 +57,14 @@ def pairs(data: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def images(data: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes a folder of blurred true pictures."""
+    """Writes a folder of blurred true images."""
 
     def make(name: str = "ours", pattern: str = OURS, radius: float = 1) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         for source, target in pairs(data):
-            picture = Image.open(data / "test" / target).filter(ImageFilter.GaussianBlur(radius))
-            picture.save(folder / pattern.format(source=Path(source).stem, target=Path(target).stem))
+            image = Image.open(data / "test" / target).filter(ImageFilter.GaussianBlur(radius))
+            image.save(folder / pattern.format(source=Path(source).stem, target=Path(target).stem))
         return folder
 
     return make
@@ -156,11 +156,11 @@ def test_other_protocols(
     assert values["rows"][0]["figures"]["psnr"] > 20
 
 
-def test_damaged_pictures_in_the_middle(told: Callable[..., str], images: Callable[..., Path], tmp_path: Path) -> None:
+def test_damaged_images_in_the_middle(told: Callable[..., str], images: Callable[..., Path], tmp_path: Path) -> None:
     ours = images()
     _, second, third, *_ = sorted(ours.iterdir())
     second.write_bytes(second.read_bytes()[:300])
-    third.write_bytes(b"no picture")
+    third.write_bytes(b"no image")
     line = told("--images", ours, "--out", tmp_path / "report", "--json")
     assert str(second) in line
     assert str(third) in line
@@ -172,25 +172,23 @@ def test_damaged_pictures_in_the_middle(told: Callable[..., str], images: Callab
     assert truth_row["complete"] is True
 
 
-def test_damaged_true_pictures(
-    told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
-) -> None:
+def test_damaged_true_images(told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path) -> None:
     ours, copy = images(), Path(shutil.copytree(data, tmp_path / "data"))
     name = pairs(copy)[-1][1]
-    (copy / "test" / name).write_bytes(b"no picture")
+    (copy / "test" / name).write_bytes(b"no image")
     line = told("--images", ours, "--out", tmp_path / "report", root=copy)
     assert line.count(name) == 1
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [row["n"] for row in report["rows"]] == [4, 4]
 
 
-def test_one_picture_has_no_covariance(
+def test_one_image_has_no_covariance(
     told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     ours, copy = images(), Path(shutil.copytree(data, tmp_path / "data"))
     header, first, *_ = (copy / "fashion-resize-pairs-test.csv").read_text().splitlines()
     (copy / "fashion-resize-pairs-test.csv").write_text(f"{header}\n{first}\n")
-    assert "ours: FID needs a covariance, and that at least 2 pictures; got 1" in told("--images", ours, root=copy)
+    assert "ours: FID needs a covariance, and that at least 2 images; got 1" in told("--images", ours, root=copy)
 
 
 def test_mismatched_names_are_all_listed(
@@ -216,7 +214,7 @@ def test_bad_input(told: Callable[..., str], images: Callable[..., Path], tmp_pa
     (tmp_path / "broken" / INCEPTION_FILES["imagenet"].name).write_bytes(b"no weights")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").touch()
-    assert "no such folder of pictures" in told("--images", tmp_path / "nothing")
+    assert "no such folder of images" in told("--images", tmp_path / "nothing")
     assert "no such folder" in told("--images", ours, root=tmp_path / "nothing")
     assert "two folders are called 'ours'" in told("--images", ours, "--images", ours)
     assert "is no file name with the placeholders" in told("--images", ours, "--pattern", "{name}.png")

@@ -1,4 +1,4 @@
-"""The scripts in `examples/` that documentation pictures and tables come from, on tiny models."""
+"""The scripts in `examples/` that documentation images and tables come from, on tiny models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cfld import mannequin
 from cfld.cli import main
 from cfld.contact_sheet import GAP
-from cfld.data import mannequin
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -42,9 +42,9 @@ def test_learning_curves_are_those_of_the_whole_run_also_where_it_was_taken_up_a
     assert np.allclose(again[1], once[1], rtol=1e-4)
     out = tmp_path / "new" / "curves.png"
     curves["main"]((tmp_path / "again", tmp_path / "once"), out=out)
-    with Image.open(out) as picture:
-        assert picture.width > picture.height
-        assert np.asarray(picture.convert("L")).std() > 5
+    with Image.open(out) as image:
+        assert image.width > image.height
+        assert np.asarray(image.convert("L")).std() > 5
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     with pytest.raises(ValueError, match="no log of accuracy"):
         curves["scalars"](tmp_path / "once", "accuracy")
@@ -77,7 +77,7 @@ def test_the_grid_is_sorted_by_psnr(model_folder: Path, tmp_path: Path, capsys: 
     assert values == sorted(values, reverse=True)
     assert path == str(out)
     with Image.open(out) as sheet:
-        assert sheet.width == GAP + 12 * (176 + GAP)  # best, middling and worst, four pictures each
+        assert sheet.width == GAP + 12 * (176 + GAP)  # best, middling and worst, four images each
 
 
 def test_a_stranger_on_the_same_joints_keeps_the_joints() -> None:
@@ -122,10 +122,10 @@ def test_the_squeezing_costs_nothing_at_the_size_of_the_autoencoder(capsys: pyte
 
 
 @pytest.mark.slow
-def test_pictures_of_the_app_are_made_anew(model_folder: Path, tmp_path: Path) -> None:
+def test_images_of_the_app_are_made_anew(model_folder: Path, tmp_path: Path) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("no Chromium: install it (Debian: apt-get install chromium)")
-    script("app_pictures.py")["main"](model=str(model_folder), out=tmp_path)
+    script("app_screenshots.py")["main"](model=str(model_folder), out=tmp_path)
     for file in (EXAMPLES.parent / "docs" / "app").glob("*.jpg"):
         with Image.open(file) as shown, Image.open(tmp_path / file.name) as made:
             assert shown.width == made.width == 1000

@@ -1,4 +1,4 @@
-"""`cfld figures` on a tiny model, and the masks that drawn people know of themselves."""
+"""`cfld figures` on a tiny model, and the masks that mannequins know of themselves."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 from cfld.cli import main
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import GAP
-from cfld.evaluation import figures
 from cfld.pipeline import CFLDPipeline
+from cfld.reproduction import figures
 
 NAMES = ("figure3", "figure5", "figure6a", "figure6b", "figure7")
 
@@ -37,7 +37,7 @@ def test_a_negative_seed_is_told(model_folder: Path, tmp_path: Path, capsys: pyt
 
 
 def test_another_seed_is_other_people() -> None:
-    one, again, two = (np.asarray(figures._people(1, 2, seed)[0][0].picture) for seed in (0, 0, 1))
+    one, again, two = (np.asarray(figures._people(1, 2, seed)[0][0].image) for seed in (0, 0, 1))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, two)
 
@@ -68,7 +68,7 @@ def test_masks_cover_the_upper_garment_alone(seed: int) -> None:
     assert not mask[-10:].any()
 
 
-def test_small_pictures_are_small(tmp_path: Path) -> None:
+def test_small_images_are_small(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)
     figures.save_small(Image.fromarray(noise), tmp_path / "x.jpg")
     assert (tmp_path / "x.jpg").stat().st_size <= figures.MAX_BYTES

@@ -24,7 +24,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def told(notebook: NotebookNode) -> list[tuple[str, list[str]]]:
-    """Of each code cell what it printed, and of what kinds its pictures are."""
+    """Of each code cell what it printed, and of what kinds its images are."""
     return [
         (
             "".join(output.text for output in cell.outputs if output.output_type == "stream"),
@@ -40,7 +40,7 @@ def test_there_are_three() -> None:
 
 @every_notebook
 def test_runs_in_an_empty_folder_and_says_what_is_committed(path: Path, tmp_path: Path) -> None:
-    """Words to the letter; pictures may differ between machines in their last bits."""
+    """Words to the letter; images may differ between machines in their last bits."""
     assert told(RUNNER["run"](path, tmp_path)) == told(read(path))
 
 

@@ -1,4 +1,4 @@
-"""`cfld pose`, and poses from pictures and foreign files in `cfld generate`, as people run them."""
+"""`cfld pose`, and poses from images and foreign files in `cfld generate`, as people run them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cfld.cli import main
-from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.mannequin.dataset import MannequinDataset
 from cfld.metrics.pose_accuracy import pck
 from cfld.poses.keypoints import Keypoints, load_keypoints, save_keypoints
 from cfld.poses.retarget import retarget
@@ -39,14 +39,14 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return printed.err
 
 
-def picture(name: str) -> Image.Image:
+def image(name: str) -> Image.Image:
     return Image.fromarray(PEOPLE.image(name).permute(1, 2, 0).numpy())
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A drawn person whom no network was trained on."""
-    picture(PEOPLE.names[0]).save(tmp_path / "me.png")
+    """A mannequin whom no network was trained on."""
+    image(PEOPLE.names[0]).save(tmp_path / "me.png")
     return tmp_path / "me.png"
 
 
@@ -62,7 +62,7 @@ def openpose(tmp_path: Path, poses: list[Keypoints]) -> Path:
     return tmp_path / "people.json"
 
 
-def test_from_a_picture_to_a_pose_file_and_a_drawing(
+def test_from_a_image_to_a_pose_file_and_a_drawing(
     tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, drawing = tmp_path / "made" / "pose.json", tmp_path / "pose.png"
@@ -137,17 +137,17 @@ def test_retargeted_and_drawn_side_by_side(
         assert shown.width > 3 * 176
 
 
-def test_a_picture_is_a_target_pose(
+def test_a_image_is_a_target_pose(
     tmp_path: Path, model_folder: Path, photo: Path, openpose: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture(PEOPLE.names[3]).save(tmp_path / "other.jpg")
+    image(PEOPLE.names[3]).save(tmp_path / "other.jpg")
     out = tmp_path / "out"
     options = ("--source", photo, "--model", model_folder, *QUICK)
     run(capsys, "generate", *options, "--target-pose", tmp_path / "other.jpg", openpose, "--out", out)
     assert {file.name for file in out.glob("*.png")} == {"me_to_other.png", "me_to_people.png"}
 
 
-def test_own_pictures_in_other_poses(
+def test_own_images_in_other_poses(
     tmp_path: Path, model_folder: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -170,7 +170,7 @@ def nobody(tmp_path: Path) -> Path:
 def test_bad_input_is_told_in_one_line(
     tmp_path: Path, photo: Path, nobody: Path, openpose: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "bad.json").write_text('{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}')
     out = ("--out", tmp_path / "out.json")
     onnx = ("--backend", "rtmpose", "--model")
@@ -178,15 +178,15 @@ def test_bad_input_is_told_in_one_line(
         ((nobody, *out), "empty.png: nobody found"),
         ((photo, *out, "--person", 2), "there is no person 2, there are 1"),
         ((openpose, *out, "--person", 5), "there is no person 5, there are 2"),
-        ((tmp_path / "none.png", *out), "no such picture"),
-        ((tmp_path / "text.png", *out), "not a picture"),
+        ((tmp_path / "none.png", *out), "no such image"),
+        ((tmp_path / "text.png", *out), "not an image"),
         ((tmp_path / "bad.json", *out), "1 joints"),
         ((photo, "--out", tmp_path / "out.txt"), "--out is the JSON file"),
         ((openpose, "--out", openpose), "also the input"),
         ((photo, *out, "--draw", photo), "also an input"),
         ((photo, *out, "--fit", "crop"), "--fitted"),
         ((photo, *out, "--fitted", tmp_path / "f.png"), "--fit"),
-        ((openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"), "no picture"),
+        ((openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"), "no image"),
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
         ((photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300), "0 to 255"),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),
@@ -201,7 +201,7 @@ def test_bad_input_is_told_in_one_line(
     assert not (tmp_path / "f.png").exists()
 
 
-def test_bad_own_pictures_leave_nothing(
+def test_bad_own_images_leave_nothing(
     tmp_path: Path, model_folder: Path, photo: Path, nobody: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -209,7 +209,7 @@ def test_bad_own_pictures_leave_nothing(
     people = tmp_path / "people"
     people.mkdir()
     for name in PEOPLE.names[:2]:
-        picture(name).save(people / f"{name[-14:-4]}.png")
+        image(name).save(people / f"{name[-14:-4]}.png")
     generate = ("generate", "--model", model_folder, "--out", out, *QUICK, "--target-pose")
     for arguments, expected in (
         ((nobody, "--source", photo), "empty.png: nobody found"),
@@ -227,5 +227,5 @@ def test_bad_own_pictures_leave_nothing(
 def test_as_a_process_it_tells_on_stderr(tmp_path: Path, photo: Path) -> None:
     command = [sys.executable, "-m", "cfld", "pose", "--image", photo, "--out", tmp_path / "pose.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "drawn people only" in done.stderr
+    assert "mannequins only" in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from cfld.ablations.conditioners import CLIPConditioner, clip_vision_config
-from cfld.ablations.rows import TABLE_3, TABLE_5
 from cfld.build import CONDITIONERS, build_conditioner
 from cfld.cli import main
-from cfld.config.io import load_object
 from cfld.config.presets import tiny_model
+from cfld.files import load_object
 from cfld.pipeline import CFLDPipeline
+from cfld.reproduction.rows import TABLE_3, TABLE_5
 from cfld.reproduction.scales import SCALES
 from cfld.reproduction.tables import Experiment, Options
 
@@ -29,19 +29,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_row_has_its_conditioner_the_same_base_and_all_pictures(folder: Path) -> None:
+def test_every_row_has_its_conditioner_the_same_base_and_all_images(folder: Path) -> None:
     table = load_object(folder / "table3.json")
     assert [row["name"] for row in table["rows"]] == list(TABLE_3)
     for name, row in TABLE_3.items():
         pipe = CFLDPipeline.from_pretrained(folder / "runs" / name / "model")
         assert type(pipe.conditioner) is CONDITIONERS[row.conditioner]
         assert load_object(folder / "runs" / name / "config.json")["init_from"] == str(folder / "runs/base/model")
-        assert len(list((folder / "images" / name).glob("*.png"))) == table["settings"]["n"] == 2
+        assert len(list((folder / "pictures" / name).glob("*.png"))) == table["settings"]["n"] == 2
 
 
 def test_figures_of_the_table_are_those_of_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = load_object(folder / "table3.json")["rows"][-1]
-    images = f"Ours={folder / 'images' / 'Ours'}"
+    images = f"Ours={folder / 'pictures' / 'Ours'}"
     main(["evaluate", "images", "--data", str(folder / "data"), "--images", images, "--json"])
     scored = json.loads(capsys.readouterr().out)["rows"][0]
     figures = scored.get("figures", scored)

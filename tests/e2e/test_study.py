@@ -19,15 +19,15 @@ from cfld.cli import main
 from cfld.study.answers import Answers
 from cfld.study.definition import load_study
 from cfld.study.plan import TOLD, plan
-from study_help import (
+from support.study import (
     METHODS,
     Server,
     answer,
     begin,
     create_arguments,
     hidden,
+    image_addresses,
     make_study,
-    picture_addresses,
     postgres,
     question,
     save_folders,
@@ -65,8 +65,8 @@ def test_create_serve_answer_results(tmp_path: Path) -> None:
             begin(client)
         for number, client in enumerate(clients, start=1):
             for trial in plan(load_study(study), number)[: 3 if number == 3 else None]:
-                for picture in picture_addresses(question(client)):
-                    assert client.get(picture).headers["content-type"] == "image/png"
+                for image in image_addresses(question(client)):
+                    assert client.get(image).headers["content-type"] == "image/png"
                 wanted = trial.expected or ("real" if trial.part == 1 else "ours")
                 assert answer(client, trial.picks.index(wanted) + 1).status_code == 303
         assert "Thank you" in question(clients[0])
@@ -146,8 +146,8 @@ class Participant:
                 client.post("/start", data={"token": self.token})
                 self.resumed_at.append(int(hidden(question(client), "position") or -1))
                 while position := hidden(page := question(client), "position"):
-                    for picture in picture_addresses(page):
-                        client.get(picture)
+                    for image in image_addresses(page):
+                        client.get(image)
                     choice = self.random.randint(1, page.count('name="choice"'))
                     assert answer(client, choice, page).status_code == 303
                     self._note(int(position), choice)

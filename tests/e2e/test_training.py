@@ -119,7 +119,7 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["tiny-vae", "--config.latent-noise", "-1"], "latent_noise must be 0 or more, got -1.0"),
         (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
         (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
-        (["tiny-vae", "--config.crop", "32", "--config.compare-at", "output"], "set crop to None, got 32"),
+        (["tiny-vae", "--config.crop", "32", "--config.loss-resolution", "output"], "set crop to None, got 32"),
     ],
 )
 def test_numbers_that_do_not_fit(

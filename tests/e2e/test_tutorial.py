@@ -16,23 +16,23 @@ import pytest
 import torch
 from PIL import Image
 
+from cfld import mannequin
 from cfld.build import build_vae
 from cfld.config.schema import VAEConfig
-from cfld.data import mannequin
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.detectors import files
 from cfld.poses.formats import COCO_JOINTS
 from cfld.poses.keypoints import load_keypoints
 from cfld.poses.skeleton import JOINTS
+from support.onnx_models import colours, constant, dot_finder
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/parity/golden"
 TEXT = (ROOT / "docs/tutorial.md").read_text()
 TUTORIAL = runpy.run_path(str(ROOT / "examples/run_tutorial.py"))
-SMALL_ONNX = runpy.run_path(str(ROOT / "tests/unit/poses/small_onnx.py"))
 QUICK = ("--steps", "2", "--device", "cpu")
 HEIGHT, WIDTH = 480, 360
-"""Of the pictures that stand for photographs."""
+"""Of the images that stand for photographs."""
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def downloads(tmp_path: Path, sd15_folder: Path, monkeypatch: pytest.MonkeyPatch
     hub = tmp_path / "hub/checkpoints"
     hub.mkdir(parents=True)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    SMALL_ONNX["dot_finder"](hub / files.DWPOSE.name, (256, 192), joints=133)
+    dot_finder(hub / files.DWPOSE.name, (256, 192), joints=133)
     side = 128 * WIDTH / HEIGHT
-    SMALL_ONNX["constant"](hub / files.YOLOX.name, (128, 128), np.array([[[2, 2, side - 2, 126, 0.9]]], np.float32))
+    constant(hub / files.YOLOX.name, (128, 128), np.array([[[2, 2, side - 2, 126, 0.9]]], np.float32))
     for seed, name in ((3, "photo.jpg"), (10, "other.jpg")):
         dots(seed).save(tmp_path / name, quality=100, subsampling=0)
     return tmp_path
@@ -64,24 +64,24 @@ def keys(path: Path) -> dict[str, dict[str, tuple[list[int], str]]]:
 def dots(seed: int) -> Image.Image:
     """A mannequin's joints but the face's, as dots that the small network finds."""
     pose = mannequin.keypoints(mannequin.sample_identity(seed), mannequin.sample_body_pose(seed), (HEIGHT, WIDTH))
-    picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-    for name, colour in zip(COCO_JOINTS, SMALL_ONNX["colours"](17).tolist(), strict=True):
+    image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    for name, colour in zip(COCO_JOINTS, colours(17).tolist(), strict=True):
         y, x = pose.yx[JOINTS.index(name)].tolist()
         if name.endswith(("shoulder", "elbow", "wrist", "hip", "knee", "ankle")):
-            cv2.circle(picture, (round(x), round(y)), 15, colour, -1)
-    return Image.fromarray(picture)
+            cv2.circle(image, (round(x), round(y)), 15, colour, -1)
+    return Image.fromarray(image)
 
 
 def test_part_a_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = TUTORIAL["run_part"]("A", QUICK)
     assert {command.split()[1] for command in commands} == {"pose", "generate", "animate"}
-    for name, picture in TUTORIAL["shown"]().items():
+    for name, image in TUTORIAL["shown"]().items():
         with Image.open(ROOT / f"docs/tutorial/{name}.jpg") as committed:
-            assert committed.size == picture.size
+            assert committed.size == image.size
 
 
-def test_the_pictures_are_those_that_are_shown() -> None:
+def test_the_images_are_those_that_are_shown() -> None:
     shown = set(re.findall(r"\]\(tutorial/(\w+)\.jpg\)", TEXT))
     committed = list((ROOT / "docs/tutorial").iterdir())
     assert {path.stem for path in committed} == shown

@@ -55,9 +55,9 @@ def test_without_a_bias_it_is_the_stock_attention(attention: Attention, bias: di
 def test_keys_and_values_are_computed_once_a_cache(attention: Attention) -> None:
     x, prompt = torch.randn(BATCH, TOKENS, DIM), torch.randn(BATCH, PROMPT, PROMPT_DIM)
     processor, cache = HybridGranularityAttnProcessor("here"), {}
-    first = processor(attention, x, prompt, prompt_cache=cache)
+    first = processor(attention, x, prompt, kv_cache=cache)
     assert list(cache) == ["here"]
-    assert torch.equal(processor(attention, x, torch.zeros_like(prompt), prompt_cache=cache), first)
+    assert torch.equal(processor(attention, x, torch.zeros_like(prompt), kv_cache=cache), first)
 
 
 def conditions(parts: Components) -> tuple[Conditioning, Conditioning]:

@@ -129,7 +129,7 @@ def test_dream_is_that_of_diffusers(parts: Any, batch: dict[str, Tensor]) -> Non
     z_0 = batch["latents"]
     eps = torch.randn(z_0.shape)
     t = ((1 - torch.rand(2 * B) ** 3) * 1000).long().clamp(0, 999)
-    source = parts.conditioner.encode_source(batch["source_image"]).rows([*range(B)] * 2)
+    source = parts.conditioner.encode_source(batch["source_image"]).select([*range(B)] * 2)
     conditioning = source.with_pose(parts.conditioner.encode_pose(batch["poses"]))
 
     def unet(z_t: Tensor, t: Tensor, _prompt: Tensor) -> SimpleNamespace:
@@ -146,7 +146,7 @@ def test_with_everything_dropped_the_condition_is_the_empty_set(
 ) -> None:
     """Rate 1: `joint` and `independent` give eps(z_t, t, null, null); `prompt` keeps biases and pose."""
     torch.manual_seed(5)
-    loss = objective(parts, condition_dropout=1.0, dropout_meaning=meaning)(**batch)
+    loss = objective(parts, condition_dropout=1.0, dropout_mode=meaning)(**batch)
     torch.manual_seed(5)
     eps = torch.randn_like(batch["latents"])
     t = ((1 - torch.rand(2 * B) ** 3) * 1000).long().clamp(0, 999)
@@ -179,8 +179,8 @@ def test_an_unknown_prediction_type_is_refused(parts: Any) -> None:
 
 def test_the_autoencoder_s_loss_by_hand() -> None:
     """Error 0.5 everywhere: 0.5 + 0.25; KL of N(1, e) from N(0, 1): 0.5 (1 + e - 1 - 1) a latent value."""
-    pictures = torch.zeros(2, 3, 8, 8)
+    images = torch.zeros(2, 3, 8, 8)
     mean, logvar = torch.ones(2, 4, 1, 1), torch.ones(2, 4, 1, 1)
-    loss = autoencoder_loss(pictures + 0.5, pictures, mean, logvar, kl_weight=0.1)
-    kl = 0.5 * (torch.e - 1) * 8 / pictures.numel()
+    loss = autoencoder_loss(images + 0.5, images, mean, logvar, kl_weight=0.1)
+    kl = 0.5 * (torch.e - 1) * 8 / images.numel()
     assert loss.item() == pytest.approx(0.75 + 0.1 * kl, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Metrics against the numbers that torchvision's networks, the LPIPS package and scikit-image gave, on random pictures
+"""Metrics against the numbers that torchvision's networks, the LPIPS package and scikit-image gave, on random images
 and weights by a rule.
 """
 

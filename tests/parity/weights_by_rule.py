@@ -43,7 +43,7 @@ def _normal(name: str, *shape: int) -> Tensor:
 
 
 def inputs() -> dict[str, Tensor]:
-    """As in the release's golden numbers: uniform pictures and maps, normal latents."""
+    """As in the release's golden numbers: uniform images and maps, normal latents."""
     return {
         "source_image": _normal("source_image", 2, 3, SIDE, SIDE).clamp(-1, 1),
         "pose": _normal("pose", 2, 21, SIDE, SIDE).clamp(0, 1),

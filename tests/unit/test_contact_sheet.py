@@ -6,7 +6,7 @@ from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.poses.keypoints import Keypoints
 
 
-def test_pictures_lie_in_their_cells(poses: list[Keypoints]) -> None:
+def test_images_lie_in_their_cells(poses: list[Keypoints]) -> None:
     red, green = (Image.new("RGB", (30, 40), colour) for colour in ("red", "lime"))
     sheet = np.asarray(contact_sheet([[red, None], [draw_pose(poses[0]), green]], ["source", "result"], (80, 60)))
     reds, greens = ((sheet == colour).all(-1) for colour in ((255, 0, 0), (0, 255, 0)))
@@ -17,6 +17,6 @@ def test_pictures_lie_in_their_cells(poses: list[Keypoints]) -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [[None]]])
-def test_rows_need_a_picture_a_title(rows: list[list[None]]) -> None:
+def test_rows_need_a_image_a_title(rows: list[list[None]]) -> None:
     with pytest.raises(ValueError, match="2 columns"):
         contact_sheet(rows, ["a", "b"])

@@ -1,4 +1,4 @@
-"""Pictures in any mode and size, poses in any form: what the pipeline makes of them."""
+"""Images in any mode and size, poses in any form: what the pipeline makes of them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SIZE = (32, 32)
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "1", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "I", "PA"])
 def test_every_mode(person: Image.Image, mode: str) -> None:
     if mode == "I;16":
-        picture = Image.fromarray(np.asarray(person.convert("L")).astype(np.uint16) * 257)
+        image = Image.fromarray(np.asarray(person.convert("L")).astype(np.uint16) * 257)
     elif mode == "LAB":
-        picture = Image.new("LAB", person.size, (200, 128, 128))
+        image = Image.new("LAB", person.size, (200, 128, 128))
     elif mode == "I":
-        picture = Image.fromarray(np.asarray(person.convert("L")).astype(np.int32) * 257)
+        image = Image.fromarray(np.asarray(person.convert("L")).astype(np.int32) * 257)
     else:
-        picture = person.convert("P").convert("PA") if mode == "PA" else person.convert(mode)
-    assert picture.mode == mode
-    batch = source_batch(picture, 32)
+        image = person.convert("P").convert("PA") if mode == "PA" else person.convert(mode)
+    assert image.mode == mode
+    batch = source_batch(image, 32)
     assert batch.shape == (1, 3, 32, 32)
     assert batch.dtype == torch.float32
     assert -1 <= batch.min() < batch.max() <= 1 or mode == "LAB"
@@ -57,7 +57,7 @@ def test_every_size(size: tuple[int, int]) -> None:
     torch.testing.assert_close(source_batch(Image.new("RGB", size, "white"), 32), torch.ones(1, 3, 32, 32))
 
 
-def test_pictures_of_different_sizes_make_one_batch(person: Image.Image) -> None:
+def test_images_of_different_sizes_make_one_batch(person: Image.Image) -> None:
     batch = source_batch([person, person.resize((20, 90)), person.convert("L")], 32)
     assert batch.shape == (3, 3, 32, 32)
     assert torch.equal(batch[:1], source_batch(person, 32))

@@ -29,7 +29,7 @@ def style(person: Image.Image) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def mask(person: Image.Image) -> Image.Image:
-    """The left half of the person's picture."""
+    """The left half of the person's image."""
     mask = np.zeros((person.height, person.width), dtype=np.uint8)
     mask[:, : person.width // 2] = 255
     return Image.fromarray(mask)
@@ -44,12 +44,12 @@ def transfer(pipe: CFLDPipeline, *arguments: Any, **options: Any) -> list[np.nda
     return [np.asarray(image) for image in pipe.transfer_style(*arguments, **given).images]
 
 
-def reconstructed(pipe: CFLDPipeline, picture: Image.Image) -> np.ndarray[Any, Any]:
-    """What the VAE makes of a picture, at the output size."""
-    square = resize(to_model_range(to_tensor(picture)), (64, 64))[None]
+def reconstructed(pipe: CFLDPipeline, image: Image.Image) -> np.ndarray[Any, Any]:
+    """What the VAE makes of an image, at the output size."""
+    square = resize(to_model_range(to_tensor(image)), (64, 64))[None]
     decoded = pipe.vae.decode(pipe.vae.encode(square).latent_dist.mode()).sample
-    picture_again = resize(decoded, tuple(pipe.config.output_size))[0] / 2 + 0.5
-    return (picture_again.clamp(0, 1).permute(1, 2, 0).detach().numpy() * 255).round()
+    image_again = resize(decoded, tuple(pipe.config.output_size))[0] / 2 + 0.5
+    return (image_again.clamp(0, 1).permute(1, 2, 0).detach().numpy() * 255).round()
 
 
 SCHEDULES = [
@@ -117,7 +117,7 @@ def test_with_all_of_it_masked_it_is_plain_generation_to_the_bit(
     assert np.array_equal(edited, np.asarray(plain))
 
 
-def test_several_styles_make_several_pictures(
+def test_several_styles_make_several_images(
     pipe: CFLDPipeline, person: Image.Image, mask: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
     generators = [seeded(1), seeded(2)]
@@ -171,7 +171,7 @@ def test_bad_arguments_are_told(
 def test_bad_masks_are_told(
     pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
-    with pytest.raises(ValueError, match="mask is 45 x 66 pixels and its reference picture 45 x 67"):
+    with pytest.raises(ValueError, match="mask is 45 x 66 pixels and its reference image 45 x 67"):
         transfer(pipe, person, Image.new("L", (45, 66), "white"), style, poses[0])
     with pytest.raises(ValueError, match="the mask is empty"):
         transfer(pipe, person, Image.new("L", person.size), style, poses[0])
@@ -209,10 +209,10 @@ class TestInterpolation:
         self, pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
     ) -> None:
         sources = [pipe.encode_source(person), pipe.encode_source(style)]
-        for weights, picture in (((1, 0), person), ((0, 1), style)):
+        for weights, image in (((1, 0), person), ((0, 1), style)):
             options = {"num_inference_steps": STEPS, "output_type": "pt"}
             mixed = pipe(interpolate(sources, weights), poses[0], generator=seeded(), **options).images
-            assert torch.equal(mixed, pipe(picture, poses[0], generator=seeded(), **options).images)
+            assert torch.equal(mixed, pipe(image, poses[0], generator=seeded(), **options).images)
 
     def test_between_lies_something_else(
         self, pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]

@@ -14,7 +14,7 @@ def conditioning(batch: int, names: tuple[str, ...] = ("a", "b"), levels: int = 
 
 def test_rows_picks_repeats_and_reorders() -> None:
     full = conditioning(3)
-    rows = full.rows([2, 0, 2])
+    rows = full.select([2, 0, 2])
     assert rows.batch_size == 3
     assert torch.equal(rows.prompt_embeds, full.prompt_embeds[[2, 0, 2]])
     assert torch.equal(rows.query_bias["b"][1], full.query_bias["b"][0])
@@ -24,7 +24,7 @@ def test_rows_picks_repeats_and_reorders() -> None:
 def test_rows_of_a_source_stay_a_source() -> None:
     full = conditioning(2)
     source = SourceConditioning(full.prompt_embeds, full.query_bias)
-    assert type(source.rows(torch.tensor([1]))) is SourceConditioning
+    assert type(source.select(torch.tensor([1]))) is SourceConditioning
     assert torch.equal(source.with_pose(full.pose_features).pose_features[0], full.pose_features[0])
 
 
@@ -33,7 +33,7 @@ def test_cat_of_equal_parts_is_undone_by_rows() -> None:
     both = Conditioning.cat(parts)
     assert both.batch_size == 3
     for part, index in zip(parts, ([0, 1], [2]), strict=True):
-        again = both.rows(index)
+        again = both.select(index)
         assert torch.equal(again.prompt_embeds, part.prompt_embeds)
         assert all(torch.equal(again.query_bias[name], bias) for name, bias in part.query_bias.items())
         assert all(torch.equal(a, b) for a, b in zip(again.pose_features, part.pose_features, strict=True))
@@ -64,9 +64,9 @@ def test_to_moves_everything() -> None:
 
 def test_a_cache_is_new_each_time() -> None:
     full = conditioning(1)
-    assert full.prompt_cache is None
-    assert full.cached().prompt_cache == {}
-    assert full.cached().prompt_cache is not full.cached().prompt_cache
+    assert full.kv_cache is None
+    assert full.cached().kv_cache == {}
+    assert full.cached().kv_cache is not full.cached().kv_cache
 
 
 @pytest.mark.parametrize("field", ["prompt_embeds", "query_bias"])

@@ -44,7 +44,7 @@ class PromptConditioner(AblatedConditioner):
     def ablate(self) -> None:
         self.appearance_encoders = nn.ModuleList()
 
-    def fine_biases(self, features: Sequence[Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+    def encode_query_bias(self, features: Sequence[Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         return {}
 
 
@@ -59,7 +59,7 @@ class MultiScaleConditioner(PromptConditioner):
         sides = [f_1_side // 2**level for level in range(len(channels))]
         self.set_prompt_length(sum(side**2 for side in sides))
 
-    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+    def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
         prompt: Tensor = self.prompt_decoder(features)
         return prompt
 
@@ -72,7 +72,7 @@ class SwinPromptConditioner(AblatedConditioner):
         self.prompt_decoder = FeaturePrompt(channels[-1:], self.config.prompt_dim)  # type: ignore[assignment]
         self.set_prompt_length((self.latent_size[0] // 2 ** (len(channels) - 1)) ** 2)
 
-    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+    def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
         prompt: Tensor = self.prompt_decoder(features[-1:])
         return prompt
 
@@ -120,7 +120,7 @@ class CLIPEncoder(nn.Module):
 
     MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
     STD: Final = (0.26862954, 0.26130258, 0.27577711)
-    """Of CLIP's training pictures in [0, 1] (Radford et al., 2021)."""
+    """Of CLIP's training images in [0, 1] (Radford et al., 2021)."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()

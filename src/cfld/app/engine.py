@@ -1,4 +1,4 @@
-"""What the app draws: settings and a folder with their files in, a picture out, one after the other in one thread."""
+"""What the app draws: settings and a folder with their files in, an image out, one after the other in one thread."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Final
 from PIL import Image
 from torch import Tensor
 
+from cfld import mannequin
 from cfld.app.limits import Limits
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, Served, Settings, StyleTransfer
 from cfld.app.uploads import read_upload
-from cfld.data import mannequin
 from cfld.data.transforms import read_image, resize
-from cfld.diffusion.editing import edge_weights, even_path
+from cfld.diffusion.editing import interpolation_weights, soft_mask
 from cfld.diffusion.schedulers import make_scheduler
-from cfld.evaluation.attention import attention_sheet
-from cfld.evaluation.editing import interpolate_styles, read_mask, strip, transfer_style
-from cfld.evaluation.generate import Job, call_options, picture_jobs, target_poses
-from cfld.evaluation.own_pictures import Preparation, prepare_jobs, retargeting_sheet
-from cfld.evaluation.pose_reader import PoseReader, is_picture_file
+from cfld.inference.attention import attention_sheet
+from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style
+from cfld.inference.generation import Job, call_options, image_jobs, target_poses
+from cfld.inference.pose_reading import PoseReader, is_image_file
+from cfld.inference.preprocessing import Preparation, prepare_jobs, retargeting_sheet
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.keypoints import Keypoints
 
 PREVIEWS: Final = 5
-"""Of one picture, about."""
+"""Of one image, about."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -42,7 +42,7 @@ class Step:
 
     Attributes:
         done, of: sampling steps.
-        preview: the picture as it is, now and then.
+        preview: the image as it is, now and then.
     """
 
     done: int
@@ -55,11 +55,11 @@ class Drawn:
     """A result.
 
     Attributes:
-        picture: RGB.
+        image: RGB.
         retargeting: source pose, target pose and what was drawn side by side, where poses were retargeted.
     """
 
-    picture: Image.Image
+    image: Image.Image
     retargeting: Image.Image | None = None
 
 
@@ -79,7 +79,7 @@ class Engine:
         """
         Args:
             pipe: what draws.
-            reader: what finds poses; by default the bundled network, which knows drawn people.
+            reader: what finds poses; by default the bundled network, which knows mannequins.
             served: how the commands name these two.
             limits: of what visitors may ask for.
         """
@@ -117,13 +117,13 @@ class Engine:
         return future.result()
 
     def read_pose(self, file: Path) -> Keypoints:
-        """The pose of the person in an uploaded picture, or in a keypoint file.
+        """The pose of the person in an uploaded image, or in a keypoint file.
 
         Raises:
             ValueError: in one sentence that begins with the file's name.
         """
-        if is_picture_file(file):
-            return self.reader.picture(read_upload(file, self.limits).image, file.name)
+        if is_image_file(file):
+            return self.reader.image(read_upload(file, self.limits).image, file.name)
         return self.reader.file(file)
 
     def _draw(self, settings: Settings, folder: Path, watch: Watch) -> Drawn:
@@ -135,38 +135,38 @@ class Engine:
             case Interpolation():
                 return self._interpolation(settings, folder, watch)
             case Attention():
-                pictures = [read_image(folder / source) for source in settings.sources]
-                return Drawn(attention_sheet(self._pipe, pictures, settings.blocks))
+                images = [read_image(folder / source) for source in settings.sources]
+                return Drawn(attention_sheet(self._pipe, images, settings.blocks))
         raise NotImplementedError(settings.task)
 
     def _pose_transfer(self, asked: PoseTransfer, folder: Path, watch: Watch) -> Drawn:
         preparation = Preparation(fit=asked.fit, retarget=asked.retarget, reader=self.reader)
         (ready,) = prepare_jobs([self._job(asked, folder, asked.source)], preparation)
         options = {**call_options([ready.job], asked.sampling), "callback_on_step_end": self._sampled(asked, watch)}
-        picture: Image.Image = self._pipe(ready.job.read_source(), ready.job.pose, **options).images[0]
+        image: Image.Image = self._pipe(ready.job.read_source(), ready.job.pose, **options).images[0]
         if not asked.retarget or ready.source_pose is None:
-            return Drawn(picture)
-        return Drawn(picture, retargeting_sheet(ready.source_pose, ready.target_pose, ready.job.pose))
+            return Drawn(image)
+        return Drawn(image, retargeting_sheet(ready.source_pose, ready.target_pose, ready.job.pose))
 
     def _style_transfer(self, asked: StyleTransfer, folder: Path, watch: Watch) -> Drawn:
         reference, mask = read_image(folder / asked.reference), read_mask(folder / asked.mask)
-        edge_weights(mask, (reference.height, reference.width), asked.feather)
+        soft_mask(mask, (reference.height, reference.width), asked.feather)
         job, on_step_end = self._job(asked, folder, asked.source), self._sampled(asked, watch)
         how = (asked.sampling, asked.feather, asked.paste, on_step_end)
         return Drawn(transfer_style(self._pipe, reference, mask, job, *how))
 
     def _interpolation(self, asked: Interpolation, folder: Path, watch: Watch) -> Drawn:
         jobs = [self._job(asked, folder, source) for source in asked.sources]
-        rows = [asked.weights] if asked.weights else even_path(len(jobs), asked.frames)
+        rows = [asked.weights] if asked.weights else interpolation_weights(len(jobs), asked.frames)
         on_step_end = self._sampled(asked, watch, len(rows))
         return Drawn(strip(interpolate_styles(self._pipe, jobs, rows, asked.sampling, on_step_end), rows))
 
     def _job(self, asked: Sampled, folder: Path, source: str) -> Job:
         poses = target_poses([str(folder / asked.target_pose)], reader=self.reader)
-        return picture_jobs(folder / source, poses)[0]
+        return image_jobs(folder / source, poses)[0]
 
-    def _sampled(self, asked: Sampled, watch: Watch, pictures: int = 1) -> OnStepEnd:
-        """Sets the scheduler; returns what follows the steps of so many pictures."""
+    def _sampled(self, asked: Sampled, watch: Watch, images: int = 1) -> OnStepEnd:
+        """Sets the scheduler; returns what follows the steps of so many images."""
         name, own = asked.sampling.scheduler, self._scheduler
         self._pipe.scheduler = own if name is None else make_scheduler(name, own.config)
         done = 0
@@ -176,7 +176,7 @@ class Engine:
             done += 1
             every = max(pipe.num_timesteps // PREVIEWS, 1)
             preview = self._preview(kept["latents"]) if step % every == every - 1 else None
-            watch(Step(done, pictures * pipe.num_timesteps, preview))
+            watch(Step(done, images * pipe.num_timesteps, preview))
 
         return on_step_end
 
@@ -184,12 +184,12 @@ class Engine:
         """What the latents (1, 4, h, w) show; some schedulers keep them on a larger scale, until the last steps."""
         pipe, z = self._pipe, latents / latents.std().clamp(min=1)
         square = pipe.vae.decode(z.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor, return_dict=False)[0]
-        picture: Image.Image = pipe.image_processor.postprocess(resize(square.float(), pipe.config.output_size))[0]
-        return picture
+        image: Image.Image = pipe.image_processor.postprocess(resize(square.float(), pipe.config.output_size))[0]
+        return image
 
 
 def random_figure(seed: int) -> Image.Image:
-    """A drawn person, RGB, 256 x 176."""
+    """A mannequin, RGB, 256 x 176."""
     return Image.fromarray(mannequin.render(mannequin.sample_identity(seed), mannequin.sample_body_pose(seed)))
 
 

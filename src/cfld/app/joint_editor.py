@@ -21,7 +21,7 @@ from cfld.poses.skeleton import BONES, JOINT_COLOURS, JOINTS, MIRROR, NUM_JOINTS
 LONGEST_SIDE: Final = 30_000
 """Of a frame, in pixels."""
 BACKDROP_SIDE: Final = 512
-"""Pictures behind the skeleton are made at most this large, in pixels."""
+"""Images behind the skeleton are made at most this large, in pixels."""
 
 
 def joint_editor(value: Keypoints, label: str = "Target pose", elem_id: str = "joint-editor") -> gr.HTML:
@@ -77,12 +77,12 @@ def from_value(value: Any) -> Keypoints:
     return parse_keypoints(value)
 
 
-def with_backdrop(picture: Image.Image | None) -> Any:
-    """For a Gradio function to return to an editor: the picture is seen behind the skeleton; None takes it away.
+def with_backdrop(image: Image.Image | None) -> Any:
+    """For a Gradio function to return to an editor: the image is seen behind the skeleton; None takes it away.
 
-    The picture fills the frame.
+    The image fills the frame.
     """
-    return gr.update(backdrop=_data_url(picture) if picture else "", **_skeleton())
+    return gr.update(backdrop=_data_url(image) if image else "", **_skeleton())
 
 
 def _skeleton() -> dict[str, Any]:
@@ -109,8 +109,8 @@ def _is_near(number: Any, frame: list[int]) -> bool:
     return type(number) in (int, float) and abs(number) <= 10 * max(frame)
 
 
-def _data_url(picture: Image.Image) -> str:
-    small = picture.convert("RGB")
+def _data_url(image: Image.Image) -> str:
+    small = image.convert("RGB")
     small.thumbnail((BACKDROP_SIDE, BACKDROP_SIDE))
     written = io.BytesIO()
     small.save(written, "JPEG", quality=85)

@@ -12,11 +12,11 @@ class Limits:
     megabytes: float = 20.0
     """Of one uploaded file."""
     megapixels: float = 30.0
-    """Of one uploaded picture."""
+    """Of one uploaded image."""
     steps: int = 250
-    """Sampling steps of one picture."""
+    """Sampling steps of one image."""
     frames: int = 16
-    """Pictures of one strip."""
+    """Images of one strip."""
 
     @property
     def bytes(self) -> int:
@@ -26,4 +26,4 @@ class Limits:
     def check(self) -> None:
         """Raises ValueError when nothing would be allowed."""
         if not all(value > 0 for value in vars(self).values()) or self.frames < 2:
-            raise ValueError(f"limits must be above 0, and a strip has 2 pictures at least; got {vars(self)}")
+            raise ValueError(f"limits must be above 0, and a strip has 2 images at least; got {vars(self)}")

@@ -1,4 +1,4 @@
-"""Painted masks: the layers of an editor as one picture, white where to draw."""
+"""Painted masks: the layers of an editor as one image, white where to draw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def painted_mask(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.
     Args:
         layers: RGBA of any size, stretched to `size`. Painted is what is not transparent, whatever its colour; of a
             layer that is opaque all over, as masks in files are, what is bright.
-        size: (width, height) of the picture that the mask belongs to.
+        size: (width, height) of the image that the mask belongs to.
 
     Raises:
         ValueError: when nothing is painted.

@@ -6,8 +6,8 @@ from typing import Final
 
 import gradio as gr
 
-from cfld.app.desk import Desk
-from cfld.app.programs import programs
+from cfld.app.api import programs
+from cfld.app.event_handlers import EventHandlers
 from cfld.app.results import results_view
 from cfld.app.tabs.attention import attention_tab
 from cfld.app.tabs.interpolation import interpolation_tab
@@ -23,8 +23,8 @@ TABS: Final = {
 }
 
 
-def build_page(desk: Desk) -> gr.Blocks:
-    """The whole page. What its pictures are kept in is the folder of `desk.sessions`."""
+def build_page(desk: EventHandlers) -> gr.Blocks:
+    """The whole page. What its images are kept in is the folder of `desk.sessions`."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown("# Coarse-to-Fine Latent Diffusion", elem_id="title")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):

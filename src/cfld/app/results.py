@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from cfld.app.desk import Desk
+from cfld.app.event_handlers import EventHandlers
 from cfld.app.sessions import Result
 from cfld.app.tabs.controls import PRIVATE, thumbnails
 
@@ -16,7 +16,7 @@ from cfld.app.tabs.controls import PRIVATE, thumbnails
 class Results:
     """The page's part below the tabs; `listen` is what tabs call with their events."""
 
-    desk: Desk
+    desk: EventHandlers
     gallery: gr.Gallery
     details: list[Any]
 
@@ -27,8 +27,8 @@ class Results:
     def newest(self, request: gr.Request) -> tuple[Any, ...]:
         """All results of this session, the newest first, and the details of that one."""
         results = self._newest_first(request)
-        pictures = [(str(one.picture), f"{one.number}: {one.asked['task']}") for one in results]
-        return gr.Gallery(pictures, selected_index=None), *_details(results[0] if results else None)
+        images = [(str(one.image), f"{one.number}: {one.asked['task']}") for one in results]
+        return gr.Gallery(images, selected_index=None), *_details(results[0] if results else None)
 
     def selected(self, data: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
         results = self._newest_first(request)
@@ -38,7 +38,7 @@ class Results:
         return self.desk.visitor(request).results[::-1]
 
 
-def results_view(desk: Desk) -> Results:
+def results_view(desk: EventHandlers) -> Results:
     """Builds it, inside `gr.Blocks`."""
     gr.Markdown("## Results", elem_id="results-title")
     gallery = thumbnails([], "Results of this session", "results-gallery")
@@ -50,12 +50,12 @@ def results_view(desk: Desk) -> Results:
         buttons=["copy"],
     )
     with gr.Row():
-        picture = gr.DownloadButton("Picture", elem_id="results-download-picture", interactive=False)
+        image = gr.DownloadButton("Image", elem_id="results-download-image", interactive=False)
         settings = gr.DownloadButton("Settings", elem_id="results-download-settings", interactive=False)
         archive = gr.DownloadButton("All, with the files used", elem_id="results-download-archive", interactive=False)
     with gr.Accordion("Settings of the result", open=False, elem_id="results-settings-accordion"):
         shown = gr.JSON(elem_id="results-settings", show_label=False)
-    results = Results(desk, gallery, [command, shown, picture, settings, archive])
+    results = Results(desk, gallery, [command, shown, image, settings, archive])
     gallery.select(results.selected, None, results.details, **PRIVATE)
     return results
 
@@ -64,6 +64,6 @@ def _details(result: Result | None) -> tuple[Any, ...]:
     """Values of the command, the settings and the three buttons."""
     if result is None:
         return "", None, *(gr.DownloadButton(value=None, interactive=False) for _ in range(3))
-    files = (result.picture, result.settings, result.archive)
+    files = (result.image, result.settings, result.archive)
     buttons = (gr.DownloadButton(value=str(file), interactive=True) for file in files)
     return result.asked["command"], result.asked, *buttons

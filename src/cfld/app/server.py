@@ -16,9 +16,9 @@ from typing import Final
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cfld.app.desk import Desk
 from cfld.app.engine import Engine
-from cfld.app.guard import Guard
+from cfld.app.event_handlers import EventHandlers
+from cfld.app.middleware import Guard
 from cfld.app.page import build_page
 from cfld.app.sessions import Lifetime, Sessions
 
@@ -60,7 +60,7 @@ def serving(engine: Engine, how: Serving) -> Iterator[str]:
     port, over = _free_port(how.host, how.port), threading.Event()
     with _own_folder() as folder:
         sessions = Sessions(folder, how.lifetime)
-        page = build_page(Desk(engine, sessions))
+        page = build_page(EventHandlers(engine, sessions))
         page.queue(max_size=how.queue, default_concurrency_limit=1, api_open=False)
         threading.Thread(target=_sweep, args=(sessions, over), daemon=True).start()
         try:

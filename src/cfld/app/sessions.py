@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from cfld.app.engine import Drawn
 from cfld.app.settings import Settings
-from cfld.config.io import save_json
-from cfld.data.preparation import place
+from cfld.files import place, save_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +47,11 @@ class Lifetime:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A picture that was drawn, on the disk.
+    """An image that was drawn, on the disk.
 
     Attributes:
         number: counted from 1 for each visitor.
-        picture: PNG.
+        image: PNG.
         settings: JSON, also in `asked`.
         archive: a zip of both with the files that the settings name.
         asked: what made it.
@@ -60,7 +59,7 @@ class Result:
     """
 
     number: int
-    picture: Path
+    image: Path
     settings: Path
     archive: Path
     asked: dict[str, Any]
@@ -106,18 +105,18 @@ class Session:
         inputs, name = sorted(folder.iterdir()), f"cfld-{number:03d}"
         result = Result(
             number=number,
-            picture=free_path(folder, f"{name}.png"),
+            image=free_path(folder, f"{name}.png"),
             settings=free_path(folder, f"{name}.json"),
             archive=free_path(folder, f"{name}.zip"),
             asked={**settings.to_dict(), "notes": list(notes)},
             retargeting=free_path(folder, f"{name}-poses.png") if drawn.retargeting else None,
         )
-        drawn.picture.save(result.picture)
+        drawn.image.save(result.image)
         save_json(result.asked, result.settings)
         if drawn.retargeting and result.retargeting:
             drawn.retargeting.save(result.retargeting)
         with zipfile.ZipFile(result.archive, "w") as archive:
-            for file in (*inputs, result.picture, result.settings):
+            for file in (*inputs, result.image, result.settings):
                 archive.write(file, file.name)
         self._add(result)
         return result
@@ -127,7 +126,7 @@ class Session:
             self.results.append(result)
             old, self.results[:] = self.results[:-KEPT], self.results[-KEPT:]
         for one in old:
-            shutil.rmtree(one.picture.parent, ignore_errors=True)
+            shutil.rmtree(one.image.parent, ignore_errors=True)
 
     def stop(self, task: str | None = None) -> None:
         """Ends what is being drawn for that task; none = for all."""
@@ -149,7 +148,7 @@ class Sessions:
     def __init__(self, root: Path, lifetime: Lifetime | None = None, now: Callable[[], float] = time.time) -> None:
         """
         Args:
-            root: a folder that nobody else uses: `uploads` below it is for what visitors send, `page` for pictures of
+            root: a folder that nobody else uses: `uploads` below it is for what visitors send, `page` for images of
                 the page itself, `sessions` for the rest.
             now: seconds since 1970.
         """

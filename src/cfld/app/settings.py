@@ -1,4 +1,4 @@
-"""What was asked for in each tab, as JSON and as the `cfld` command that draws the same picture, to the bit.
+"""What was asked for in each tab, as JSON and as the `cfld` command that draws the same image, to the bit.
 
 Files are named without their folders: they lie together in the archive that is downloaded with a result.
 """
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from cfld import __version__
 from cfld.config.io import to_dict
 from cfld.config.schema import SamplingConfig
-from cfld.evaluation.attention import Blocks
+from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
 from cfld.poses.formats import CONFIDENCE
 
@@ -22,12 +22,12 @@ POSE: str = "pose.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What the app was started with, as far as it decides pictures.
+    """What the app was started with, as far as it decides images.
 
     Attributes:
         model: its name, not its folder.
-        dtype: number format of the weights.
-        backend: what finds people in pictures.
+        dtype: weight dtype.
+        backend: what finds people in images.
         confidence: joints that it is less sure of are missing.
     """
 
@@ -43,7 +43,7 @@ class Served:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What all tabs ask for: a command, and all that decides its picture."""
+    """What all tabs ask for: a command, and all that decides its image."""
 
     task: ClassVar[str]
     served: Served = field(default_factory=Served)
@@ -67,7 +67,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled(Settings):
-    """What is asked for where noise becomes pictures.
+    """What is asked for where noise becomes images.
 
     Attributes:
         target_pose: a keypoint file.
@@ -94,8 +94,8 @@ class PoseTransfer(Sampled):
     """A person in another pose.
 
     Attributes:
-        source: the person's picture.
-        fit: see `fit_picture`; none = the picture as it is.
+        source: the person's image.
+        fit: see `fit_image`; none = the image as it is.
         retarget: put the pose on the source's own body.
     """
 
@@ -112,10 +112,10 @@ class PoseTransfer(Sampled):
 
 @dataclass(frozen=True, kw_only=True)
 class StyleTransfer(Sampled):
-    """One person's clothes in a part of another's picture.
+    """One person's clothes in a part of another's image.
 
     Attributes:
-        reference: the picture to edit; `target_pose` is its own.
+        reference: the image to edit; `target_pose` is its own.
         mask: white where to draw.
         source: whose style it gets.
         feather: width of the transition in pixels.
@@ -140,9 +140,9 @@ class Interpolation(Sampled):
     """One person's clothes on the way to another's.
 
     Attributes:
-        sources: pictures of people.
-        weights: one a source, 1 in sum, for one picture; none = a strip.
-        frames: so many pictures on the way through all sources, where there are no weights.
+        sources: images of people.
+        weights: one a source, 1 in sum, for one image; none = a strip.
+        frames: so many images on the way through all sources, where there are no weights.
     """
 
     task: ClassVar[str] = "interpolation"
@@ -161,10 +161,10 @@ class Interpolation(Sampled):
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(Settings):
-    """Where the learned queries look in pictures.
+    """Where the learned queries look in images.
 
     Attributes:
-        sources: pictures of people.
+        sources: images of people.
         blocks: see `query_attention`.
     """
 

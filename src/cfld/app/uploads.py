@@ -1,4 +1,4 @@
-"""Pictures out of files that strangers send, decoded safely."""
+"""Images out of files that strangers send, decoded safely."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UPRIGHT: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """A picture that somebody sent.
+    """An image that somebody sent.
 
     Attributes:
         image: upright RGB.
@@ -33,9 +33,9 @@ class Upload:
 
 
 def read_upload(path: Path, limits: Limits) -> Upload:
-    """Reads a picture file as `read_image` does, which the commands do too; its size is looked at before its pixels.
+    """Reads an image file as `read_image` does, which the commands do too; its size is looked at before its pixels.
 
-    Of an animation it takes the first picture, what is transparent becomes white, and what EXIF says lies on its side
+    Of an animation it takes the first image, what is transparent becomes white, and what EXIF says lies on its side
     is turned upright; each is told in a note.
 
     Raises:
@@ -53,7 +53,7 @@ def look_at(path: Path, limits: Limits) -> tuple[str, ...]:
     with _opened(path, limits) as image, _decoding(path):
         turned = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT  # a PNG is decoded for it
         told = {
-            "It is an animation; its first picture was taken.": getattr(image, "is_animated", False),
+            "It is an animation; its first image was taken.": getattr(image, "is_animated", False),
             "What is transparent in it became white.": image.has_transparency_data,
             "It was turned upright, as its EXIF data say.": turned,
         }
@@ -99,6 +99,6 @@ def _decoding(path: Path) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise ValueError(f"{path.name}: is no picture of a known kind ({', '.join(FORMATS)})") from None
+        raise ValueError(f"{path.name}: is no image of a known kind ({', '.join(FORMATS)})") from None
     except UNREADABLE as error:
         raise ValueError(f"{path.name}: is damaged or not readable ({error})") from None

@@ -21,9 +21,9 @@ from cfld.cli.edit import Edit
 from cfld.cli.evaluate import Evaluate
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
-from cfld.cli.keypoints import Keypoints
 from cfld.cli.params import Params
 from cfld.cli.pose import Pose
+from cfld.cli.pose_net import Keypoints
 from cfld.cli.reproduce import Reproduce
 from cfld.cli.study import Study
 from cfld.cli.train import Train
@@ -69,7 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
             return tyro.cli(
                 Command,
                 prog="cfld",
-                description="Coarse-to-Fine Latent Diffusion: a person's picture and a target pose in, an image out.",
+                description="Coarse-to-Fine Latent Diffusion: a person's image and a target pose in, an image out.",
                 args=arguments,
                 config=(tyro.conf.OmitSubcommandPrefixes,),
             )

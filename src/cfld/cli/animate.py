@@ -1,4 +1,4 @@
-"""`cfld animate`: one person in a sequence of poses, as an animated picture or a video.
+"""`cfld animate`: one person in a sequence of poses, as an animated image or a video.
 
 cfld animate --source me.png --poses walk --frames 16 --out walk.gif
 cfld animate --source me.png --poses poses/ --retarget --out dance.mp4 --fps 12
@@ -14,8 +14,8 @@ from typing import Final, Literal
 from tyro.conf import OmitArgPrefixes
 
 from cfld.cli.generate import open_pipeline
-from cfld.cli.output import MOVING, check_output, save_pictures, settings_of
-from cfld.cli.pose import DetectorOptions, OwnPictureOptions
+from cfld.cli.output import MOVING, check_output, save_images, settings_of
+from cfld.cli.pose import DetectorOptions, PreprocessingOptions
 from cfld.config.schema import SamplingConfig
 
 ENDINGS: Final = (*MOVING, ".png")
@@ -27,10 +27,10 @@ class Animate:
     """Draw one person in many poses. The noise is the same in all frames, so that only the pose changes."""
 
     source: Path
-    """A picture of a person."""
+    """An image of a person."""
     poses: str
-    """`walk`: a drawn person's walk cycle. Or a folder of keypoint files or pictures, taken in the order of their
-    names. Or one JSON file: a list of poses, or of ControlNet's pictures."""
+    """`walk`: a mannequin's walk cycle. Or a folder of keypoint files or images, taken in the order of their
+    names. Or one JSON file: a list of poses, or of ControlNet's images."""
     out: Path
     """The file to write: .gif, .webp, .png or .apng (animated), .mp4. The settings are kept beside it, in a file of
     that name plus .json."""
@@ -41,24 +41,24 @@ class Animate:
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     frame: tuple[int, int] = (256, 176)
-    """Height and width of the picture that keypoint files refer to, where they do not tell."""
-    own: OmitArgPrefixes[OwnPictureOptions] = field(default_factory=OwnPictureOptions)
-    """What is done to own pictures."""
+    """Height and width of the image that keypoint files refer to, where they do not tell."""
+    own: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
+    """What is done to own images."""
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    """How poses are found in pictures."""
+    """How poses are found in images."""
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How pictures are sampled."""
+    """How images are sampled."""
     batch: int = 8
     """Frames drawn side by side."""
     device: str | None = None
     """cpu, cuda, mps; by default what is there."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the weights."""
+    """Weight dtype."""
 
     def run(self) -> None:
         from cfld.data.transforms import read_image
-        from cfld.evaluation.animation import draw_frames, read_sequence
-        from cfld.evaluation.own_pictures import prepare_sequence
+        from cfld.inference.animation import generate_frames, read_sequence
+        from cfld.inference.preprocessing import prepare_sequence
         from cfld.inputs import check_sampling
 
         self._check()
@@ -68,8 +68,8 @@ class Animate:
         poses = read_sequence(self.poses, self.frames, self.frame, preparation.reader)
         ready = prepare_sequence(image, str(self.source), poses, preparation)
         pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
-        pictures = draw_frames(pipe, ready.image, ready.poses, self.sampling, self.batch)
-        save_pictures(pictures, self.out, settings_of(self), frame_ms=1000 / self.fps)
+        images = generate_frames(pipe, ready.image, ready.poses, self.sampling, self.batch)
+        save_images(images, self.out, settings_of(self), frame_ms=1000 / self.fps)
         print(self.out)
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""`cfld app`: one's own pictures and poses in the browser.
+"""`cfld app`: one's own images and poses in the browser.
 
 cfld app
 cfld app --model models/cfld --pose.backend rtmpose --device cuda --dtype bfloat16
@@ -32,7 +32,7 @@ class App:
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    """How poses are found in pictures."""
+    """How poses are found in images."""
     host: str = "127.0.0.1"
     """The address to listen at; 0.0.0.0 for all of this machine's: then everybody who reaches it can draw."""
     port: int = 7860
@@ -46,7 +46,7 @@ class App:
     device: str | None = None
     """cpu, cuda, mps; by default what is there."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the weights."""
+    """Weight dtype."""
 
     def run(self) -> None:
         try:

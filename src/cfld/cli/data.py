@@ -28,14 +28,14 @@ class Mannequin:
     identities: int = 100
     """How many people; one fifth of them, at least one, are for testing."""
     poses: int = 8
-    """Pictures of each, from 2 to 99."""
+    """Images of each, from 2 to 99."""
     seed: int = 0
     """Another seed is other people."""
     size: tuple[int, int] = (256, 176)
-    """Height and width of the pictures, in the shape 256:176."""
+    """Height and width of the images, in the shape 256:176."""
 
     def run(self) -> None:
-        from cfld.data.mannequin_dataset import write_mannequin
+        from cfld.mannequin.dataset import write_mannequin
 
         print(write_mannequin(self.out, identities=self.identities, poses=self.poses, seed=self.seed, size=self.size))
         print(self.out)
@@ -51,7 +51,7 @@ class DeepFashion:
     """The folder with train.lst, test.lst, fashion-resize-pairs-{train,test}.csv and
     fashion-resize-annotation-{train,test}.csv; the spelling fasion- will do too."""
     out: Path
-    """The folder to write; pictures are hard links where possible."""
+    """The folder to write; images are hard links where possible."""
 
     def run(self) -> None:
         from cfld.data.deepfashion import prepare
@@ -69,7 +69,7 @@ class Market1501:
     lists: Path
     """The folder with market-pairs-{train,test}.csv and market-annotation-{train,test}.csv."""
     out: Path
-    """The folder to write; pictures are hard links where possible."""
+    """The folder to write; images are hard links where possible."""
 
     def run(self) -> None:
         from cfld.data.market1501 import prepare
@@ -118,12 +118,12 @@ def _describe(dataset: FolderDataset) -> dict[str, Any]:
     seen = [pose.visible.mean() for pose in dataset.annotations.values()]
     return {
         "pairs": len(dataset),
-        "pictures": len(dataset.names),
-        "picture_size": list(dataset.image(dataset.names[0]).shape[1:]),
+        "images": len(dataset.names),
+        "image_size": list(dataset.image(dataset.names[0]).shape[1:]),
         "keypoint_frame": list(dataset.frame),
         "annotated": len(seen),
         "without_any_joint": sum(not share for share in seen),
         "joints_seen_percent": round(100 * float(sum(seen)) / max(1, len(seen)), 1),
-        "pictures_missing": len(dataset.missing_images),
+        "images_missing": len(dataset.missing_images),
         "annotations_missing": len(dataset.missing_annotations),
     }

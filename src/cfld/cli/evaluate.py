@@ -1,4 +1,4 @@
-"""`cfld evaluate`: figures for pictures, and for a model.
+"""`cfld evaluate`: figures for images, and for a model.
 
 cfld evaluate images --data data/deepfashion --images outputs/test --out outputs/report --sort lpips --worst-first
 cfld evaluate images --data data/deepfashion --images NTED --pattern {source}_2_{target}_vis.png --protocol pidm
@@ -21,31 +21,31 @@ from cfld.cli.generate import find_device, open_pipeline
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
+    from cfld.evaluation.filename_patterns import NameMismatchError
     from cfld.evaluation.images import Evaluation, Folder, Settings
-    from cfld.evaluation.names import NameMismatchError
 
 NAMES_IN_ONE_LINE: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Score folders of pictures, whoever made them, against the test pairs of a data set.
+    """Score folders of images, whoever made them, against the test pairs of a data set.
 
-    Each folder is a row. So are the true pictures, and with --vae their reconstructions. What is given as NAME=VALUE
+    Each folder is a row. So are the true images, and with --vae their reconstructions. What is given as NAME=VALUE
     belongs to the folder of that name, what is given without to all.
     """
 
     data: Path
     """A data set folder (see cfld data)."""
     images: UseAppendAction[tuple[str, ...]] = ()
-    """A folder of pictures, or NAME=FOLDER; once for each."""
+    """A folder of images, or NAME=FOLDER; once for each."""
     pattern: UseAppendAction[tuple[str, ...]] = ()
     """What the files are called, or NAME=PATTERN; {source}_to_{target}.png by default. {source} and {target} stand for
     the names without their endings, {source_file} and {target_file} for those with, {index} for the pair's place."""
     protocol: Literal["cfld", "pidm", "pcdms", "dptn", "standard"] = "cfld"
     """Whose numbers these are to be compared with."""
     size: tuple[int, int] | None = None
-    """Height and width to compare at; by default those of the first picture, or 256 176."""
+    """Height and width to compare at; by default those of the first image, or 256 176."""
     weights: Path | None = None
     """The folder with the weight files of Inception, AlexNet and VGG; by default torch's own, and downloaded there."""
     vae: str | None = None
@@ -53,11 +53,11 @@ class Images:
     ground_truth: bool = True
     """The row "ground truth"."""
     keypoints: UseAppendAction[tuple[str, ...]] = ()
-    """What a detector found in the pictures, or NAME=PATH: a folder with a JSON file for each, or an annotation CSV."""
+    """What a detector found in the images, or NAME=PATH: a folder with a JSON file for each, or an annotation CSV."""
     identity: Literal["colours", "inception"] | None = None
-    """Look up whether the nearest true pictures show the same person, by these features."""
+    """Look up whether the nearest true images show the same person, by these features."""
     skip_missing: bool = False
-    """Leave out pairs whose annotation or picture is missing in the data set instead of stopping."""
+    """Leave out pairs whose annotation or image is missing in the data set instead of stopping."""
     cache: Path = Path("~/.cache/cfld")
     """Where the statistics of FID's real set are kept."""
     out: Path | None = None
@@ -65,7 +65,7 @@ class Images:
     sort: (
         Literal["lpips", "lpips_vgg", "ssim", "ssim_256", "psnr", "pck_0.1", "pck_0.2", "oks", "identity_map"] | None
     ) = None
-    """Order the page's pictures by a figure of the first folder."""
+    """Order the page's images by a figure of the first folder."""
     worst_first: bool = False
     """The worst first, else the best."""
     json: bool = False
@@ -76,13 +76,13 @@ class Images:
     def run(self) -> None:
         try:
             from cfld.evaluation import report
+            from cfld.evaluation.filename_patterns import NameMismatchError
             from cfld.evaluation.images import evaluate_images
-            from cfld.evaluation.names import NameMismatchError
         except ModuleNotFoundError as error:
             raise ValueError(f"{error.name} is not installed; pip install 'cfld[metrics]'") from None
 
         if self.sort is not None and self.out is None:
-            raise ValueError("--sort orders the pictures of a report; name its folder with --out")
+            raise ValueError("--sort orders the images of a report; name its folder with --out")
         if self.out is not None:
             report.check_out(self.out)
         try:
@@ -100,8 +100,8 @@ class Images:
             )
 
     def _folders(self) -> list[Folder]:
+        from cfld.evaluation.filename_patterns import DEFAULT_PATTERN
         from cfld.evaluation.images import Folder
-        from cfld.evaluation.names import DEFAULT_PATTERN
 
         folders = _named_folders(self.images)
         patterns = _by_name("--pattern", self.pattern, folders)
@@ -132,7 +132,7 @@ class Images:
         )
 
     def _write(self, evaluation: Evaluation) -> list[str]:
-        """Prints the figures, and writes the report; returns a line for every picture that the report lacks."""
+        """Prints the figures, and writes the report; returns a line for every image that the report lacks."""
         from cfld.evaluation import report
 
         print(json.dumps(report.to_json(evaluation), indent=2) if self.json else report.to_markdown(evaluation))
@@ -154,30 +154,30 @@ class Images:
         lines = [*(f"missing: {name}" for name in error.missing), *(f"of no pair: {name}" for name in error.unclaimed)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return ValueError(
-            f"{error.folder}: {len(error.missing)} pictures of the pairs are not there, for example {names[0]}, and "
+            f"{error.folder}: {len(error.missing)} images of the pairs are not there, for example {names[0]}, and "
             f"{len(error.unclaimed)} that are there belong to no pair; all are listed in {file}; does --pattern fit?"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MannequinQuality:
-    """Score a model on drawn people that it never saw: is it the right person, in the right pose?"""
+    """Score a model on mannequins that it never saw: is it the right person, in the right pose?"""
 
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     identities: int = 100
     """How many people."""
     poses: int = 8
-    """Pictures generated of each."""
+    """Images generated of each."""
     poses_compared: int = 20
     """Poses to tell apart."""
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How pictures are sampled."""
+    """How images are sampled."""
     json: bool = False
     """Print JSON."""
 
     def run(self) -> None:
-        from cfld.evaluation.mannequin_quality import mannequin_quality, table
+        from cfld.mannequin.quality import mannequin_quality, table
 
         pipe = open_pipeline(self.model, self.sampling.scheduler)
         pipe.set_progress_bar_config(disable=True)
@@ -187,7 +187,7 @@ class MannequinQuality:
 
 Evaluate = Annotated[
     Annotated[Images, subcommand("images")] | Annotated[MannequinQuality, subcommand("mannequin-quality")],
-    subcommand("evaluate", description="Score folders of pictures, or a model."),
+    subcommand("evaluate", description="Score folders of images, or a model."),
 ]
 """What `cfld evaluate` takes; one member of the top level's union."""
 

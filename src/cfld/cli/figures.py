@@ -1,4 +1,4 @@
-"""`cfld figures`: figures of the kind of the paper's 3, 5, 6 and 7, on drawn people.
+"""`cfld figures`: figures of the kind of the paper's 3, 5, 6 and 7, on mannequins.
 
 cfld figures --out docs/figures
 cfld figures --model runs/mannequin/model --steps 20 --seed 3 --out outputs/figures
@@ -29,14 +29,14 @@ class Figures:
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How pictures are sampled; the seed draws the people too."""
+    """How images are sampled; the seed draws the people too."""
     device: str | None = None
     """cpu, cuda, mps; by default what is there."""
 
     def run(self) -> None:
-        from cfld.config.io import save_json
-        from cfld.evaluation.figures import FIGURES, save_small
+        from cfld.files import save_json
         from cfld.inputs import check_sampling
+        from cfld.reproduction.figures import FIGURES, save_small
 
         check_sampling(**self.sampling.arguments())
         if self.sampling.seed < 0:

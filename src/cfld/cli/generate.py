@@ -1,4 +1,4 @@
-"""`cfld generate`: a source picture and target poses in, pictures out.
+"""`cfld generate`: a source image and target poses in, images out.
 
 cfld generate --source me.jpg --target-pose pose.json --out outputs/me
 cfld generate --source people/ --target-pose 7 8 9 --out outputs/people
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import OmitArgPrefixes, UseAppendAction
 
 from cfld.cli.output import settings_of
-from cfld.cli.pose import DetectorOptions, OwnPictureOptions, save_png
+from cfld.cli.pose import DetectorOptions, PreprocessingOptions, save_png
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
     import torch
 
-    from cfld.evaluation.generate import Job
-    from cfld.evaluation.own_pictures import Prepared
+    from cfld.inference.generation import Job
+    from cfld.inference.preprocessing import Prepared
     from cfld.pipeline import CFLDPipeline
 
 
@@ -39,38 +39,38 @@ class Generate:
     model: str = "mannequin"
     """The bundled model, a model folder, or a hub id."""
     source: Path | None = None
-    """A picture of a person, or a folder of them."""
+    """An image of a person, or a folder of them."""
     target_pose: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
-    """Keypoint files (this project's, OpenPose, ControlNet, COCO), pictures of people, row names of --annotations, or
+    """Keypoint files (this project's, OpenPose, ControlNet, COCO), images of people, row names of --annotations, or
     numbers: seeds of mannequin poses."""
     annotations: Path | None = None
     """An annotation CSV (name:keypoints_y:keypoints_x) to look target poses up in."""
     frame: tuple[int, int] = (256, 176)
-    """Height and width of the pictures that the rows of --annotations refer to, and keypoint files that do not tell;
+    """Height and width of the images that the rows of --annotations refer to, and keypoint files that do not tell;
     Market-1501: 128 64."""
-    own: OmitArgPrefixes[OwnPictureOptions] = field(default_factory=OwnPictureOptions)
-    """What is done to own pictures, those of --source."""
+    own: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
+    """What is done to own images, those of --source."""
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    """How poses are found in pictures."""
+    """How poses are found in images."""
     data: Path | None = None
     """A data set folder, whose pairs are drawn (see cfld data)."""
     split: Literal["train", "test"] = "test"
     """Which pairs of --data."""
     skip_missing: bool = False
-    """Leave out pairs of --data whose annotation or picture is missing instead of stopping."""
+    """Leave out pairs of --data whose annotation or image is missing instead of stopping."""
     limit: int | None = None
-    """Draw only the first so many pictures."""
+    """Draw only the first so many images."""
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How pictures are sampled."""
+    """How images are sampled."""
     batch: int = 8
-    """Pictures drawn side by side."""
+    """Images drawn side by side."""
     device: str | None = None
     """cpu, cuda, mps; by default what is there."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the weights."""
+    """Weight dtype."""
 
     def run(self) -> None:
-        from cfld.evaluation.generate import check_folder, generate
+        from cfld.inference.generation import check_folder, generate
 
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
@@ -81,16 +81,16 @@ class Generate:
         files = generate(pipe, jobs, self.sampling, self.out, settings_of(self), self.batch)
         if self.own.retarget:
             self._draw_retargeting(prepared)
-        print(files[0] if len(files) == 1 else f"{len(files)} pictures in {self.out}")
+        print(files[0] if len(files) == 1 else f"{len(files)} images in {self.out}")
 
     def _jobs(self) -> list[Prepared]:
-        from cfld.evaluation.own_pictures import prepare_jobs
+        from cfld.inference.preprocessing import prepare_jobs
 
         return prepare_jobs(self._asked_for()[: self.limit], self.own.preparation(self.pose))
 
     def _draw_retargeting(self, prepared: list[Prepared]) -> None:
-        """Source, target and retargeted pose of every picture, in a folder beside the pictures."""
-        from cfld.evaluation.own_pictures import retargeting_sheet
+        """Source, target and retargeted pose of every image, in a folder beside the images."""
+        from cfld.inference.preprocessing import retargeting_sheet
 
         for one in prepared:
             if one.source_pose is not None:
@@ -99,19 +99,19 @@ class Generate:
 
     def _asked_for(self) -> list[Job]:
         from cfld.data.registry import detect_dataset, open_dataset
-        from cfld.evaluation.generate import dataset_jobs, picture_jobs, target_poses
+        from cfld.inference.generation import dataset_jobs, image_jobs, target_poses
 
         if self.data is not None:
             if self.source is not None or self.target_pose:
                 raise ValueError("give --data, or --source and --target-pose, not both")
-            if self.own != OwnPictureOptions():
+            if self.own != PreprocessingOptions():
                 raise ValueError("--fit, --retarget and their kind are for --source; --data is drawn as it is")
             kind = detect_dataset(self.data)
             return dataset_jobs(open_dataset(kind, self.data, self.split, skip_missing=self.skip_missing))
         if self.source is None or not self.target_pose:
             raise ValueError("give --source and --target-pose, or --data")
         texts = [text for texts in self.target_pose for text in texts]
-        return picture_jobs(self.source, target_poses(texts, self.annotations, self.frame, self.pose.reader()))
+        return image_jobs(self.source, target_poses(texts, self.annotations, self.frame, self.pose.reader()))
 
 
 def open_pipeline(

@@ -16,9 +16,9 @@ VIDEO: Final = ".mp4"
 MOVING: Final = (*ANIMATED, VIDEO)
 
 FRAME_MS: Final = 150.0
-"""How long an animation shows each picture, in milliseconds, unless told otherwise."""
-NOT_THE_PICTURE: Final = ("out", "batch", "device", "limit", "sampling")
-"""Options that only say where pictures go and how fast they come, and the one whose fields are listed singly."""
+"""How long an animation shows each image, in milliseconds, unless told otherwise."""
+NOT_CONTENT: Final = ("out", "batch", "device", "limit", "sampling")
+"""Options that only say where images go and how fast they come, and the one whose fields are listed singly."""
 
 
 def check_output(out: Path, inputs: Iterable[Path] = (), endings: Collection[str] = tuple(STILL)) -> None:
@@ -32,58 +32,58 @@ def check_output(out: Path, inputs: Iterable[Path] = (), endings: Collection[str
 
 
 def settings_of(command: Any) -> dict[str, Any]:
-    """What decides the pictures of a command, as JSON values."""
+    """What decides the images of a command, as JSON values."""
     from cfld import __version__
     from cfld.config.io import to_dict
 
     sampling = to_dict(command.sampling) if hasattr(command, "sampling") else {}
     given = {**to_dict(command), **sampling, "version": __version__}
-    return {name: value for name, value in given.items() if name not in NOT_THE_PICTURE}
+    return {name: value for name, value in given.items() if name not in NOT_CONTENT}
 
 
-def save_pictures(
-    pictures: Sequence[Image.Image], out: Path, settings: Mapping[str, Any], frame_ms: float = FRAME_MS
+def save_images(
+    images: Sequence[Image.Image], out: Path, settings: Mapping[str, Any], frame_ms: float = FRAME_MS
 ) -> None:
-    """Writes a picture, or several as an animation or a video, whole or not at all; animations go round for ever.
+    """Writes an image, or several as an animation or a video, whole or not at all; animations go round for ever.
 
     The settings go into a JSON file called `out` plus `.json`.
 
     Raises:
         ValueError: when OpenCV cannot write videos here.
     """
-    from cfld.config.io import save_json
+    from cfld.files import save_json
 
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix.lower() == VIDEO:
-        _save_video(pictures, out, 1000 / frame_ms)
+        _save_video(images, out, 1000 / frame_ms)
     else:
-        _save_with_pillow(pictures, out, frame_ms)
+        _save_with_pillow(images, out, frame_ms)
     save_json(dict(settings), out.with_name(f"{out.name}.json"))
 
 
-def _save_with_pillow(pictures: Sequence[Image.Image], out: Path, frame_ms: float) -> None:
-    from cfld.data.preparation import replacing
+def _save_with_pillow(images: Sequence[Image.Image], out: Path, frame_ms: float) -> None:
+    from cfld.files import replacing
 
     options: dict[str, Any] = {"quality": 95}
-    if len(pictures) > 1:  # `lossless` is for WebP, which else leaves out frames that differ little
-        options |= {"save_all": True, "append_images": pictures[1:], "duration": round(frame_ms), "loop": 0}
+    if len(images) > 1:  # `lossless` is for WebP, which else leaves out frames that differ little
+        options |= {"save_all": True, "append_images": images[1:], "duration": round(frame_ms), "loop": 0}
         options |= {"lossless": True}
     with replacing(out) as temporary:
-        pictures[0].save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **options)
+        images[0].save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **options)
 
 
-def _save_video(pictures: Sequence[Image.Image], out: Path, fps: float) -> None:
+def _save_video(images: Sequence[Image.Image], out: Path, fps: float) -> None:
     import cv2
     import numpy as np
 
     temporary = out.with_name(f".{out.stem}.part{VIDEO}")  # OpenCV goes by the ending
-    height, width = (side + side % 2 for side in (pictures[0].height, pictures[0].width))  # videos have even sides
+    height, width = (side + side % 2 for side in (images[0].height, images[0].width))  # videos have even sides
     video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
     try:
         if not video.isOpened():
             raise ValueError(f"{out}: OpenCV cannot write videos here; take another ending, for example .webp")
-        for picture in pictures:
-            pixels = np.asarray(picture.convert("RGB"))[..., ::-1]
+        for image in images:
+            pixels = np.asarray(image.convert("RGB"))[..., ::-1]
             margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
             video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
         video.release()

@@ -1,4 +1,4 @@
-"""`cfld reproduce`: tables 3 and 5 of the paper, at full size or on drawn people.
+"""`cfld reproduce`: tables 3 and 5 of the paper, at full size or on mannequins.
 
 cfld reproduce table3 --scale mannequin --out runs/tables
 cfld reproduce table5 --scale mannequin --out runs/tables
@@ -26,15 +26,15 @@ class Reproduce:
     table: Positional[Literal["table3", "table5"]]
     """Which table."""
     out: Path
-    """The folder of trainings, pictures and tables."""
+    """The folder of trainings, images and tables."""
     scale: Literal["mannequin", "deepfashion-256", "tiny"] = "mannequin"
-    """mannequin: drawn people, hours on two cores. deepfashion-256: the paper's. tiny: seconds, no quality."""
+    """mannequin: mannequins, hours on two cores. deepfashion-256: the paper's. tiny: seconds, no quality."""
     data: Path | None = None
     """deepfashion-256: the data set folder."""
     init_from: str | None = None
     """deepfashion-256: the model folder to start from (cfld convert)."""
     clip: str | None = None
-    """A pretrained CLIP ViT-L/14 image encoder for B2, a folder or a hub id; on drawn people a random one trains."""
+    """A pretrained CLIP ViT-L/14 image encoder for B2, a folder or a hub id; on mannequins a random one trains."""
     max_steps: int | None = None
     """Steps of each training, in place of the preset's."""
     weights: Path | None = None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Create:
-    """Make a study from a data set, or from folders of pictures, and a folder of results for each method."""
+    """Make a study from a data set, or from folders of images, and a folder of results for each method."""
 
     out: Path
     """The folder to write."""
@@ -36,22 +36,22 @@ class Create:
     """NAME=FOLDER: a method and its results; NAME=FOLDER/PATTERN where they are named in another way than --pattern.
     Give it once a method."""
     data: Path | None = None
-    """A data set folder, whose pairs and pictures are taken (see cfld data)."""
+    """A data set folder, whose pairs and images are taken (see cfld data)."""
     split: Literal["train", "test"] = "test"
     """Which pairs of --data."""
     limit: int | None = None
     """Take only the first so many pairs of --data, as cfld generate --limit draws them."""
     sources: Path | None = None
-    """Without --data: a folder of source pictures."""
+    """Without --data: a folder of source images."""
     real: Path | None = None
-    """Without --data: a folder of the true pictures."""
+    """Without --data: a folder of the true images."""
     poses: Path | None = None
-    """Without --data: a folder of pictures of poses, or of keypoint JSON files, named as the true pictures."""
+    """Without --data: a folder of images of poses, or of keypoint JSON files, named as the true images."""
     pattern: str = "{source}_to_{target}.png"
     """How results are named; the default is what cfld generate writes (see cfld evaluate)."""
     size: tuple[int, int] | None = None
-    """Height and width of all pictures; by default the data set's frame, or that of the first true picture."""
-    title: str = "Pictures of people"
+    """Height and width of all images; by default the data set's frame, or that of the first true image."""
+    title: str = "Images of people"
     """What participants read above the first page."""
     introduction: Path | None = None
     """A text file for the first page: who asks, what for, whom to write to. Empty lines part paragraphs."""
@@ -114,7 +114,7 @@ class Serve:
 
         opened = open_study(self.study)
         with study_extra():
-            from cfld.study.guard import Limits
+            from cfld.study.middleware import Limits
             from cfld.study.server import create_app, listen, serve
         limits = Limits(requests=self.requests, starts=self.starts, participants=self.participants)
         answers = open_answers(opened, self.database)

@@ -24,7 +24,7 @@ class TrainRun:
     """One preset, its fields overridden by the command line."""
 
     out: Path
-    """The run's folder: checkpoints, logs, pictures, and at the end the model. The same command again goes on from
+    """The run's folder: checkpoints, logs, images, and at the end the model. The same command again goes on from
     the newest checkpoint; SIGTERM saves and ends."""
     config: TrainConfig
     """The preset's fields, any of which can be changed."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
-import tempfile
 import types
 import typing
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+from cfld.files import load_json, save_json
 
 T = TypeVar("T")
 
@@ -41,26 +39,6 @@ def save(config: Any, path: str | Path) -> None:
     save_json(to_dict(config), path)
 
 
-def save_json(values: Any, path: str | Path) -> None:
-    write_text(path, json.dumps(values, indent=2) + "\n")
-
-
-def load_json(path: str | Path) -> Any:
-    """Raises ValueError naming the file when it is no JSON."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-
-
-def load_object(path: str | Path) -> dict[str, Any]:
-    """Raises ValueError naming the file when it is no JSON object."""
-    values = load_json(path)
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {str(values)[:40]!r}")
-    return values
-
-
 def load(kind: type[T], path: str | Path) -> T:
     """Reads what `save` wrote.
 
@@ -72,66 +50,6 @@ def load(kind: type[T], path: str | Path) -> T:
         return from_dict(kind, values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a {kind.__name__} ({error})") from None
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a file that is seen whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yields a new folder beside `path` that takes its name when the block ends well and vanishes when it does not.
-
-    Raises:
-        ValueError: if `path` exists and is not an empty folder.
-    """
-    path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"{path} exists already; name another folder, or remove it first")
-    new = [parent for parent in path.absolute().parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
-        sync_tree(temporary)
-        if path.exists():
-            path.rmdir()
-        temporary.replace(path)
-        sync_directory(path.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in new:
-            with suppress(OSError):
-                parent.rmdir()
-        raise
-
-
-def sync_tree(folder: Path) -> None:
-    """Makes sure that every file below is on the disk, so that a rename afterwards never shows a torn one."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-
-
-def sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _revive(kind: Any, value: Any) -> Any:

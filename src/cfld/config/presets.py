@@ -72,7 +72,7 @@ def market1501() -> TrainConfig:
 
 
 def tiny_model() -> ModelConfig:
-    """All five components as small as they go, for tests: 64x64 pictures, 8x8 latents."""
+    """All five components as small as they go, for tests: 64x64 images, 8x8 latents."""
     return ModelConfig(
         conditioner=ConditionerConfig(
             source_size=32,
@@ -107,7 +107,7 @@ def tiny_model() -> ModelConfig:
 
 @preset
 def tiny() -> TrainConfig:
-    """Tests and smoke runs on drawn pictures: seconds on one core, no quality.
+    """Tests and smoke runs on drawn images: seconds on one core, no quality.
 
     Command: `cfld train tiny --out DIR`
     """
@@ -119,10 +119,10 @@ def tiny() -> TrainConfig:
         max_steps=4,
         unet_weights="all",
         timestep_law="uniform",
-        dropout_meaning="independent",
+        dropout_mode="independent",
         checkpoint_every=2,
         log_every=1,
-        picture_every=0,
+        image_every=0,
     )
 
 
@@ -139,7 +139,7 @@ def tiny_base() -> TrainConfig:
 
 
 def mannequin_model() -> ModelConfig:
-    """The bundled model: all five components, 12.4 M parameters with the VAE, 128x128 pictures, 16x16x16 latents.
+    """The bundled model: all five components, 12.4 M parameters with the VAE, 128x128 images, 16x16x16 latents.
 
     Three Swin stages instead of four, so that H_D still reads 4x4 tokens of f_3. No signal is left at t = T
     (v-prediction, trailing timesteps), which keeps the plain backgrounds bright.
@@ -190,7 +190,7 @@ def mannequin_model() -> ModelConfig:
 
 @preset
 def mannequin_vae() -> TrainConfig:
-    """The autoencoder of the bundled model, trained from nothing on drawn pictures.
+    """The autoencoder of the bundled model, trained from nothing on drawn images.
 
     Command: `cfld train mannequin-vae --out runs/mannequin-vae`
     Cost: 24 minutes on one thread of a two-core AVX-512 machine (bf16, other work beside it).
@@ -210,13 +210,13 @@ def mannequin_vae() -> TrainConfig:
         kl_weight=1e-4,
         precision="bf16",
         checkpoint_every=250,
-        picture_every=500,
+        image_every=500,
     )
 
 
 @preset
 def mannequin_vae_second() -> TrainConfig:
-    """`mannequin-vae` trained on, on whole pictures as they are shown, at 192x132, and with noise on the latents.
+    """`mannequin-vae` trained on, on whole images as they are shown, at 192x132, and with noise on the latents.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-vae-second --out runs/mannequin-vae-second`
     Cost: 49 minutes on both cores.
@@ -231,7 +231,7 @@ def mannequin_vae_second() -> TrainConfig:
         batch_size=4,
         max_steps=5000,
         crop=None,
-        compare_at="output",
+        loss_resolution="output",
         latent_noise=0.15,
     )
 
@@ -256,12 +256,12 @@ def mannequin_start() -> TrainConfig:
         unet_weights="all",
         timestep_law="uniform",
         condition_dropout=0.1,
-        dropout_meaning="independent",
+        dropout_mode="independent",
         flip=0.0,
         precision="bf16",
         ema_decay=0.995,
         checkpoint_every=100,
-        picture_every=300,
+        image_every=300,
     )
 
 
@@ -314,7 +314,7 @@ def mannequin() -> TrainConfig:
     `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
     Cost: 64 minutes on both cores, the people drawn beforehand; 51, 49 and 116 for the further runs.
     Reached, by `cfld evaluate mannequin-quality --identities 100 --poses 8 --seed 1`: PSNR 21.60 dB (the source as it
-    is: 13.82, the mean picture: 15.95), the right person among 100 in 98.9 %, the right pose among 20 in all.
+    is: 13.82, the mean image: 15.95), the right person among 100 in 98.9 %, the right pose among 20 in all.
     """
     third = mannequin_third()
     return replace(
@@ -347,7 +347,7 @@ def mannequin_table() -> TrainConfig:
 
     Command: `cfld train mannequin-table --out DIR --config.init-from runs/mannequin-base/model`;
     `cfld reproduce table3 --scale mannequin --out runs/tables` trains and scores all rows.
-    Cost: 6 to 12 minutes a row, 95 with the base and the pictures of all rows, on one thread as above.
+    Cost: 6 to 12 minutes a row, 95 with the base and the images of all rows, on one thread as above.
     Reached: PSNR 17.59 dB, SSIM 0.769, identity rank-1 0.796 (docs/reproduction.md).
     """
     return replace(mannequin_start(), unet_weights="kv", max_steps=400)

@@ -60,7 +60,7 @@ class VAEConfig:
     """The autoencoder; defaults are Stable Diffusion 1.5."""
 
     sample_size: int = 512
-    """Side of the square picture that is encoded."""
+    """Side of the square image that is encoded."""
     latent_channels: int = 4
     block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
     layers_per_block: int = 2
@@ -86,7 +86,7 @@ class SchedulerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A whole CFLD. The paper works on square pictures and squeezes the results to `output_size` afterwards."""
+    """A whole CFLD. The paper works on square images and squeezes the results to `output_size` afterwards."""
 
     conditioner: ConditionerConfig = field(default_factory=ConditionerConfig)
     conditioner_class: str = "Conditioner"
@@ -95,12 +95,12 @@ class ModelConfig:
     vae: VAEConfig = field(default_factory=VAEConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     output_size: tuple[int, int] = (512, 352)
-    """(height, width) of the pictures that come out."""
+    """(height, width) of the images that come out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the pictures come from."""
+    """Where the images come from."""
 
     kind: Literal["deepfashion", "market1501", "mannequin"] = "deepfashion"
     root: Path | None = None
@@ -108,13 +108,13 @@ class DataConfig:
     identities: int = 1000
     """Mannequin without a folder: number of people."""
     poses: int = 8
-    """Mannequin without a folder: pictures of each."""
+    """Mannequin without a folder: images of each."""
     seed: int = 0
     """Mannequin without a folder: what draws the people and their poses."""
     keep: bool = False
     """Mannequin without a folder: every worker keeps in memory what it has drawn."""
     skip_missing: bool = False
-    """Leave out pairs whose annotation or picture is missing instead of stopping."""
+    """Leave out pairs whose annotation or image is missing instead of stopping."""
     workers: int = 2
     """Processes that read and prepare the data; 0 = in the training process."""
 
@@ -165,7 +165,7 @@ class TrainConfig:
     """How t is drawn (section 3.3)."""
     condition_dropout: float = 0.2
     """eta, the chance that a condition is replaced by the empty set."""
-    dropout_meaning: Literal["joint", "prompt", "independent"] = "joint"
+    dropout_mode: Literal["joint", "prompt", "independent"] = "joint"
     """`joint`: source and pose together (paper). `prompt`: that alone (release). `independent`: each by itself."""
     reconstruction_share: float = 1.0
     """Of a batch's sources, how many are reconstructed to estimate eq. 5; fewer leave more time for the targets."""
@@ -175,9 +175,9 @@ class TrainConfig:
     flip: float = 0.5
     """Chance that the source image is flipped left-right, as H_S sees it."""
     latent_cache: bool = True
-    """Encode every picture with the VAE once, before training, instead of at every step."""
+    """Encode every image with the VAE once, before training, instead of at every step."""
     latents: Path | None = None
-    """Where the encoded pictures are kept, for runs to share; by default in the run's folder."""
+    """Where the encoded images are kept, for runs to share; by default in the run's folder."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     gradient_checkpointing: bool = False
     ema_decay: float | None = None
@@ -186,10 +186,10 @@ class TrainConfig:
     """Stage `vae`: what of it trains. The decoder alone leaves the latents, and so a method trained on them, as they
     are."""
     crop: int | None = None
-    """Stage `vae`: train on random squares of this side out of the pictures; none = on whole pictures."""
-    compare_at: Literal["square", "output"] = "square"
-    """Stage `vae`: where a reconstruction is compared with its picture: in the model's square, or squeezed to
-    `output_size`, as it is shown; for whole pictures."""
+    """Stage `vae`: train on random squares of this side out of the images; none = on whole images."""
+    loss_resolution: Literal["square", "output"] = "square"
+    """Stage `vae`: where a reconstruction is compared with its image: in the model's square, or squeezed to
+    `output_size`, as it is shown; for whole images."""
     latent_noise: float = 0.0
     """Stage `vae`: deviation of noise on the latents that the decoder gets, as a share of theirs; it then bears the
     sampler's errors better."""
@@ -201,15 +201,15 @@ class TrainConfig:
     log_every: int = 10
     log_with: tuple[str, ...] = ("tensorboard",)
     """Trackers by accelerate's names; `none` for no tracker."""
-    picture_every: int = 2000
-    """Steps between picture grids; 0 = never."""
-    picture_count: int = 4
-    """Rows of a picture grid."""
+    image_every: int = 2000
+    """Steps between image grids; 0 = never."""
+    image_count: int = 4
+    """Rows of an image grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How pictures are sampled (section 3.3)."""
+    """How images are sampled (section 3.3)."""
 
     steps: int = 50
     """Sampling steps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import torch
@@ -17,14 +17,14 @@ SPLITS: Final = ("train", "test")
 
 @runtime_checkable
 class PoseDataset(Protocol):
-    """A map-style data set of pairs of pictures of one person; a `DataLoader` takes it, with a collate function.
+    """A map-style data set of pairs of images of one person; a `DataLoader` takes it, with a collate function.
 
     A person that the annotator did not find has a pose of 18 missing joints: legal, and its pose map is black.
     """
 
     @property
     def frame(self) -> tuple[int, int]:
-        """(height, width) that every pose refers to, whatever the size of the pictures."""
+        """(height, width) that every pose refers to, whatever the size of the images."""
 
     @property
     def pairs(self) -> Sequence[tuple[str, str]]:
@@ -32,7 +32,7 @@ class PoseDataset(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """Every picture of the split once, those outside all pairs too; what FID takes as the real set."""
+        """Every image of the split once, those outside all pairs too; what FID takes as the real set."""
 
     def __len__(self) -> int:
         """The number of pairs."""
@@ -42,22 +42,43 @@ class PoseDataset(Protocol):
 
         Raises:
             IndexError: past the end.
-            ValueError: naming the file, when a picture is damaged.
+            ValueError: naming the file, when an image is damaged.
         """
 
     def image(self, name: str) -> Tensor:
         """uint8 (3, H, W), RGB. Raises ValueError for a name that is not there and for a damaged file."""
 
     def keypoints(self, name: str) -> Keypoints:
-        """The pose in `frame`. Raises ValueError for a picture without annotation."""
+        """The pose in `frame`. Raises ValueError for an image without annotation."""
 
 
 @runtime_checkable
-class DescribedPictures(Protocol):
-    """A data set that can say in words what its pictures show."""
+class AttributeDataset(PoseDataset, Protocol):
+    """A data set that can name the attributes of what its images show."""
 
-    def words(self, name: str) -> tuple[str, ...]:
-        """As many for every picture; each a word of `mannequin.WORDS`."""
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """Attribute -> its number; 0 is the empty attribute, which stands for one that is not given."""
+
+    def attributes(self, name: str) -> tuple[str, ...]:
+        """Keys of `vocabulary`, as many for every image. Raises ValueError for a name that is not there."""
+
+
+class ProceduralDataset(PoseDataset, Protocol):
+    """A data set that generates its images as they are read."""
+
+    def __init__(
+        self, *, identities: int, poses: int, seed: int, split: str, size: tuple[int, int], cache_in_memory: bool
+    ) -> None:
+        """
+        Args:
+            identities: people in this split.
+            poses: images of each.
+            seed: random seed of people and poses.
+            split: "train" or "test".
+            size: (height, width) of the images.
+            cache_in_memory: generate each image once a process.
+        """
 
 
 def check_split(split: str) -> str:
@@ -72,7 +93,7 @@ def check_split(split: str) -> str:
 
 
 def read_pair(dataset: PoseDataset, index: int) -> PosePair:
-    """The sample at `index`. Pictures keep their stored size, but a source that differs is resized to its target's."""
+    """The sample at `index`. Images keep their stored size, but a source that differs is resized to its target's."""
     source, target = dataset.pairs[index]
     source_image, target_image = dataset.image(source), dataset.image(target)
     if source_image.shape != target_image.shape:

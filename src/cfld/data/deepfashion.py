@@ -1,13 +1,13 @@
 """DeepFashion, In-shop Clothes Retrieval, with the lists for pose transfer: 101,966 training and 8,570 test pairs.
 
     root/
-      train/, test/                                the pictures of train.lst (48,674) and test.lst (4,038), flat names;
+      train/, test/                                the images of train.lst (48,674) and test.lst (4,038), flat names;
                                                    train_highres/, test_highres/ are read too, and preferred
       train.lst, test.lst
       fashion-resize-pairs-{train,test}.csv        header from,to; `fasion-resize-...` is read too
       fashion-resize-annotation-{train,test}.csv   header name:keypoints_y:keypoints_x, in a frame of 256 x 176
 
-The published pictures are 750 x 1101 JPEGs, `img_highres/WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg`; their flat
+The published images are 750 x 1101 JPEGs, `img_highres/WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg`; their flat
 name is `fashionWOMENBlouses_Shirtsid0000337203_3back.jpg`. `prepare` makes this layout out of them.
 """
 
@@ -19,12 +19,12 @@ from typing import ClassVar, Final
 from cfld.data.base import SPLITS
 from cfld.data.folder import FolderDataset
 from cfld.data.lists import Layout
-from cfld.data.preparation import PrepareReport, listed_names, place_lists, place_pictures
+from cfld.data.preparation import PrepareReport, listed_names, place_images, place_lists
 from cfld.poses.keypoints import DEEPFASHION_FRAME
 
 LAYOUT: Final = Layout(
     frame=DEEPFASHION_FRAME,
-    pictures=("{split}_highres", "{split}"),
+    images=("{split}_highres", "{split}"),
     pairs=("fashion-resize-pairs-{split}.csv", "fasion-resize-pairs-{split}.csv"),
     annotations=("fashion-resize-annotation-{split}.csv", "fasion-resize-annotation-{split}.csv"),
     names=("{split}.lst",),
@@ -57,19 +57,19 @@ def prepare(images: str | Path, lists: str | Path, out: str | Path) -> PrepareRe
     Args:
         images: the unpacked `img_highres` folder, or one that holds it.
         lists: the folder that holds the `.lst` and CSV files.
-        out: the folder to write. Pictures are hard links where possible: they then share their content with `images`.
+        out: the folder to write. Images are hard links where possible: they then share their content with `images`.
 
     Raises:
-        ValueError: when `images` holds no picture of the published form, or `lists` no list.
+        ValueError: when `images` holds no image of the published form, or `lists` no list.
     """
     images, lists, out = Path(images), Path(lists), Path(out)
     available = {name: path for path in images.rglob("*.jpg") if (name := flat_name(path))}
     if not available:
         raise ValueError(
-            f"{images}: no picture such as WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg in it; "
+            f"{images}: no image such as WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg in it; "
             "give the folder that img_highres.zip unpacks to"
         )
     missing_lists = place_lists(LAYOUT, lists, out)
     wanted = {split: listed_names(LAYOUT, lists, split) for split in SPLITS}
-    written, present, missing = place_pictures(wanted, dict.fromkeys(SPLITS, available), out)
+    written, present, missing = place_images(wanted, dict.fromkeys(SPLITS, available), out)
     return PrepareReport(out, written, present, missing, missing_lists)

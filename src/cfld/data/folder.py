@@ -1,4 +1,4 @@
-"""A data set in a folder: pictures, a CSV of pairs, a CSV of annotations. The kinds differ in their `Layout` only."""
+"""A data set in a folder: images, a CSV of pairs, a CSV of annotations. The kinds differ in their `Layout` only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from cfld.data.base import SPLITS, check_split, read_pair
-from cfld.data.lists import Layout, is_picture, read_annotations, read_names, read_pairs
+from cfld.data.lists import Layout, is_image_name, read_annotations, read_names, read_pairs
 from cfld.data.transforms import read_image, to_tensor
 from cfld.poses.keypoints import Keypoints
 from cfld.types import PosePair
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class FolderDataset:
-    """A `PoseDataset` on disk. Lists are read and checked at once, pictures when they are asked for.
+    """A `PoseDataset` on disk. Lists are read and checked at once, images when they are asked for.
 
     Attributes:
-        annotations: picture name -> pose.
+        annotations: image name -> pose.
         missing_annotations: names in the pairs that have no pose; empty unless `skip_missing`.
         missing_images: names in the lists that have no file; empty unless `skip_missing`.
     """
@@ -32,18 +32,18 @@ class FolderDataset:
     def __init__(self, root: str | Path, split: str, *, skip_missing: bool = False) -> None:
         """
         Args:
-            root: the folder that holds the lists and the folders of pictures.
+            root: the folder that holds the lists and the folders of images.
             split: "train" or "test".
-            skip_missing: leave out pairs without annotation or picture, and say so in the log, instead of raising.
+            skip_missing: leave out pairs without annotation or image, and say so in the log, instead of raising.
 
         Raises:
-            ValueError: naming the file, for lists that are absent or malformed; naming the first few, for pictures
+            ValueError: naming the file, for lists that are absent or malformed; naming the first few, for images
                 of the lists without annotation or file; when no pair is left.
         """
         self.root, self.split, self.frame = Path(root), check_split(split), self.layout.frame
-        self._folder = self._locate(self.layout.pictures)
+        self._folder = self._locate(self.layout.images)
         pairs_file, annotation_file = self._locate(self.layout.pairs), self._locate(self.layout.annotations)
-        self._files = {path.name for path in self._folder.iterdir() if is_picture(path.name)}
+        self._files = {path.name for path in self._folder.iterdir() if is_image_name(path.name)}
         names = self._listed()
         pairs = [pair for pair in read_pairs(pairs_file) if all(map(self.layout.keeps, pair))]
         paired = dict.fromkeys(name for pair in pairs for name in pair)
@@ -57,7 +57,7 @@ class FolderDataset:
         self.names: Sequence[str] = tuple(name for name in names if name in self._files)
         if not self.pairs:
             raise ValueError(
-                f"{pairs_file}: no usable pair of {len(pairs)}; do the pictures and the lists belong together?"
+                f"{pairs_file}: no usable pair of {len(pairs)}; do the images and the lists belong together?"
             )
         self._warn_of_other_shape()
 
@@ -83,13 +83,13 @@ class FolderDataset:
         return self.annotations[name]
 
     def path(self, name: str) -> Path:
-        """The file of a picture.
+        """The file of an image.
 
         Raises:
             ValueError: when the folder has none of that name.
         """
         if name not in self._files:
-            raise ValueError(f"{self._folder}: no picture {name!r}")
+            raise ValueError(f"{self._folder}: no image {name!r}")
         return self._folder / name
 
     def _locate(self, spellings: tuple[str, ...]) -> Path:
@@ -103,7 +103,7 @@ class FolderDataset:
         return path
 
     def _listed(self) -> dict[str, None]:
-        """The names of the `.lst` file, or without one the pictures of the folder; each once, in order."""
+        """The names of the `.lst` file, or without one the images of the folder; each once, in order."""
         path = self.layout.find(self.root, self.layout.names, self.split)
         return dict.fromkeys(filter(self.layout.keeps, read_names(path) if path else sorted(self._files)))
 
@@ -111,14 +111,14 @@ class FolderDataset:
         if not names:
             return
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        message = f"{self.root}: {len(names)} pictures of the {self.split} lists {what} ({some})"
+        message = f"{self.root}: {len(names)} images of the {self.split} lists {what} ({some})"
         if not skip:
             raise ValueError(f"{message}; add them, or leave their pairs out with skip_missing=True")
         logger.warning("%s; left out", message)
 
     def _warn_of_other_shape(self) -> None:
-        """Keypoints mean nothing on a picture that was cropped differently; the first one tells."""
+        """Keypoints mean nothing on an image that was cropped differently; the first one tells."""
         height, width = self.image(self.pairs[0][0]).shape[1:]
         if abs(width / height / (self.frame[1] / self.frame[0]) - 1) > 0.1:
-            shapes = f"{height} x {width} pictures, but keypoints in a frame of {self.frame[0]} x {self.frame[1]}"
-            logger.warning("%s: %s; were the pictures cropped otherwise?", self._folder, shapes)
+            shapes = f"{height} x {width} images, but keypoints in a frame of {self.frame[0]} x {self.frame[1]}"
+            logger.warning("%s: %s; were the images cropped otherwise?", self._folder, shapes)

@@ -1,8 +1,8 @@
-"""The text files beside the pictures: pairs, annotations, names; and `Layout`, which says what they are called.
+"""The text files beside the images: pairs, annotations, names; and `Layout`, which says what they are called.
 
-pairs         from,to                                 CSV, one pair of picture names a row
+pairs         from,to                                 CSV, one pair of image names a row
 annotations   name:keypoints_y:keypoints_x            JSON lists of 18 integers, -1 = missing
-names         one picture name a line                 `.lst`
+names         one image name a line                 `.lst`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from cfld.poses.keypoints import Keypoints, parse_annotation
 
-PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 PAIRS_HEADER: Final = ("from", "to")
 ANNOTATION_HEADER: Final = "name:keypoints_y:keypoints_x"
 
@@ -26,19 +26,19 @@ class Layout:
 
     Attributes:
         frame: (height, width) that the annotations refer to.
-        pictures, pairs, annotations, names: the spellings in use, the preferred one first; `names` may be none.
-        junk: how the names of pictures begin that do not count; they are left out everywhere.
+        images, pairs, annotations, names: the spellings in use, the preferred one first; `names` may be none.
+        junk: how the names of images begin that do not count; they are left out everywhere.
     """
 
     frame: tuple[int, int]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     pairs: tuple[str, ...]
     annotations: tuple[str, ...]
     names: tuple[str, ...] = ()
     junk: tuple[str, ...] = ()
 
     def keeps(self, name: str) -> bool:
-        """Whether a picture belongs to the data set."""
+        """Whether an image belongs to the data set."""
         return not name.startswith(self.junk)
 
     def find(self, root: Path, spellings: tuple[str, ...], split: str) -> Path | None:
@@ -51,14 +51,14 @@ class Layout:
         return tuple(spellings for spellings in (self.names, self.pairs, self.annotations) if spellings)
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file name ends as a picture's does and is not hidden."""
-    return name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
+def is_image_name(name: str) -> bool:
+    """Whether a file name ends as an image's does and is not hidden."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def read_names(path: Path) -> list[str]:
-    """The picture names of a `.lst` file; other lines are passed over."""
-    return [line for _, line in _lines(path) if is_picture(line)]
+    """The image names of a `.lst` file; other lines are passed over."""
+    return [line for _, line in _lines(path) if is_image_name(line)]
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -73,12 +73,12 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     pairs = [(row["from"], row["to"]) for row in rows]
     for number, pair in enumerate(pairs, start=1):
         if not all(pair):
-            raise ValueError(f"{path}, row {number}: expected two picture names, got {pair}")
+            raise ValueError(f"{path}, row {number}: expected two image names, got {pair}")
     return pairs
 
 
 def read_annotations(path: Path, frame: tuple[int, int]) -> dict[str, Keypoints]:
-    """Picture name -> pose in `frame`.
+    """Image name -> pose in `frame`.
 
     Raises:
         ValueError: naming the file and line, for another header, a row that is no pose of 18 joints, and two

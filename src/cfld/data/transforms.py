@@ -1,4 +1,4 @@
-"""Files and PIL pictures of any kind -> RGB -> tensors, and back."""
+"""Files and PIL images of any kind -> RGB -> tensors, and back."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, Ove
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Reads a picture file as an upright RGB image without alpha; of an animation, the first frame.
+    """Reads an image file as an upright RGB image without alpha; of an animation, the first frame.
 
     Raises:
-        ValueError: one line naming the file, when it is absent, a folder, empty, no picture, cut short, or larger
+        ValueError: one line naming the file, when it is absent, a folder, empty, no image, cut short, or larger
             than Pillow's guard against decompression bombs allows.
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path}: is a folder, expected a picture file")
+        raise ValueError(f"{path}: is a folder, expected an image file")
     if not path.exists():
-        raise ValueError(f"{path}: no such picture")
+        raise ValueError(f"{path}: no such image")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty (0 bytes)")
     return _decode(path)
@@ -38,13 +38,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Any PIL image -> 8-bit RGB: EXIF orientation applied, alpha laid on white, 16-bit grey scaled, first frame.
 
     Raises:
-        ValueError: for floating-point pictures, whose range is not known.
+        ValueError: for floating-point images, whose range is not known.
     """
     if getattr(image, "is_animated", False):
         image.seek(0)
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise ValueError("a floating-point picture (mode F) has no known range; save it with 8 bits a channel")
+        raise ValueError("a floating-point image (mode F) has no known range; save it with 8 bits a channel")
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) / 257.0).round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
@@ -58,7 +58,7 @@ def to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).contiguous()
 
 
-def to_picture(image: Tensor) -> Image.Image:
+def to_pil(image: Tensor) -> Image.Image:
     """The inverse of `to_tensor`: uint8 (3, H, W) -> PIL, RGB."""
     return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
 
@@ -95,6 +95,6 @@ def _decode(path: Path) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: is not a picture that Pillow can read") from None
+        raise ValueError(f"{path}: is not an image that Pillow can read") from None
     except UNREADABLE as error:
         raise ValueError(f"{path}: is damaged or not readable ({error})") from None

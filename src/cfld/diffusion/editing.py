@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from cfld.types import SourceConditioning
 
 Mask: TypeAlias = Image.Image | NDArray[Any] | Tensor
-"""Where to generate: a PIL picture of any mode, or (H, W) of bool, of 0 and 1, or of 0 to 255."""
+"""Where to generate: a PIL image of any mode, or (H, W) of bool, of 0 and 1, or of 0 to 255."""
 
 Callback: TypeAlias = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 """`callback_on_step_end` of diffusers: (pipe, step, t, {"latents": z}) -> what to go on with."""
@@ -29,7 +29,7 @@ SUM_TOLERANCE: Final = 1e-4
 
 @dataclass(frozen=True)
 class MaskedSampling:
-    """An `OnStep` that keeps the latents outside a mask on the reference's own way from noise to picture.
+    """An `OnStep` that keeps the latents outside a mask on the reference's own way from noise to image.
 
     The same noise leads the reference all the way. Any diffusers scheduler will do: it noises the reference itself, in
     the scale and at the level of its own latents.
@@ -77,12 +77,12 @@ class MaskedSampling:
         return self.scheduler.add_noise(z_0, self.noise, timesteps[i].repeat(len(z_0)))
 
 
-def edge_weights(mask: Mask, size: tuple[int, int], feather: float = 0.0) -> Tensor:
+def soft_mask(mask: Mask, size: tuple[int, int], feather: float = 0.0) -> Tensor:
     """How much of each pixel is generated: 1 inside the mask, 0 outside, and a ramp along the inside of its edge.
 
     Args:
         mask: white where to generate, divided at half; transparent counts as black.
-        size: (height, width) of the picture that it belongs to.
+        size: (height, width) of the image that it belongs to.
         feather: width of the ramp in pixels; 0 is a hard edge. What lies outside the mask stays untouched by it.
 
     Returns:
@@ -94,7 +94,7 @@ def edge_weights(mask: Mask, size: tuple[int, int], feather: float = 0.0) -> Ten
     inside = _inside(mask)
     if inside.shape != size:
         theirs, ours = (" x ".join(map(str, reversed(shape))) for shape in (inside.shape, size))
-        raise ValueError(f"the mask is {theirs} pixels and its reference picture {ours}; make the mask as large")
+        raise ValueError(f"the mask is {theirs} pixels and its reference image {ours}; make the mask as large")
     if not inside.any():
         raise ValueError("the mask is empty: nothing in it is white, so nothing would be generated")
     if not 0 <= feather < math.inf:
@@ -106,22 +106,22 @@ def edge_weights(mask: Mask, size: tuple[int, int], feather: float = 0.0) -> Ten
 def latent_mask(weights: Tensor, size: tuple[int, int]) -> Tensor:
     """The binary mask m of section 4.6: bool (1, 1, h, w), a latent is generated if any of its pixels is.
 
-    So not even a thin mask is lost; `paste` cuts the picture at the pixels' own edge afterwards.
+    So not even a thin mask is lost; `paste` cuts the image at the pixels' own edge afterwards.
 
     Args:
-        weights: `edge_weights`.
+        weights: `soft_mask`.
         size: (h, w) of the latents.
     """
     return F.adaptive_max_pool2d(weights, size) > 0
 
 
 def paste(generated: Tensor, backdrop: Tensor, weights: Tensor) -> Tensor:
-    """The generated pictures over a backdrop, which is kept to the bit where the weights are zero.
+    """The generated images over a backdrop, which is kept to the bit where the weights are zero.
 
     Args:
         generated: (B, 3, H, W).
         backdrop: (1, 3, H, W) of the same range.
-        weights: `edge_weights`, of any size.
+        weights: `soft_mask`, of any size.
     """
     w = F.interpolate(weights, size=generated.shape[-2:], mode="area").to(generated)
     return w * generated + (1 - w) * backdrop.to(generated)
@@ -160,8 +160,8 @@ def check_weights(sources: int, weights: Sequence[float]) -> None:
         raise ValueError(f"weights must be 0 or more and 1 in sum, got {told} (sum {math.fsum(weights):g})")
 
 
-def even_path(sources: int, frames: int) -> list[tuple[float, ...]]:
-    """Weights of `frames` pictures on the way from the first source to the last, through all others in their order.
+def interpolation_weights(sources: int, frames: int) -> list[tuple[float, ...]]:
+    """Weights of `frames` images on the way from the first source to the last, through all others in their order.
 
     Raises:
         ValueError: for no source, or fewer than two frames.

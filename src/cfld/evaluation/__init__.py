@@ -1,1 +1,1 @@
-"""Evaluation: whole sets of generated pictures."""
+"""Evaluation: whole sets of generated images."""

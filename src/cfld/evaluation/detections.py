@@ -1,4 +1,4 @@
-"""What a keypoint detector found in generated pictures, read from its files."""
+"""What a keypoint detector found in generated images, read from its files."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cfld.evaluation.score import Pair
 from cfld.poses.keypoints import Keypoints, load_keypoints
 
 JSON_NAMES: Final = ("{stem}.json", "{stem}_keypoints.json")
-"""What the file of a picture is called; the second is OpenPose's."""
+"""What the file of an image is called; the second is OpenPose's."""
 
 
 def read_detections(path: Path, files: Mapping[Pair, Path], frame: tuple[int, int]) -> dict[Pair, Keypoints]:
-    """The joints found in every picture.
+    """The joints found in every image.
 
     Args:
-        path: a folder with one JSON file a picture, or one annotation CSV (name:keypoints_y:keypoints_x).
-        files: pair -> picture.
+        path: a folder with one JSON file an image, or one annotation CSV (name:keypoints_y:keypoints_x).
+        files: pair -> image.
         frame: (height, width) that the rows of a CSV refer to.
 
     Raises:
-        ValueError: naming every picture without joints; a picture in which nobody was found has 18 times -1.
+        ValueError: naming every image without joints; an image in which nobody was found has 18 times -1.
     """
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder of keypoints")
@@ -36,11 +36,11 @@ def read_detections(path: Path, files: Mapping[Pair, Path], frame: tuple[int, in
     return {pair: rows[file.name] for pair, file in files.items()}
 
 
-def _json_file(folder: Path, picture: Path) -> Path | None:
-    candidates = (folder / name.format(stem=picture.stem) for name in JSON_NAMES)
+def _json_file(folder: Path, image: Path) -> Path | None:
+    candidates = (folder / name.format(stem=image.stem) for name in JSON_NAMES)
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def _check(path: Path, without: list[str]) -> None:
     if without:
-        raise ValueError(f"{path}: no keypoints of {len(without)} pictures: {', '.join(without)}")
+        raise ValueError(f"{path}: no keypoints of {len(without)} images: {', '.join(without)}")

@@ -1,4 +1,4 @@
-"""One evaluation: folders of pictures, their reference rows, one protocol."""
+"""One evaluation: folders of images, their reference rows, one protocol."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from cfld.data.folder import FolderDataset
 from cfld.data.registry import DATASETS, detect_dataset
 from cfld.data.transforms import read_image
 from cfld.evaluation.detections import read_detections
-from cfld.evaluation.names import DEFAULT_PATTERN, match_names
+from cfld.evaluation.filename_patterns import DEFAULT_PATTERN, match_names
+from cfld.evaluation.image_loading import Preparation
 from cfld.evaluation.networks import Networks, open_networks
-from cfld.evaluation.pictures import Preparation
-from cfld.evaluation.real_set import real_names, real_statistics
-from cfld.evaluation.reconstruct import open_vae, reconstruct
+from cfld.evaluation.reconstruction import reconstruct
+from cfld.evaluation.reference_statistics import real_names, real_statistics
 from cfld.evaluation.score import IdentityFeatures, Method, Row, Scorer
+from cfld.inference.reconstruction import open_vae
 from cfld.metrics.fid import Gaussian
 from cfld.metrics.protocols import PROTOCOLS, Protocol
 
@@ -30,7 +31,7 @@ SHAPE_TOLERANCE: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """Pictures of one method.
+    """Images of one method.
 
     Attributes:
         name: of the row.
@@ -51,10 +52,10 @@ class Evaluation:
     Attributes:
         protocol: a name of `PROTOCOLS`.
         data: the test split.
-        size: (height, width) that pictures were compared at.
+        size: (height, width) that images were compared at.
         rows: the folders in their order, then the reference rows.
         notes: what a reader of the table must know.
-        problems: what went wrong on the way, every damaged picture named; none = the evaluation is complete.
+        problems: what went wrong on the way, every damaged image named; none = the evaluation is complete.
         networks: file name -> SHA-256 of the weights.
     """
 
@@ -73,14 +74,14 @@ class Settings:
 
     Attributes:
         protocol: a name of `PROTOCOLS`.
-        size: (height, width) to compare at; none = that of the first picture where it has the shape of the poses'
+        size: (height, width) to compare at; none = that of the first image where it has the shape of the poses'
             frame, else the frame's.
         weights: the folder of weight files, as in `open_networks`.
         cache: the folder that keeps the statistics of FID's real sets.
         vae: a model whose VAE makes a row of its own.
-        ground_truth: whether the true pictures make a row of their own.
+        ground_truth: whether the true images make a row of their own.
         identity: what people are told apart by; none = not at all.
-        skip_missing: leave out pairs of the data set whose annotation or picture is missing.
+        skip_missing: leave out pairs of the data set whose annotation or image is missing.
     """
 
     cache: Path
@@ -113,7 +114,7 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
         ValueError: naming what cannot be evaluated, and all file names that do not fit.
     """
     if not folders and settings.vae is None and not settings.ground_truth:
-        raise ValueError("nothing to score; name a folder of pictures")
+        raise ValueError("nothing to score; name a folder of images")
     data = _open(root, "test", settings)
     methods = [_method(folder, data) for folder in folders]
     preparation = Preparation(_protocol(settings.protocol), settings.size or _size(methods, data))
@@ -159,7 +160,7 @@ def _method(folder: Folder, data: FolderDataset) -> Method:
 
 
 def _size(methods: Sequence[Method], data: FolderDataset) -> tuple[int, int]:
-    """That of the first picture where it has the shape of the poses' frame, else the frame's."""
+    """That of the first image where it has the shape of the poses' frame, else the frame's."""
     for method in methods:
         with suppress(ValueError):
             image = read_image(next(iter(method.files.values())))
@@ -183,7 +184,7 @@ def _truth(data: FolderDataset) -> Method:
 def _real_set(
     root: Path, preparation: Preparation, networks: Networks, settings: Settings, told: _Told
 ) -> Gaussian | None:
-    """A data set without a training split has no FID, which is worth a note; damaged pictures in it are a problem."""
+    """A data set without a training split has no FID, which is worth a note; damaged images in it are a problem."""
     if networks.inception is None:
         return None
     try:
@@ -207,7 +208,7 @@ def _note_what_limits(rows: Sequence[Row], preparation: Preparation, networks: N
             )
     fewest = min(len(row.pairs) for row in rows)
     if any("fid" in row.figures for row in rows) and fewest < FEATURES:
-        told.notes.append(f"FID of {fewest} pictures, fewer than its {FEATURES} features: compare at equal n only")
+        told.notes.append(f"FID of {fewest} images, fewer than its {FEATURES} features: compare at equal n only")
     window, shortest = preparation.protocol.ssim.window, min(preparation.size)
     if window is not None and shortest < window and not preparation.protocol.padded:
         told.notes.append(f"SSIM's window of {window} does not fit: the largest odd one that does was taken")

@@ -20,17 +20,17 @@ NOBODY: Final = np.full((NUM_JOINTS, 2), np.nan)
 
 @dataclass(frozen=True, kw_only=True)
 class KeypointAccuracy:
-    """Means over pictures.
+    """Means over images.
 
     Attributes:
-        pictures: how many.
+        images: how many.
         pck_10, pck_05: share of joints within 0.1 and 0.05 torso diagonals of the truth.
         oks: object keypoint similarity.
-        found: share of the pictures in which somebody was found.
+        found: share of the images in which somebody was found.
         invented: share of the truly missing joints that were reported all the same.
     """
 
-    pictures: int
+    images: int
     pck_10: float
     pck_05: float
     oks: float
@@ -39,15 +39,15 @@ class KeypointAccuracy:
 
 
 def keypoint_accuracy(detector: Detector, dataset: PoseDataset) -> KeypointAccuracy:
-    """The detector on every picture of a data set; where it finds nobody, every joint is wrong.
+    """The detector on every image of a data set; where it finds nobody, every joint is wrong.
 
     Of several people the largest counts.
     """
     rows, found, invented, missing = [], 0, 0, 0
-    for name in tqdm(dataset.names, desc="finding joints", unit="picture", disable=None):
-        picture = dataset.image(name).permute(1, 2, 0).contiguous().numpy()
-        people = detector(picture)
-        pose = choose_person(people, 1, name).keypoints if people else Keypoints(NOBODY, picture.shape[:2])
+    for name in tqdm(dataset.names, desc="finding joints", unit="image", disable=None):
+        image = dataset.image(name).permute(1, 2, 0).contiguous().numpy()
+        people = detector(image)
+        pose = choose_person(people, 1, name).keypoints if people else Keypoints(NOBODY, image.shape[:2])
         truth = dataset.keypoints(name)
         rows.append((pck(truth, pose, 0.1), pck(truth, pose, 0.05), oks(truth, pose)))
         found += bool(people)
@@ -55,7 +55,7 @@ def keypoint_accuracy(detector: Detector, dataset: PoseDataset) -> KeypointAccur
         missing += int((~truth.visible).sum())
     pck_10, pck_05, similarity = np.nanmean(np.array(rows), axis=0).tolist()
     return KeypointAccuracy(
-        pictures=len(rows),
+        images=len(rows),
         pck_10=pck_10,
         pck_05=pck_05,
         oks=similarity,

@@ -1,4 +1,4 @@
-"""The networks that a protocol compares pictures by, as far as their weights are to be had."""
+"""The networks that a protocol compares images by, as far as their weights are to be had."""
 
 from __future__ import annotations
 

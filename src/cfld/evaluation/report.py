@@ -1,4 +1,4 @@
-"""An evaluation as a table, as JSON, and as a page with the pictures."""
+"""An evaluation as a table, as JSON, and as a page with the images."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from cfld import __version__
-from cfld.config import io
 from cfld.contact_sheet import draw_pose
 from cfld.data.folder import FolderDataset
 from cfld.data.transforms import read_image
+from cfld.evaluation.image_loading import read_batches
 from cfld.evaluation.images import Evaluation
-from cfld.evaluation.pictures import read_batches
 from cfld.evaluation.score import Pair, PairScore, Row
+from cfld.files import save_json, write_text
 from cfld.metrics.protocols import METRICS, PROTOCOLS, lpips_name
 
 TALLEST: Final = 256
 JPEG_QUALITY: Final = 80
-PICTURES: Final = "pictures"
+IMAGES: Final = "pictures"
 RECONSTRUCTED: Final = "vae_reconstructed"
-OURS: Final = {"report.json", "report.md", "report.html", PICTURES, RECONSTRUCTED}
+OURS: Final = {"report.json", "report.md", "report.html", IMAGES, RECONSTRUCTED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """How the page's pictures are ordered at first.
+    """How the page's images are ordered at first.
 
     Attributes:
         metric: by the first row's figure of this name; None = as in the data set.
@@ -63,7 +63,7 @@ def to_json(evaluation: Evaluation, pairs: bool = False) -> dict[str, Any]:
     """Plain values; an infinite PSNR is the string "Infinity", which Python's float and JavaScript's Number read.
 
     Args:
-        pairs: every picture's figures too.
+        pairs: every image's figures too.
     """
     return {
         "protocol": evaluation.protocol,
@@ -86,18 +86,18 @@ def check_out(out: Path) -> None:
 
 
 def write_report(evaluation: Evaluation, out: Path, order: Order) -> list[str]:
-    """Writes `report.json`, `report.md`, and `report.html` with its pictures in a folder beside it.
+    """Writes `report.json`, `report.md`, and `report.html` with its images in a folder beside it.
 
     Returns:
-        a line for every picture that the page lacks because it cannot be read.
+        a line for every image that the page lacks because it cannot be read.
     """
     check_out(out)
     out.mkdir(parents=True, exist_ok=True)
-    io.save_json(to_json(evaluation, pairs=True), out / "report.json")
-    io.write_text(out / "report.md", to_markdown(evaluation))
-    pictures = _Thumbnails(out, _thumbnail_size(evaluation.size))
-    io.write_text(out / "report.html", _page(evaluation, pictures, order))
-    return pictures.write()
+    save_json(to_json(evaluation, pairs=True), out / "report.json")
+    write_text(out / "report.md", to_markdown(evaluation))
+    images = _Thumbnails(out, _thumbnail_size(evaluation.size))
+    write_text(out / "report.html", _page(evaluation, images, order))
+    return images.write()
 
 
 def figure(name: str, value: float | None) -> str:
@@ -120,13 +120,13 @@ def ordered(evaluation: Evaluation, order: Order) -> list[Pair]:
     return sorted(pairs, key=known.__getitem__, reverse=last < 0)
 
 
-def _page(evaluation: Evaluation, pictures: _Thumbnails, order: Order) -> str:
+def _page(evaluation: Evaluation, images: _Thumbnails, order: Order) -> str:
     data = evaluation.data
     shown = [row for row in evaluation.rows if any(score.file != data.path(score.target) for score in row.pairs)]
     by_pair = [{(score.source, score.target): score for score in row.pairs} for row in shown]
     place = {pair: i for i, pair in enumerate(dict.fromkeys(data.pairs))}
     cards = [
-        _card(data, pictures, pair, place[pair], [scores.get(pair) for scores in by_pair])
+        _card(data, images, pair, place[pair], [scores.get(pair) for scores in by_pair])
         for pair in ordered(evaluation, order)
     ]
     environment = Environment(
@@ -139,15 +139,15 @@ def _page(evaluation: Evaluation, pictures: _Thumbnails, order: Order) -> str:
         metrics={name: METRICS[name] for name in METRICS if any(name in score.figures for score in _all(shown))},
         methods=[row.name for row in shown],
         cards=cards,
-        size=pictures.size,
+        size=images.size,
         order=order,
     )
 
 
 def _card(
-    data: FolderDataset, pictures: _Thumbnails, pair: Pair, place: int, scores: list[PairScore | None]
+    data: FolderDataset, images: _Thumbnails, pair: Pair, place: int, scores: list[PairScore | None]
 ) -> dict[str, Any]:
-    """What the page shows of a pair; a score of None is a picture that could not be read."""
+    """What the page shows of a pair; a score of None is an image that could not be read."""
     source, target = pair
     return {
         "source": source,
@@ -155,11 +155,11 @@ def _card(
         "place": place,
         "figures": [score and _finite(score.figures) for score in scores],
         "true": [
-            (pictures.of(data.path(source)), "source"),
-            (pictures.pose(data, target), "pose"),
-            (pictures.of(data.path(target)), "truth"),
+            (images.of(data.path(source)), "source"),
+            (images.pose(data, target), "pose"),
+            (images.of(data.path(target)), "truth"),
         ],
-        "results": [score and {"picture": pictures.of(score.file), "texts": _texts(score.figures)} for score in scores],
+        "results": [score and {"image": images.of(score.file), "texts": _texts(score.figures)} for score in scores],
     }
 
 
@@ -169,7 +169,7 @@ def _texts(figures: Mapping[str, float]) -> dict[str, str]:
 
 
 class _Thumbnails:
-    """Small copies of pictures, each file once, written together."""
+    """Small copies of images, each file once, written together."""
 
     def __init__(self, out: Path, size: tuple[int, int]) -> None:
         self._out, self.size = out, size
@@ -184,14 +184,14 @@ class _Thumbnails:
         return self._add(("pose", name), lambda: draw_pose(data.keypoints(name), self.size))
 
     def write(self) -> list[str]:
-        """Returns a line for every picture that cannot be read."""
-        (self._out / PICTURES).mkdir(exist_ok=True)
-        batches = read_batches(list(self._made), self._save, "pictures of the page")
+        """Returns a line for every image that cannot be read."""
+        (self._out / IMAGES).mkdir(exist_ok=True)
+        batches = read_batches(list(self._made), self._save, "images of the page")
         return [damaged.reason for batch in batches for damaged in batch.damaged]
 
     def _add(self, key: object, make: Callable[[], Image.Image]) -> str:
         if key not in self._names:
-            self._names[key] = f"{PICTURES}/{len(self._names):06d}.jpg"
+            self._names[key] = f"{IMAGES}/{len(self._names):06d}.jpg"
             self._made[self._names[key]] = make
         return self._names[key]
 
@@ -250,6 +250,6 @@ def _all(rows: Iterable[Row]) -> Iterator[PairScore]:
 
 
 def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
-    """As large as the pictures were compared at, but no taller than need be."""
+    """As large as the images were compared at, but no taller than need be."""
     height = min(size[0], TALLEST)
     return height, max(1, round(height * size[1] / size[0]))

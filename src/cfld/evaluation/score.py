@@ -1,4 +1,4 @@
-"""Folders of pictures against a test set: the figures of a table's rows, whoever made the pictures."""
+"""Folders of images against a test set: the figures of a table's rows, whoever made the images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfld.data.folder import FolderDataset
+from cfld.evaluation.image_loading import ImageArray, Preparation, read_batches, read_prepared, stack
 from cfld.evaluation.networks import Networks
-from cfld.evaluation.pictures import Picture, Preparation, read_batches, read_prepared, stack
 from cfld.metrics.fid import FeatureStatistics, Gaussian, frechet_distance
 from cfld.metrics.identity_retrieval import colour_features, people, retrieve
 from cfld.metrics.pose_accuracy import oks, pck
@@ -32,12 +32,12 @@ IdentityFeatures: TypeAlias = Literal["colours", "inception"]
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Pictures that make a row.
+    """Images that make a row.
 
     Attributes:
-        files: pair -> picture; several pairs may share one.
-        is_truth: whether the files are true pictures, to be prepared as such.
-        poses: pair -> joints that a detector found in the picture; empty = no detector was run.
+        files: pair -> image; several pairs may share one.
+        is_truth: whether the files are true images, to be prepared as such.
+        poses: pair -> joints that a detector found in the image; empty = no detector was run.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class PairScore:
-    """One picture's figures, by the names of `METRICS`."""
+    """One image's figures, by the names of `METRICS`."""
 
     source: str
     target: str
@@ -61,9 +61,9 @@ class Row:
     """A line of the table.
 
     Attributes:
-        figures: means over pictures where they are defined, and what belongs to the set alone.
-        pairs: every picture that could be read; their number is n.
-        damaged: a line for every picture that could not.
+        figures: means over images where they are defined, and what belongs to the set alone.
+        pairs: every image that could be read; their number is n.
+        damaged: a line for every image that could not.
         problem: why FID is not among the figures though its network is there; empty = it is.
     """
 
@@ -76,14 +76,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """True pictures that generated ones are looked up in.
+    """True images that generated ones are looked up in.
 
     Attributes:
-        kind: what pictures are told apart by.
+        kind: what images are told apart by.
         features: (N, D), of length one each.
-        names: of the N pictures.
+        names: of the N images.
         people: name -> person.
-        damaged: a line for every picture that could not be read, and is not among the N.
+        damaged: a line for every image that could not be read, and is not among the N.
     """
 
     kind: IdentityFeatures
@@ -95,8 +95,8 @@ class Gallery:
 
 @dataclass(frozen=True)
 class _Read:
-    truth: Picture
-    made: Picture
+    truth: ImageArray
+    made: ImageArray
     figures: dict[str, float]
 
 
@@ -119,7 +119,7 @@ class Scorer:
         self._data, self._prepare, self._networks, self._real, self._device = data, preparation, networks, real, device
 
     def score(self, method: Method, gallery: Gallery | None = None) -> Row:
-        """One row. Pictures pass through memory a few at a time; a damaged one is noted, and the rest goes on.
+        """One row. Images pass through memory a few at a time; a damaged one is noted, and the rest goes on.
 
         Args:
             gallery: to look identities up in; none = not asked for.
@@ -128,7 +128,7 @@ class Scorer:
         scores: list[PairScore] = []
         damaged: list[str] = []
         for batch in read_batches(list(method.files), partial(self._read, method), method.name):
-            damaged += [picture.reason for picture in batch.damaged]
+            damaged += [image.reason for image in batch.damaged]
             if not batch.read:
                 continue
             made = stack([read.made for read in batch.read])
@@ -150,7 +150,7 @@ class Scorer:
         return self._row(method.name, scores, damaged, statistics)
 
     def gallery(self, kind: IdentityFeatures) -> Gallery:
-        """The true pictures of all pairs.
+        """The true images of all pairs.
 
         Raises:
             ValueError: when `kind` needs weights that are not there.
@@ -161,15 +161,15 @@ class Scorer:
         found: list[NDArray[np.float32]] = []
         names: list[str] = []
         damaged: list[str] = []
-        for batch in read_batches(list(numbers), self._read_truth, "true pictures"):
-            damaged += [picture.reason for picture in batch.damaged]
+        for batch in read_batches(list(numbers), self._read_truth, "true images"):
+            damaged += [image.reason for image in batch.damaged]
             if batch.read:
-                pictures = stack(batch.read)
-                features = self._inception_features(pictures) if kind == "inception" else None
-                found.append(_identity_features(kind, pictures, features))
+                images = stack(batch.read)
+                features = self._inception_features(images) if kind == "inception" else None
+                found.append(_identity_features(kind, images, features))
                 names += batch.items
         if not found:
-            raise ValueError(f"{self._data.root}: no true picture can be read, for example {damaged[0]}")
+            raise ValueError(f"{self._data.root}: no true image can be read, for example {damaged[0]}")
         return Gallery(
             kind=kind,
             features=np.concatenate(found),
@@ -178,7 +178,7 @@ class Scorer:
             damaged=tuple(damaged),
         )
 
-    def _read_truth(self, name: str) -> Picture:
+    def _read_truth(self, name: str) -> ImageArray:
         return read_prepared(self._data.path(name), self._prepare.truth)
 
     def _read(self, method: Method, pair: Pair) -> _Read:
@@ -195,10 +195,10 @@ class Scorer:
         return _Read(truth, made, figures)
 
     @torch.no_grad()
-    def _inception_features(self, pictures: Tensor) -> NDArray[np.float32] | None:
+    def _inception_features(self, images: Tensor) -> NDArray[np.float32] | None:
         if self._networks.inception is None:
             return None
-        features: Tensor = self._networks.inception.network(pictures.to(self._device))
+        features: Tensor = self._networks.inception.network(images.to(self._device))
         return features.cpu().numpy()
 
     @torch.no_grad()
@@ -212,7 +212,7 @@ class Scorer:
         row = Row(name=name, figures=_means(scores), pairs=tuple(scores), damaged=tuple(damaged))
         if len(scores) < 2:
             return replace(
-                row, problem=f"{name}: FID needs a covariance, and that at least 2 pictures; got {len(scores)}"
+                row, problem=f"{name}: FID needs a covariance, and that at least 2 images; got {len(scores)}"
             )
         if self._real is None or statistics.n == 0:
             return row
@@ -220,7 +220,7 @@ class Scorer:
 
 
 def _means(scores: Sequence[PairScore]) -> dict[str, float]:
-    """Over the pictures that a figure is defined for; it is NaN for others."""
+    """Over the images that a figure is defined for; it is NaN for others."""
     columns: dict[str, list[float]] = {}
     for score in scores:
         for name, value in score.figures.items():
@@ -230,10 +230,10 @@ def _means(scores: Sequence[PairScore]) -> dict[str, float]:
 
 
 def _identity_features(
-    kind: IdentityFeatures, pictures: Tensor, inception: NDArray[np.float32] | None
+    kind: IdentityFeatures, images: Tensor, inception: NDArray[np.float32] | None
 ) -> NDArray[np.float32]:
     if kind == "colours":
-        return colour_features((pictures * 255).round().clamp(0, 255).to(torch.uint8).numpy())
+        return colour_features((images * 255).round().clamp(0, 255).to(torch.uint8).numpy())
     assert inception is not None
     lengths = np.linalg.norm(inception, axis=1, keepdims=True)
     unit: NDArray[np.float32] = inception / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -241,7 +241,7 @@ def _identity_features(
 
 
 def _identity(gallery: Gallery, pairs: Iterable[Pair], queries: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """The source picture is no candidate: a copy of it would be right without any new pose."""
+    """The source image is no candidate: a copy of it would be right without any new pose."""
     names = np.array(gallery.names)
     persons = np.array([gallery.people[name] for name in gallery.names])
     results = []

@@ -1,1 +1,1 @@
-"""Image metrics: pure functions on pictures, features and joints, and the protocols that papers compute them by."""
+"""Image metrics: pure functions on images, features and joints, and the protocols that papers compute them by."""

@@ -19,12 +19,12 @@ ROWS_AT_ONCE: Final = 512
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """What FID keeps of a set of pictures.
+    """What FID keeps of a set of images.
 
     Attributes:
         mean: float64 (D,).
         covariance: float64 (D, D), divided by n - 1.
-        n: number of pictures.
+        n: number of images.
     """
 
     mean: NDArray[np.float64]
@@ -71,7 +71,7 @@ class FeatureStatistics:
             ValueError: for fewer than two vectors, which have no covariance.
         """
         if self.n < 2:
-            raise ValueError(f"a covariance needs at least 2 pictures, got {self.n}")
+            raise ValueError(f"a covariance needs at least 2 images, got {self.n}")
         self._add_pending()
         mean = self._sum / self.n
         products = np.triu(self._products) + np.triu(self._products, 1).T

@@ -1,4 +1,4 @@
-"""Is a generated picture nearest to true pictures of the same person? Rank-1 and mean average precision, as in
+"""Is a generated image nearest to true images of the same person? Rank-1 and mean average precision, as in
 person re-identification (Zheng et al., 2015).
 """
 
@@ -21,8 +21,8 @@ class Retrieval:
     """What became of one query.
 
     Attributes:
-        rank_1: 1 when the nearest picture shows the right person, else 0.
-        average_precision: over all pictures of the right person.
+        rank_1: 1 when the nearest image shows the right person, else 0.
+        average_precision: over all images of the right person.
     """
 
     rank_1: float
@@ -30,7 +30,7 @@ class Retrieval:
 
 
 def people(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Picture name -> person. The two pictures of a pair show one person, and so does what is joined by pairs."""
+    """Image name -> person. The two images of a pair show one person, and so does what is joined by pairs."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -68,7 +68,7 @@ def retrieve(
     Args:
         query: features (D,).
         gallery: (N, D), of length one each.
-        right: (N,), which pictures of the gallery show the query's person.
+        right: (N,), which images of the gallery show the query's person.
 
     Returns:
         NaN twice where none does.

@@ -13,7 +13,7 @@ from cfld.metrics.networks import Backbone, BackboneKind
 
 
 class LPIPS(nn.Module):
-    """Distance of two pictures: weighted squared differences of unit-length activations of five layers."""
+    """Distance of two images: weighted squared differences of unit-length activations of five layers."""
 
     shift: Tensor
     scale: Tensor

@@ -97,7 +97,7 @@ class Mixed(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """From pictures to the 2048 features before the classifier."""
+    """From images to the 2048 features before the classifier."""
 
     def __init__(self, kind: InceptionKind) -> None:
         """

@@ -21,10 +21,10 @@ class Protocol:
     """How figures come about. Each field is a difference between two published evaluations.
 
     Attributes:
-        truth_resize: of true pictures: `bicubic` is Pillow's, which antialiases; OpenCV's two do not.
-        prediction_resize: whether pictures of another size are resized (bicubic, antialiased, clamped) or refused.
+        truth_resize: of true images: `bicubic` is Pillow's, which antialiases; OpenCV's two do not.
+        prediction_resize: whether images of another size are resized (bicubic, antialiased, clamped) or refused.
         truncate: whether a resized prediction is cut to 8 bits, or rounded.
-        padded: white margins left and right make both pictures square; of a square picture, the middle is taken first.
+        padded: white margins left and right make both images square; of a square image, the middle is taken first.
         inception: the network of FID.
         fid_batch: the real set counts in whole batches of this size, its remainder is dropped; None = every one.
         lpips: the backbones of LPIPS, one column each.
@@ -95,7 +95,7 @@ METRICS: Final[dict[str, Metric]] = {
     "identity_rank_1": Metric(label="Identity rank-1 ↑", higher_is_better=True, digits=4),
     "identity_map": Metric(label="Identity mAP ↑", higher_is_better=True, digits=4),
 }
-"""Every figure that an evaluation may give, in the order of the columns. `fid` alone belongs to a set of pictures."""
+"""Every figure that an evaluation may give, in the order of the columns. `fid` alone belongs to a set of images."""
 
 
 def lpips_name(kind: BackboneKind) -> str:

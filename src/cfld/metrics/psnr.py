@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 
 def psnr(truth: NDArray[np.floating[Any]], prediction: NDArray[np.floating[Any]]) -> float:
-    """dB at range 1; infinite for equal pictures.
+    """dB at range 1; infinite for equal images.
 
     Args:
         truth, prediction: of one shape, values in [0, 1].

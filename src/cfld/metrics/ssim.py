@@ -28,9 +28,9 @@ class SSIMVariant:
 
 
 def ssim(truth: NDArray[np.floating[Any]], prediction: NDArray[np.floating[Any]], variant: SSIMVariant) -> float:
-    """Mean over channels and over the windows that lie inside the picture.
+    """Mean over channels and over the windows that lie inside the image.
 
-    A picture that a uniform window does not fit into gets the largest odd window that does; one of a single colour
+    An image that a uniform window does not fit into gets the largest odd window that does; one of a single colour
     has no range of its own, and counts with one grey level.
 
     Args:

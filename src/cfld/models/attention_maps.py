@@ -1,4 +1,4 @@
-"""What H_D's learned queries look at: their attention over the source picture (paper figure 7)."""
+"""What H_D's learned queries look at: their attention over the source image (paper figure 7)."""
 
 from __future__ import annotations
 

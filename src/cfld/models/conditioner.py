@@ -17,7 +17,7 @@ from cfld.models.pose_adapter import PoseAdapter
 from cfld.models.swin import SwinTransformer
 from cfld.types import Conditioning, SourceConditioning
 
-DropoutMeaning = Literal["joint", "prompt", "independent"]
+DropoutMode = Literal["joint", "prompt", "independent"]
 
 
 class Conditioner(ModelMixin, ConfigMixin):
@@ -120,14 +120,14 @@ class Conditioner(ModelMixin, ConfigMixin):
     def encode_source(self, source_image: Tensor) -> SourceConditioning:
         """H_S, H_D, H_A: all that depends on the source alone."""
         features = self.source_encoder(source_image)
-        return SourceConditioning(self.coarse_prompt(features), self.fine_biases(features))
+        return SourceConditioning(self.encode_prompt(features), self.encode_query_bias(features))
 
-    def coarse_prompt(self, features: Sequence[Tensor]) -> Tensor:
+    def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
         """H_D: f_4 -> (B, Q, D)."""
         prompt_embeds: Tensor = self.prompt_decoder(features[-1])
         return prompt_embeds
 
-    def fine_biases(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
+    def encode_query_bias(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
         """H_A: f_1 .. f_3 -> (B, L, C) a biased attention, from the coarsest scale on."""
         scales = reversed(range(len(self.config.unet_channels)))
         inputs = [features[scale] for scale in scales for _ in range(self.config.attentions_per_block)]
@@ -169,7 +169,7 @@ class DropoutMasks:
 
 
 def sample_dropout(
-    batch_size: int, rate: float, meaning: DropoutMeaning, generator: torch.Generator | None = None
+    batch_size: int, rate: float, meaning: DropoutMode, generator: torch.Generator | None = None
 ) -> DropoutMasks:
     """Draws who is dropped, with chance `rate` (eta).
 
@@ -178,8 +178,8 @@ def sample_dropout(
             pose stay (the release's default). `independent`: source and pose each by itself, so that all three
             branches of eq. 7 are seen in training.
     """
-    if meaning not in get_args(DropoutMeaning):
-        raise ValueError(f"condition dropout is one of {get_args(DropoutMeaning)}, got {meaning!r}")
+    if meaning not in get_args(DropoutMode):
+        raise ValueError(f"condition dropout is one of {get_args(DropoutMode)}, got {meaning!r}")
     device = generator.device if generator is not None else None
     source, pose = (torch.rand(2, batch_size, generator=generator, device=device) < rate).unbind()
     never = torch.zeros_like(source)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from cfld.config.io import load_object
+from cfld.files import load_object
 
 
 def load_part(kind: type[Any], folder: str | Path, part: str, **options: Any) -> Any:

@@ -47,7 +47,7 @@ def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
 class HybridGranularityAttnProcessor:
     """Scaled dot-product attention that adds a bias to its queries where it is handed one.
 
-    Stateless: `query_bias` and `prompt_cache` come through the UNet's `cross_attention_kwargs`, and each processor
+    Stateless: `query_bias` and `kv_cache` come through the UNet's `cross_attention_kwargs`, and each processor
     takes the entry of its own attention. Without them it computes what the stock processor does.
     """
 
@@ -61,7 +61,7 @@ class HybridGranularityAttnProcessor:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
         query_bias: Mapping[str, Tensor] | None = None,
-        prompt_cache: dict[str, tuple[Tensor, Tensor]] | None = None,
+        kv_cache: dict[str, tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
         Q = attn.to_q(hidden_states)  #                                                    (B, L, C)
         if query_bias and self.name in query_bias:
@@ -69,7 +69,7 @@ class HybridGranularityAttnProcessor:
         if encoder_hidden_states is None:
             K, V = attn.to_k(hidden_states), attn.to_v(hidden_states)
         else:
-            K, V = self._prompt_keys_values(attn, encoder_hidden_states, prompt_cache)
+            K, V = self._prompt_keys_values(attn, encoder_hidden_states, kv_cache)
         # eq. 4: F_o = softmax((Q + B) K^T / sqrt(d)) V
         Q, K, V = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (Q, K, V))
         F_o = F.scaled_dot_product_attention(Q, K, V, attn_mask=attention_mask)

@@ -191,7 +191,7 @@ class PatchMerging(nn.Module):
 
 
 def split_windows(x: Tensor, window: int) -> Tensor:
-    """(B, H, W, C) -> (B windows, window^2, C); the windows of one picture lie together, row by row."""
+    """(B, H, W, C) -> (B windows, window^2, C); the windows of one image lie together, row by row."""
     b, h, w, c = x.shape
     x = x.view(b, h // window, window, w // window, window, c)
     return x.transpose(2, 3).reshape(-1, window * window, c)

@@ -30,16 +30,16 @@ def predict_noise(
     Raises:
         ValueError: if an attention would ignore its query bias without a word.
     """
-    if deaf := [name for name in conditioning.query_bias if not takes_bias(unet, name)]:
+    if unhooked := [name for name in conditioning.query_bias if not takes_bias(unet, name)]:
         raise ValueError(
-            f"this UNet ignores the query bias of {deaf[0]}; are its dimensions the conditioner's, and did you call "
+            f"this UNet ignores the query bias of {unhooked[0]}; do the dimensions fit, and did you call "
             "cfld.models.hybrid_granularity_attention.install(unet)?"
         )
     return unet(
         latents,
         timestep,
         encoder_hidden_states=conditioning.prompt_embeds,
-        cross_attention_kwargs={"query_bias": conditioning.query_bias, "prompt_cache": conditioning.prompt_cache},
+        cross_attention_kwargs={"query_bias": conditioning.query_bias, "kv_cache": conditioning.kv_cache},
         # a fresh list: the UNet takes its items off
         down_intrablock_additional_residuals=list(conditioning.pose_features) or None,
         return_dict=False,

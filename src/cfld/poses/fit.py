@@ -1,4 +1,4 @@
-"""Own pictures fitted in: the part of a picture that shows the person as the training pictures show theirs."""
+"""Own images fitted in: the part of an image that shows the person as the training images show theirs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 Fit = Literal["crop", "letterbox"]
 Colour = tuple[int, int, int]
 FIGURE_HEIGHT: Final = 0.755
-"""Share of the picture's height that a person's joints extend over: the median of 400 drawn people."""
+"""Share of the image's height that a person's joints extend over: the median of 400 mannequins."""
 FIGURE_MIDDLE: Final = 0.53
-"""Where the middle of the joints lies, as a share of the picture's height."""
+"""Where the middle of the joints lies, as a share of the image's height."""
 FIGURE_WIDTH: Final = 0.9
-"""Largest share of the picture's width that the joints extend over; wider poses are shown smaller."""
+"""Largest share of the image's width that the joints extend over; wider poses are shown smaller."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A picture of the training pictures' shape, and the pose in it.
+    """An image of the training images' shape, and the pose in it.
 
     Attributes:
         image: RGB.
@@ -36,53 +36,53 @@ class Fitted:
     keypoints: Keypoints
 
 
-def fit_picture(
+def fit_image(
     image: Image.Image,
     keypoints: Keypoints,
     how: Fit,
     fill: Colour | None = None,
     shape: tuple[int, int] = DEEPFASHION_FRAME,
 ) -> Fitted:
-    """The window around the person in which the joints have the training pictures' height and place; not resampled.
+    """The window around the person in which the joints have the training images' height and place; not resampled.
 
     Args:
         keypoints: the person's, in a frame as large as the image; of half a person, the joints that are there count.
-        how: `crop` keeps the window inside the picture, smaller where need be; `letterbox` lets it reach beyond.
-        fill: the colour beyond the picture; none = the median of the picture's edge.
+        how: `crop` keeps the window inside the image, smaller where need be; `letterbox` lets it reach beyond.
+        fill: the colour beyond the image; none = the median of the image's edge.
         shape: (height, width) whose proportions the result gets.
 
     Raises:
-        ValueError: when no joint is there, or the pose is of a picture of another size.
+        ValueError: when no joint is there, or the pose is of an image of another size.
     """
     if not keypoints.visible.any():
         raise ValueError("all 18 joints are missing; nothing says where the person stands")
     if keypoints.frame != (image.height, image.width):
         raise ValueError(
-            f"the pose is of a picture of {keypoints.frame[0]} x {keypoints.frame[1]}, "
-            f"the picture is {image.height} x {image.width}"
+            f"the pose is of an image of {keypoints.frame[0]} x {keypoints.frame[1]}, "
+            f"the image is {image.height} x {image.width}"
         )
     top, left, height, width = _window(keypoints, how, shape)
     result = Image.new("RGB", (width, height), edge_colour(image) if fill is None else fill)
     result.paste(image.convert("RGB"), (-left, -top))
     fitted = Fitted(result, keypoints.cropped(top, left, (height, width)))
     if fitted.keypoints.cut_off:
-        logger.warning("the %s cuts joints of the person off; fit=letterbox keeps what the picture has", how)
+        logger.warning("the %s cuts joints of the person off; fit=letterbox keeps what the image has", how)
     return fitted
 
 
 def flatten(image: Image.Image, mask: Image.Image, colour: Colour | None = None) -> Image.Image:
-    """The picture with a plain background.
+    """The image with a plain background.
 
     Args:
-        mask: white where the person is, grey where they are seen in part; as large as the picture.
-        colour: of the background; none = the median of the picture's edge.
+        mask: white where the person is, grey where they are seen in part; as large as the image.
+        colour: of the background; none = the median of the image's edge.
 
     Raises:
         ValueError: for a mask of another size, or without anything white in it.
     """
     if mask.size != image.size:
         raise ValueError(
-            f"the mask is {mask.height} x {mask.width}, the picture {image.height} x {image.width}; they must agree"
+            f"the mask is {mask.height} x {mask.width}, the image {image.height} x {image.width}; they must agree"
         )
     weights = mask.convert("L")
     if not weights.getbbox():
@@ -92,7 +92,7 @@ def flatten(image: Image.Image, mask: Image.Image, colour: Colour | None = None)
 
 
 def edge_colour(image: Image.Image) -> Colour:
-    """The median colour of the picture's outermost pixels."""
+    """The median colour of the image's outermost pixels."""
     pixels = np.asarray(image.convert("RGB"))
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     red, green, blue = (int(channel) for channel in np.median(edge, axis=0))

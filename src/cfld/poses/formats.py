@@ -2,7 +2,7 @@
 
 OpenPose        {"people": [{"pose_keypoints_2d": [x, y, confidence, ... 25 or 18 times]}]}; the 25 are BODY_25
 ControlNet      the same, written by DWPose and the like: with canvas_width and canvas_height, in pixels or as shares of
-                them, a list of such pictures too
+                them, a list of such images too
 COCO            {"annotations": [{"keypoints": [x, y, v, ... 17 times]}], "images": [...]}, the list alone, or one entry
                 of it; v is a visibility (0, 1, 2) or a confidence; the 133 of COCO-WholeBody begin with the 17
 """
@@ -58,14 +58,14 @@ class Found:
     Attributes:
         yx: float32 (18, 2), (y, x) in pixels; NaN = missing.
         scores: float32 (18,), the file's confidences or visibilities.
-        frame: (height, width) of the picture, where the file tells it.
-        picture: what the file calls the picture that the person is in.
+        frame: (height, width) of the image, where the file tells it.
+        image: what the file calls the image that the person is in.
     """
 
     yx: NDArray[np.float32]
     scores: NDArray[np.float32]
     frame: tuple[int, int] | None = None
-    picture: str = ""
+    image: str = ""
 
 
 def parse_people(content: Any, confidence: float = CONFIDENCE) -> list[Found] | None:
@@ -81,9 +81,9 @@ def parse_people(content: Any, confidence: float = CONFIDENCE) -> list[Found] | 
         return _openpose(content, confidence)
     if isinstance(content, list) and content and all(map(_is_people, content)):
         return [
-            Found(one.yx, one.scores, one.frame, f"picture {i + 1}")
-            for i, picture in enumerate(content)
-            for one in _openpose(picture, confidence)
+            Found(one.yx, one.scores, one.frame, f"image {i + 1}")
+            for i, image in enumerate(content)
+            for one in _openpose(image, confidence)
         ]
     if isinstance(content, dict) and "annotations" in content:
         return _coco(content["annotations"], content.get("images", []), confidence)
@@ -163,8 +163,8 @@ def _coco_person(annotation: Mapping[str, Any], number: int, images: Mapping[Any
     image = images.get(annotation.get("image_id"), {})
     size = (image.get("height"), image.get("width"))
     yx, scores = from_coco(rows[:, 1::-1], rows[:, 2], confidence)
-    picture = image.get("file_name", annotation.get("image_id", ""))
-    return Found(yx, scores, None if None in size else _frame(*size), str(picture))
+    name = image.get("file_name", annotation.get("image_id", ""))
+    return Found(yx, scores, None if None in size else _frame(*size), str(name))
 
 
 def _triples(numbers: Any, what: str) -> NDArray[np.float64]:
@@ -176,7 +176,7 @@ def _triples(numbers: Any, what: str) -> NDArray[np.float64]:
 
 def _frame(height: Any, width: Any) -> tuple[int, int]:
     if not all(isinstance(side, int | float) and side >= 1 for side in (height, width)):
-        raise ValueError(f"the picture's height and width are not lengths: {height!r} and {width!r}")
+        raise ValueError(f"the image's height and width are not lengths: {height!r} and {width!r}")
     return int(height), int(width)
 
 

@@ -44,7 +44,7 @@ class Keypoints:
     Attributes:
         yx: float32 (18, 2); a joint with a coordinate of -1 (or NaN) is missing and is stored as (-1, -1). Others may
             lie outside the frame, on either side.
-        frame: (height, width) of the picture that the coordinates refer to.
+        frame: (height, width) of the image that the coordinates refer to.
 
     Raises:
         ValueError: for any other number of joints, or a frame without area.
@@ -84,7 +84,7 @@ class Keypoints:
         return Keypoints(self._where_visible(self.yx - np.array([top, left], dtype=np.float32)), frame)
 
     def mirrored(self) -> Keypoints:
-        """The pose as seen when the picture is flipped left-right: right limbs become left limbs."""
+        """The pose as seen when the image is flipped left-right: right limbs become left limbs."""
         flipped = self._where_visible(np.stack([self.yx[:, 0], self.frame[1] - 1 - self.yx[:, 1]], axis=1))
         return Keypoints(flipped[list(MIRROR)], self.frame)
 
@@ -125,19 +125,19 @@ def parse_annotation(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Person:
-    """Somebody found in a picture or a file.
+    """Somebody found in an image or a file.
 
     Attributes:
-        keypoints: in pixels of the picture; unsure joints are missing.
+        keypoints: in pixels of the image; unsure joints are missing.
         scores: float32 (18,), how sure each joint is, of the missing ones too.
         box: (top, left, bottom, right) of the person in pixels.
-        picture: which picture, where a file tells of several.
+        image: which image, where a file tells of several.
     """
 
     keypoints: Keypoints
     scores: NDArray[np.float32]
     box: tuple[float, float, float, float]
-    picture: str = ""
+    image: str = ""
 
     @property
     def area(self) -> float:
@@ -152,7 +152,7 @@ class Person:
     def __str__(self) -> str:
         top, left, bottom, right = (round(side) for side in self.box)
         where = f"{int(self.keypoints.visible.sum())} joints in rows {top} to {bottom}, columns {left} to {right}"
-        return f"{self.picture}, {where}" if self.picture else where
+        return f"{self.image}, {where}" if self.image else where
 
 
 def joint_box(keypoints: Keypoints) -> tuple[float, float, float, float]:
@@ -162,27 +162,27 @@ def joint_box(keypoints: Keypoints) -> tuple[float, float, float, float]:
     return float(top), float(left), float(bottom), float(right)
 
 
-def choose_person(people: Sequence[Person], person: int | None = None, name: str = "picture") -> Person:
+def choose_person(people: Sequence[Person], person: int | None = None, name: str = "image") -> Person:
     """The person asked for, else the largest; the others are told in the log.
 
     Args:
-        person: counted from 1: from the largest on, or in the file's order where they are of several pictures.
-        name: what messages call the picture or file.
+        person: counted from 1: from the largest on, or in the file's order where they are of several images.
+        name: what messages call the image or file.
 
     Raises:
         ValueError: naming `name`, when nobody is there, when there is no such person, or when nothing says which
-            picture's person is meant.
+            image's person is meant.
     """
     if not people:
         raise ValueError(f"{name}: nobody found")
-    several_pictures = len({one.picture for one in people}) > 1
-    order = list(people) if several_pictures else sorted(people, key=lambda one: -one.area)
+    several_images = len({one.image for one in people}) > 1
+    order = list(people) if several_images else sorted(people, key=lambda one: -one.area)
     listed = "; ".join(f"{number}: {one}" for number, one in enumerate(order[:LISTED], start=1))
     listed += f"; and {len(order) - LISTED} more" if len(order) > LISTED else ""
     if person is not None and not 1 <= person <= len(order):
         raise ValueError(f"{name}: there is no person {person}, there are {len(order)} ({listed})")
-    if person is None and several_pictures:
-        raise ValueError(f"{name}: holds people of several pictures; say which by their number, --person K ({listed})")
+    if person is None and several_images:
+        raise ValueError(f"{name}: holds people of several images; say which by their number, --person K ({listed})")
     if person is None and len(order) > 1:
         logger.warning("%s: %d people, the largest is taken; --person K takes another (%s)", name, len(order), listed)
     return order[0 if person is None else person - 1]
@@ -198,7 +198,7 @@ def load_keypoints(
 
     Args:
         person: which one of several, see `choose_person`.
-        frame: (height, width) of the picture, where the file does not tell it.
+        frame: (height, width) of the image, where the file does not tell it.
         confidence: joints that the file is less sure of are missing.
 
     Raises:
@@ -264,24 +264,24 @@ def save_keypoints(keypoints: Keypoints, path: str | Path) -> None:
 def _found_person(one: formats.Found, frame: tuple[int, int]) -> Person:
     if one.frame is None and (np.nan_to_num(one.yx) > frame).any():
         raise ValueError(
-            f"does not tell the picture's size, and joints lie outside {frame[0]} x {frame[1]}; "
+            f"does not tell the image's size, and joints lie outside {frame[0]} x {frame[1]}; "
             "give its height and width with --frame"
         )
-    return _person(Keypoints(one.yx, one.frame or frame), one.scores, one.picture)
+    return _person(Keypoints(one.yx, one.frame or frame), one.scores, one.image)
 
 
 def _annotated_people(text: str, frame: tuple[int, int], path: Path) -> list[Person]:
     rows = [line.rsplit(":", 2) for line in text.split("\n")[1:] if line.strip()]
     if wrong := [number for number, row in enumerate(rows, start=2) if len(row) != 3]:
         raise ValueError(f"{path}, line {wrong[0]}: expected {ANNOTATION_HEADER}")
-    return [_person(parse_annotation(y, x, frame, f"{path}, {name}"), picture=name) for name, y, x in rows]
+    return [_person(parse_annotation(y, x, frame, f"{path}, {name}"), image=name) for name, y, x in rows]
 
 
-def _person(keypoints: Keypoints, scores: NDArray[np.float32] | None = None, picture: str = "") -> Person:
+def _person(keypoints: Keypoints, scores: NDArray[np.float32] | None = None, image: str = "") -> Person:
     """Somebody of whom only the joints are told; a pose without any, which data sets hold, has no area."""
     box = joint_box(keypoints) if keypoints.visible.any() else (0.0, 0.0, 0.0, 0.0)
     sure = keypoints.visible.astype(np.float32) if scores is None else scores
-    return Person(keypoints=keypoints, scores=sure, box=box, picture=picture)
+    return Person(keypoints=keypoints, scores=sure, box=box, image=image)
 
 
 def _parse_numbers(text: str, name: str) -> Sequence[float]:

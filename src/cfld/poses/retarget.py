@@ -1,6 +1,6 @@
 """Another body's pose on this body: the target's directions, on the source's bone lengths and in the source's place.
 
-A picture shows a bone shortened by its angle to the picture plane. A bone's full length is taken to be what it shows,
+An image shows a bone shortened by its angle to the image plane. A bone's full length is taken to be what it shows,
 or what its twin on the other side shows, whichever is longer, and at least `SHORTEST` of what an adult of that size
 would have; what it shows is its full length times its foreshortening. The result has the source's full lengths, the
 target's foreshortenings and the target's directions. So a child's pose on an adult keeps the adult's size, an arm that
@@ -90,7 +90,7 @@ def body_height(shown: Lengths) -> float:
     """How tall an adult would be who showed the longest bone of trunk and limbs at its full length, in pixels.
 
     Args:
-        shown: how long bones are in the picture.
+        shown: how long bones are in the image.
 
     Raises:
         ValueError: when no bone of trunk or limbs is shown.
@@ -120,7 +120,7 @@ def _longest(poses: Sequence[Lengths]) -> Lengths:
 
 
 def _shown_lengths(pose: Keypoints) -> Lengths:
-    """How long the bones are in the picture that have both ends there."""
+    """How long the bones are in the image that have both ends there."""
     there = [bone for bone in (*BONES, *HEAD) if pose.visible[list(bone)].all()]
     return {bone: float(np.linalg.norm(pose.yx[bone[1]] - pose.yx[bone[0]])) for bone in there}
 

@@ -73,4 +73,4 @@ BONE_BRIGHTNESS: Final = 0.6
 MIRROR: Final = tuple(
     JOINTS.index(name.replace("right", "L").replace("left", "right").replace("L", "left")) for name in JOINTS
 )
-"""`MIRROR[j]` is the joint that joint `j` becomes when the picture is flipped left-right."""
+"""`MIRROR[j]` is the joint that joint `j` becomes when the image is flipped left-right."""

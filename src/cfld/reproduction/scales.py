@@ -1,4 +1,4 @@
-"""At what scale a table is reproduced: which training, on what, scored on which pictures."""
+"""At what scale a table is reproduced: which training, on what, scored on which images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfld.pipeline import BUNDLED
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnTest:
-    """Test pictures that are drawn first; arguments of `write_mannequin`, whose test split is a fifth of them."""
+    """Test images that are drawn first; arguments of `write_mannequin`, whose test split is a fifth of them."""
 
     identities: int
     poses: int
@@ -28,9 +28,9 @@ class Scale:
         ours: the training of the method's row; the others are made from it.
         base: the training of the UNet that the rows keep frozen; None = the model to start from has one.
         vae: a model folder whose VAE `base` takes; None = a random one.
-        drawn: the test pictures; None = the test split of a data set.
+        drawn: the test images; None = the test split of a data set.
         clip: B2's conditioner, a class name of `build.CONDITIONERS`.
-        sampling: how pictures are generated, but for the guidance weights of table 5.
+        sampling: how images are generated, but for the guidance weights of table 5.
     """
 
     ours: Callable[[], TrainConfig]

@@ -13,19 +13,20 @@ from functools import cached_property
 from pathlib import Path
 
 from cfld.ablations.conditioners import FrozenCLIPConditioner, load_clip
-from cfld.ablations.rows import TABLE_3, TABLE_5
-from cfld.config.io import save_json, to_dict, write_text
+from cfld.config.io import to_dict
 from cfld.config.schema import SamplingConfig, TrainConfig
 from cfld.convert import save_model
-from cfld.data.mannequin_dataset import write_mannequin
 from cfld.data.registry import detect_dataset, open_dataset
-from cfld.evaluation.generate import dataset_jobs, generate
 from cfld.evaluation.images import Folder, Settings, evaluate_images
+from cfld.files import save_json, write_text
+from cfld.inference.generation import dataset_jobs, generate
+from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
 from cfld.reproduction.results import ResultRow, Results
+from cfld.reproduction.rows import TABLE_3, TABLE_5
 from cfld.reproduction.scales import Scale
+from cfld.training.initial_components import initial_components
 from cfld.training.loop import train_run
-from cfld.training.start import starting_parts
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class Experiment:
 
     def generate(self, model: Path, name: str, sampling: SamplingConfig) -> Path:
         """The test pairs drawn by a model, in a folder of their own."""
-        folder = self.out / "images" / name.replace(" ", "-").replace(",", "")
+        folder = self.out / "pictures" / name.replace(" ", "-").replace(",", "")
         jobs = dataset_jobs(open_dataset(detect_dataset(self.test_data), self.test_data, "test"))
         settings = {"model": str(model.relative_to(self.out)), "trained": self.training_length, **to_dict(sampling)}
         logger.info("generating %s", name)
@@ -146,7 +147,7 @@ class Experiment:
         """Figures of each folder by one protocol, and `n`.
 
         Raises:
-            ValueError: naming the pictures that cannot be read.
+            ValueError: naming the images that cannot be read.
         """
         settings = Settings(
             cache=self.out / "statistics", weights=self.options.weights, ground_truth=False, identity="colours"
@@ -201,7 +202,7 @@ class Experiment:
             return config
         folder = self.out / "start-B2"
         if not folder.is_dir():
-            parts = starting_parts(config)
+            parts = initial_components(config)
             load_clip(parts.conditioner, self.options.clip)
             save_model(parts, folder, config.model.output_size)
         return replace(config, init_from=str(folder))

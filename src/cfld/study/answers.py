@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from cfld.study.batched_writer import Writer
 from cfld.study.plan import Trial
 from cfld.study.tables import answers, metadata, participants, studies
-from cfld.study.writer import Writer
 
 FIRST_USE: Final = 0x63666C64
 """The lock under which servers make the tables: "cfld"."""
@@ -31,7 +31,7 @@ class Participant:
     Attributes:
         number: 1, 2, 3, ... in the order of arrival.
         answered: answers given; the next question's index in the plan.
-        shown, shown_at: the question whose pictures were handed out last, and when (seconds since 1970) first.
+        shown, shown_at: the question whose images were handed out last, and when (seconds since 1970) first.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Participant:
     shown_at: float
 
     def looked_for(self, position: int) -> float | None:
-        """Seconds since pictures of that question were first handed out; none if they were not."""
+        """Seconds since images of that question were first handed out; none if they were not."""
         return time.time() - self.shown_at if self.shown == position else None
 
 
@@ -113,7 +113,7 @@ class Answers:
         return self._writer.submit((participant.number, position), lambda connection: _record(connection, row))
 
     def show(self, participant: Participant, position: int) -> Future[None]:
-        """Notes that pictures of question `position` are handed out now, if they were not before."""
+        """Notes that images of question `position` are handed out now, if they were not before."""
         values = {"who": participant.number, "at": position, "now": time.time()}
         return self._writer.submit((participant.number, position), lambda connection: _show(connection, values))
 

@@ -1,6 +1,6 @@
-"""Makes a study's folder: draws the pairs, and writes every picture anew so that its file tells nothing.
+"""Makes a study's folder: draws the pairs, and writes every image anew so that its file tells nothing.
 
-All pictures become PNG files of one size in pixels and in bytes, one pixel format and no metadata, under random names.
+All images become PNG files of one size in pixels and in bytes, one pixel format and no metadata, under random names.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cfld.config import io
 from cfld.data.transforms import read_image
-from cfld.evaluation.names import DEFAULT_PATTERN, match_names
-from cfld.study.definition import PICTURES, STUDY_FILE, Cards, Keys, Pair, Protocol, Study
+from cfld.evaluation.filename_patterns import DEFAULT_PATTERN, match_names
+from cfld.files import whole_folder
+from cfld.study.definition import IMAGES, STUDY_FILE, Cards, Keys, Pair, Protocol, Study
 from cfld.study.material import Material, Names
 
 CARDS: Final = {
@@ -29,7 +30,7 @@ CARDS: Final = {
 }
 PAPER, INK = (236, 236, 232), (32, 32, 36)
 SHAPE_TOLERANCE: Final = 0.05
-"""How far a picture's width by height may be off before it would show by its distortion."""
+"""How far an image's width by height may be off before it would show by its distortion."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ def create_study(
         methods: name -> its results.
 
     Raises:
-        ValueError: for too few pairs, results that are missing (all are listed), damaged pictures, and pictures of
+        ValueError: for too few pairs, results that are missing (all are listed), damaged images, and images of
             another shape; nothing is left behind then.
     """
     files = {method: match_names(where.folder, material.pairs, where.pattern) for method, where in methods.items()}
     chosen, roles = draw_pairs(material.usable, protocol)
-    with io.whole_folder(out) as folder:
-        (folder / PICTURES).mkdir()
-        writer = _PictureWriter(folder / PICTURES, material.size)
+    with whole_folder(out) as folder:
+        (folder / IMAGES).mkdir()
+        writer = _ImageWriter(folder / IMAGES, material.size)
         study = Study(
             title=title,
             introduction=introduction,
@@ -112,7 +113,7 @@ class Roles:
 
 
 def draw_pairs(pairs: Names, protocol: Protocol) -> tuple[list[tuple[str, str]], Roles]:
-    """The pairs that take part, and what for. No target picture is in two of them.
+    """The pairs that take part, and what for. No target image is in two of them.
 
     Results of part one, truths of part one and comparisons have pairs of their own as far as there are enough.
 
@@ -124,7 +125,7 @@ def draw_pairs(pairs: Names, protocol: Protocol) -> tuple[list[tuple[str, str]],
     needed = max(protocol.images, protocol.comparisons)
     if len(different) < needed:
         raise ValueError(
-            f"{needed} questions of a kind need {needed} pairs with different target pictures, "
+            f"{needed} questions of a kind need {needed} pairs with different target images, "
             f"there are {len(different)}; ask for fewer --images and --comparisons"
         )
     chosen = different[: 2 * protocol.images + protocol.comparisons]
@@ -133,14 +134,14 @@ def draw_pairs(pairs: Names, protocol: Protocol) -> tuple[list[tuple[str, str]],
     return chosen, Roles(tuple(places[:first]), tuple(places[first:second]), tuple(places[second:]))
 
 
-class _PictureWriter:
-    """Writes pictures that differ in nothing but their pixels."""
+class _ImageWriter:
+    """Writes images that differ in nothing but their pixels."""
 
     def __init__(self, folder: Path, size: tuple[int, int]) -> None:
         self._folder, self._size = folder, size
 
     def write(self, image: Image.Image, name: str = "") -> str:
-        """The id of the picture now kept; `name` is what messages call it."""
+        """The id of the image now kept; `name` is what messages call it."""
         height, width = self._size
         if abs(image.width / image.height / (width / height) - 1) > SHAPE_TOLERANCE:
             raise ValueError(
@@ -148,12 +149,12 @@ class _PictureWriter:
                 "or give another --size"
             )
         pixels = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).tobytes()
-        picture_id = secrets.token_hex(16)
-        Image.frombytes("RGB", (width, height), pixels).save(self._folder / f"{picture_id}.png", compress_level=9)
-        return picture_id
+        image_id = secrets.token_hex(16)
+        Image.frombytes("RGB", (width, height), pixels).save(self._folder / f"{image_id}.png", compress_level=9)
+        return image_id
 
     def finish(self) -> None:
-        """Fills all files up to the longest with zeros, which come after the picture's end; one date for all."""
+        """Fills all files up to the longest with zeros, which come after the image's end; one date for all."""
         files = list(self._folder.iterdir())
         longest = max(file.stat().st_size for file in files)
         for file in files:
@@ -161,7 +162,7 @@ class _PictureWriter:
             os.utime(file, (0, 0))
 
 
-def _write_pair(writer: _PictureWriter, material: Material, pair: tuple[str, str], results: Mapping[str, Path]) -> Pair:
+def _write_pair(writer: _ImageWriter, material: Material, pair: tuple[str, str], results: Mapping[str, Path]) -> Pair:
     source, target = pair
     return Pair(
         source=source,
@@ -174,7 +175,7 @@ def _write_pair(writer: _PictureWriter, material: Material, pair: tuple[str, str
 
 
 def _card(text: str, size: tuple[int, int]) -> Image.Image:
-    """A picture of a few words, as large as they fit."""
+    """An image of a few words, as large as they fit."""
     height, width = size
     card = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(card)

@@ -1,6 +1,6 @@
-"""What a study is: its protocol, its pairs and its pictures, kept as `study.json` beside `pictures/`.
+"""What a study is: its protocol, its pairs and its images, kept as `study.json` beside `images/`.
 
-The folder is the researcher's. Of it the site shows pictures alone, and those under names made for one participant.
+The folder is the researcher's. Of it the site shows images alone, and those under names made for one participant.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfld.config import io
+from cfld.files import load_object
 
 STUDY_FILE: Final = "study.json"
 KEYS_FILE: Final = "keys.json"
-PICTURES: Final = "pictures"
+IMAGES: Final = "pictures"
 MAX_METHODS: Final = 9
 """As many as there are digits to choose with."""
-PICTURE_ID: Final = re.compile(r"[0-9a-f]{32}")
+IMAGE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +31,11 @@ class Protocol:
 
     Attributes:
         seed: decides which pairs take part and, with a participant's number, everything that the participant sees.
-        images: part one shows so many real and so many generated pictures.
+        images: part one shows so many real and so many generated images.
         comparisons: part two asks so many times for the best match.
-        checks: attention checks in each part: pictures that say which answer to give.
+        checks: attention checks in each part: images that say which answer to give.
         failed_checks_allowed: who answers more checks wrongly does not count.
-        seconds: how long a picture of part one can be seen; none = until the answer.
+        seconds: how long an image of part one can be seen; none = until the answer.
         comparison_seconds: the same for part two.
     """
 
@@ -59,12 +60,12 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One pair of source and target pose. Pictures go by ids, which tell nothing.
+    """One pair of source and target pose. Images go by ids, which tell nothing.
 
     Attributes:
-        source, target: what the pair's pictures were called.
-        source_picture, pose_picture, truth_picture: ids; there may be no picture of the pose.
-        results: id of each method's picture.
+        source, target: what the pair's images were called.
+        source_picture, pose_picture, truth_picture: ids; there may be no image of the pose.
+        results: id of each method's image.
     """
 
     source: str
@@ -82,7 +83,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Cards:
-    """The pictures of attention checks, by what they say; ids."""
+    """The images of attention checks, by what they say; ids."""
 
     real: str
     generated: str
@@ -96,7 +97,7 @@ class Study:
 
     Attributes:
         title, introduction: what people read first; paragraphs are separated by empty lines.
-        size: (height, width) of every picture.
+        size: (height, width) of every image.
         methods: what they are called in the figures; never shown to participants.
         pairs: those that take part.
         generated, real, comparisons: indices of `pairs`: whose results part one shows, whose truths it shows, and
@@ -126,11 +127,11 @@ class Study:
         lengths = len(self.generated), len(self.real), len(self.comparisons)
         if lengths != (self.protocol.images, self.protocol.images, self.protocol.comparisons):
             raise ValueError(f"the protocol's images and comparisons disagree with the lists, which hold {lengths}")
-        if bad := [name for name in self.picture_ids() if not PICTURE_ID.fullmatch(str(name))]:
-            raise ValueError(f"picture ids are 32 hexadecimal digits, got {bad[0]!r}")
+        if bad := [name for name in self.image_ids() if not IMAGE_ID.fullmatch(str(name))]:
+            raise ValueError(f"image ids are 32 hexadecimal digits, got {bad[0]!r}")
 
-    def picture_ids(self) -> Iterator[str]:
-        """Of every picture once."""
+    def image_ids(self) -> Iterator[str]:
+        """Of every image once."""
         for pair in self.pairs:
             yield from pair.ids()
         yield from asdict(self.cards).values()
@@ -150,7 +151,7 @@ class Keys:
     """What only the servers and the researcher know; servers of one study share it.
 
     Attributes:
-        signing: makes cookies, form tokens and picture names.
+        signing: makes cookies, form tokens and image names.
         results: the researcher's password to the results page.
     """
 
@@ -176,9 +177,9 @@ class OpenStudy:
     folder: Path
     keys: Keys
 
-    def picture(self, picture_id: str) -> Path:
-        """The file of a picture. Ids are checked when the study is read, so no path leads out of the folder."""
-        return self.folder / PICTURES / f"{picture_id}.png"
+    def image(self, image_id: str) -> Path:
+        """The file of an image. Ids are checked when the study is read, so no path leads out of the folder."""
+        return self.folder / IMAGES / f"{image_id}.png"
 
 
 def study_file(path: Path) -> Path:
@@ -195,7 +196,7 @@ def load_study(path: Path) -> Study:
     file = study_file(path)
     if not file.exists():
         raise ValueError(f"{file}: no such study; `cfld study create` makes one")
-    values = io.load_object(file)
+    values = load_object(file)
     try:
         return io.from_dict(Study, {**values, **_nested(values)})
     except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -212,8 +213,8 @@ def open_study(path: Path) -> OpenStudy:
     if not (folder / KEYS_FILE).exists():
         raise ValueError(f"{folder / KEYS_FILE}: missing; it is made with the study and goes where the study goes")
     opened = OpenStudy(study, folder, io.load(Keys, folder / KEYS_FILE))
-    if missing := [name for name in study.picture_ids() if not opened.picture(name).is_file()]:
-        raise ValueError(f"{folder / PICTURES}: {len(missing)} pictures are missing, for example {missing[0]}.png")
+    if missing := [name for name in study.image_ids() if not opened.image(name).is_file()]:
+        raise ValueError(f"{folder / IMAGES}: {len(missing)} images are missing, for example {missing[0]}.png")
     return opened
 
 

@@ -30,9 +30,9 @@ class MethodFigures:
     """One method's row.
 
     Attributes:
-        participants: who judged its pictures in part one, and count.
-        r2g: of the real pictures that they judged, those called generated.
-        g2r: of its generated pictures that they judged, those called real.
+        participants: who judged its images in part one, and count.
+        r2g: of the real images that they judged, those called generated.
+        g2r: of its generated images that they judged, those called real.
         jab: of all best matches picked in part two, by anyone who counts, those of this method.
     """
 

@@ -1,4 +1,4 @@
-"""Where a study's pictures come from: a data set's folder, or folders of pictures alone, and one folder a method."""
+"""Where a study's images come from: a data set's folder, or folders of images alone, and one folder a method."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from cfld.contact_sheet import draw_pose
-from cfld.data.lists import is_picture
+from cfld.data.lists import is_image_name
 from cfld.data.registry import detect_dataset, open_dataset
-from cfld.data.transforms import read_image, to_picture
+from cfld.data.transforms import read_image, to_pil
 from cfld.poses.keypoints import load_keypoints
 
 Read = Callable[[str], Image.Image]
@@ -25,9 +25,9 @@ class Material:
     Attributes:
         pairs: (source, target) names, all that results are named after.
         usable: those of them that people can be asked about: their target pose has a joint.
-        source, truth: a name -> the real picture.
-        pose: a target's name -> a picture of its pose; none where poses are not known.
-        size: (height, width) that the pictures have, or are to have.
+        source, truth: a name -> the real image.
+        pose: a target's name -> an image of its pose; none where poses are not known.
+        size: (height, width) that the images have, or are to have.
     """
 
     pairs: Names
@@ -47,18 +47,18 @@ def from_dataset(root: Path, split: str, limit: int | None, size: tuple[int, int
     """
     dataset = open_dataset(detect_dataset(root), root, split)
     pairs = list(dict.fromkeys(dataset.pairs))[:limit]
-    picture_size = size or dataset.frame
+    image_size = size or dataset.frame
 
     def real(name: str) -> Image.Image:
-        return to_picture(dataset.image(name))
+        return to_pil(dataset.image(name))
 
     return Material(
         pairs=pairs,
         usable=[pair for pair in pairs if dataset.keypoints(pair[1]).visible.any()],
         source=real,
         truth=real,
-        pose=lambda name: draw_pose(dataset.keypoints(name), picture_size),
-        size=picture_size,
+        pose=lambda name: draw_pose(dataset.keypoints(name), image_size),
+        size=image_size,
     )
 
 
@@ -68,34 +68,34 @@ def from_folders(
     """The pairs that a folder of results is named after.
 
     Args:
-        sources, real: folders of source pictures and of true target pictures.
-        poses: a folder of pictures of poses or of keypoint JSON files, named as the true pictures; may be none.
+        sources, real: folders of source images and of true target images.
+        poses: a folder of images of poses or of keypoint JSON files, named as the true images; may be none.
         results: one method's folder.
-        size: by default that of the first true picture.
+        size: by default that of the first true image.
 
     Raises:
         ValueError: naming the folder, when nothing in it fits.
     """
-    source_files, real_files = _by_stem(sources, is_picture), _by_stem(real, is_picture)
+    source_files, real_files = _by_stem(sources, is_image_name), _by_stem(real, is_image_name)
     named = sorted(_named_pairs(results, pattern, set(source_files), set(real_files)))
     if not named:
-        raise ValueError(f"{results}: no file is named {pattern} after pictures of {sources} and {real}")
+        raise ValueError(f"{results}: no file is named {pattern} after images of {sources} and {real}")
     pairs = [(source_files[source].name, real_files[target].name) for source, target in named]
     first = read_image(real / pairs[0][1])
-    picture_size = size or (first.height, first.width)
+    image_size = size or (first.height, first.width)
     return Material(
         pairs=pairs,
         usable=pairs,
         source=lambda name: read_image(sources / name),
         truth=lambda name: read_image(real / name),
-        pose=None if poses is None else _pose_reader(poses, [target for _, target in pairs], picture_size),
-        size=picture_size,
+        pose=None if poses is None else _pose_reader(poses, [target for _, target in pairs], image_size),
+        size=image_size,
     )
 
 
 def _pose_reader(folder: Path, targets: Sequence[str], size: tuple[int, int]) -> Read:
-    """Reads poses of pictures: files of the same name, but for the ending."""
-    files = _by_stem(folder, lambda name: is_picture(name) or name.endswith(".json"))
+    """Reads poses of images: files of the same name, but for the ending."""
+    files = _by_stem(folder, lambda name: is_image_name(name) or name.endswith(".json"))
     if missing := sorted({Path(target).stem for target in targets} - set(files)):
         raise ValueError(f"{folder}: no pose of {', '.join(missing)}")
 
@@ -113,7 +113,7 @@ def _by_stem(folder: Path, wanted: Callable[[str], bool]) -> dict[str, Path]:
     files = [path for path in sorted(folder.iterdir()) if wanted(path.name)]
     by_stem = {path.stem: path for path in files}
     if not files:
-        raise ValueError(f"{folder}: no picture in this folder")
+        raise ValueError(f"{folder}: no image in this folder")
     if len(by_stem) < len(files):
         twice = next(path.name for path in files if by_stem[path.stem] != path)
         raise ValueError(f"{folder}: {twice} and another file differ in their ending only; keep one of them")

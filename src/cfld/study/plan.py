@@ -28,7 +28,7 @@ class Trial:
         kind: what is asked after; a check has a right answer.
         pair: the pair's index in the study; none for a card of part one.
         context: ids of source, target pose (there may be none) and truth; empty in part one.
-        pictures: ids: one in part one, one a method in part two.
+        images: ids: one in part one, one a method in part two.
         picks: what choosing the first, second, ... means: a judgement in part one, a method in part two.
         expected: the pick that passes a check.
     """
@@ -36,7 +36,7 @@ class Trial:
     part: Literal[1, 2]
     kind: Kind
     pair: int | None
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     picks: tuple[str, ...]
     context: tuple[str | None, ...] = ()
     expected: str | None = None
@@ -44,7 +44,7 @@ class Trial:
 
 @functools.lru_cache(maxsize=4096)
 def method_of(study: Study, number: int) -> str:
-    """The method whose pictures a participant judges in part one.
+    """The method whose images a participant judges in part one.
 
     Each round of as many participants as there are methods goes through all methods, in an order of its own.
 
@@ -73,8 +73,8 @@ def _part_one(study: Study, method: str, rng: random.Random) -> list[Trial]:
     return _scattered(trials, [_judgement("check", None, cards[answer], answer) for answer in asked], rng)
 
 
-def _judgement(kind: Kind, pair: int | None, picture: str, expected: str | None = None) -> Trial:
-    return Trial(part=1, kind=kind, pair=pair, pictures=(picture,), picks=JUDGEMENTS, expected=expected)
+def _judgement(kind: Kind, pair: int | None, image: str, expected: str | None = None) -> Trial:
+    return Trial(part=1, kind=kind, pair=pair, images=(image,), picks=JUDGEMENTS, expected=expected)
 
 
 def _part_two(study: Study, rng: random.Random) -> list[Trial]:
@@ -86,8 +86,8 @@ def _part_two(study: Study, rng: random.Random) -> list[Trial]:
 
 def _comparison(study: Study, index: int, rng: random.Random) -> Trial:
     pair, places = study.pairs[index], rng.sample(study.methods, len(study.methods))
-    pictures = tuple(pair.results[method] for method in places)
-    return Trial(part=2, kind="comparison", pair=index, context=_context(pair), pictures=pictures, picks=tuple(places))
+    images = tuple(pair.results[method] for method in places)
+    return Trial(part=2, kind="comparison", pair=index, context=_context(pair), images=images, picks=tuple(places))
 
 
 def _comparison_check(study: Study, index: int, rng: random.Random) -> Trial:
@@ -98,7 +98,7 @@ def _comparison_check(study: Study, index: int, rng: random.Random) -> Trial:
         kind="check",
         pair=index,
         context=_context(study.pairs[index]),
-        pictures=tuple(study.cards.this_one if here else study.cards.not_this_one for here in told),
+        images=tuple(study.cards.this_one if here else study.cards.not_this_one for here in told),
         picks=tuple(TOLD if here else NOT_TOLD for here in told),
         expected=TOLD,
     )

@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 
 from cfld.study.answers import Answers
 from cfld.study.definition import OpenStudy
-from cfld.study.desk import Desk
-from cfld.study.guard import STATIC, Guard, Limits, RateLimit
+from cfld.study.middleware import STATIC, Guard, Limits, RateLimit
+from cfld.study.results_pages import EventHandlers
 from cfld.study.site import Site
 
 PAGES: Final = Path(__file__).parent / "pages"
@@ -42,7 +42,7 @@ def create_app(opened: OpenStudy, answers: Answers, limits: Limits) -> ASGIApp:
     )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_few_threads)
     app.include_router(Site(opened, answers, pages, limits).routes())
-    app.include_router(Desk(opened, answers, pages).routes())
+    app.include_router(EventHandlers(opened, answers, pages).routes())
     app.mount(STATIC, StaticFiles(directory=PAGES / "static"))
     app.add_exception_handler(HTTPException, _refuse(pages))
     app.add_exception_handler(RequestValidationError, _refuse(pages))

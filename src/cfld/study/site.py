@@ -13,31 +13,31 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cfld.study.answers import Answers, Participant
 from cfld.study.definition import OpenStudy
-from cfld.study.guard import Limits, RateLimit, address_of, same_site, too_many
+from cfld.study.middleware import Limits, RateLimit, address_of, same_site, too_many
 from cfld.study.plan import Trial, method_of, plan
 from cfld.study.tokens import Tokens
 
 COOKIE_AGE: Final = 90 * 24 * 3600
 """Seconds for which a participant can come back."""
 GRACE: Final = 3.0
-"""Seconds that a picture is still handed out after its time: for slow lines. The page hides it in time."""
-CONTEXT: Final = (("source", "The person"), ("pose", "The pose"), ("truth", "The true picture"))
+"""Seconds that an image is still handed out after its time: for slow lines. The page hides it in time."""
+CONTEXT: Final = (("source", "The person"), ("pose", "The pose"), ("truth", "The true image"))
 """What stands above the results in part two, in the order of `Trial.context`."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture on a page.
+class Image:
+    """One image on a page.
 
     Attributes:
-        place: which of the page's pictures; its name is made of it.
+        place: which of the page's images; its name is made of it.
         title: what stands below it.
-        picture_id: the file's.
+        image_id: the file's.
     """
 
     place: str
     title: str
-    picture_id: str
+    image_id: str
 
 
 class Site:
@@ -55,7 +55,7 @@ class Site:
         router.add_api_route("/start", self.start, methods=["POST"])
         router.add_api_route("/study", self.question, methods=["GET"])
         router.add_api_route("/answer", self.answer, methods=["POST"])
-        router.add_api_route("/picture/{name}", self.picture, methods=["GET"])
+        router.add_api_route("/image/{name}", self.image, methods=["GET"])
         return router
 
     def welcome(self, request: Request) -> Response:
@@ -99,7 +99,7 @@ class Site:
             position=position,
             number=position + 1,
             questions=len(trials),
-            pictures=[self._named(visitor, position, picture) for picture in _shown(trial)],
+            images=[self._named(visitor, position, image) for image in _shown(trial)],
             seconds=left,
             gone=left is not None and left <= 0,
         )
@@ -124,28 +124,28 @@ class Site:
             await asyncio.wrap_future(self._answers.record(participant, position, trial, trial.picks[choice - 1]))
         return RedirectResponse("/study", 303)
 
-    async def picture(self, request: Request, name: str) -> Response:
-        """A picture of the participant's present question; of no other."""
+    async def image(self, request: Request, name: str) -> Response:
+        """An image of the participant's present question; of no other."""
         visitor, participant = await run_in_threadpool(self._participant, request)
         if participant is None or participant.answered == len(plan(self._study, participant.number)):
             raise HTTPException(404)
         position = participant.answered
         trial = plan(self._study, participant.number)[position]
-        asked = [p for p in _shown(trial) if name == self._tokens.picture(visitor, position, p.place)]
+        asked = [p for p in _shown(trial) if name == self._tokens.image(visitor, position, p.place)]
         left = self._time_left(participant, position, trial)
         if not asked or (left is not None and left < -GRACE):
             raise HTTPException(404)
         if left is not None and participant.shown != position:
             await asyncio.wrap_future(self._answers.show(participant, position))
-        return Response(self._opened.picture(asked[0].picture_id).read_bytes(), media_type="image/png")
+        return Response(self._opened.image(asked[0].image_id).read_bytes(), media_type="image/png")
 
-    def _named(self, visitor: str, position: int, picture: Picture) -> dict[str, str]:
+    def _named(self, visitor: str, position: int, image: Image) -> dict[str, str]:
         """As templates have it: under a name that leads to the file for this visitor now, and tells nothing."""
-        address = f"/picture/{self._tokens.picture(visitor, position, picture.place)}"
-        return {"place": picture.place, "title": picture.title, "address": address}
+        address = f"/image/{self._tokens.image(visitor, position, image.place)}"
+        return {"place": image.place, "title": image.title, "address": address}
 
     def _time_left(self, participant: Participant, position: int, trial: Trial) -> float | None:
-        """For which the question's pictures can still be seen, in seconds; none = without limit."""
+        """For which the question's images can still be seen, in seconds; none = without limit."""
         protocol = self._study.protocol
         limit = protocol.seconds if trial.part == 1 else protocol.comparison_seconds
         return None if limit is None else limit - (participant.looked_for(position) or 0.0)
@@ -176,11 +176,11 @@ class Site:
         return HTMLResponse(html, status)
 
 
-def _shown(trial: Trial) -> list[Picture]:
-    """All pictures of a question."""
+def _shown(trial: Trial) -> list[Image]:
+    """All images of a question."""
     above = [
-        Picture(place, title, picture_id)
-        for (place, title), picture_id in zip(CONTEXT, trial.context, strict=False)
-        if picture_id is not None
+        Image(place, title, image_id)
+        for (place, title), image_id in zip(CONTEXT, trial.context, strict=False)
+        if image_id is not None
     ]
-    return above + [Picture(str(i), str(i), picture_id) for i, picture_id in enumerate(trial.pictures, start=1)]
+    return above + [Image(str(i), str(i), image_id) for i, image_id in enumerate(trial.images, start=1)]

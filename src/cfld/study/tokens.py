@@ -10,7 +10,7 @@ from cfld.study.definition import Keys
 
 
 class Tokens:
-    """Cookies, form tokens and picture names of one study."""
+    """Cookies, form tokens and image names of one study."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -40,9 +40,9 @@ class Tokens:
     def is_form(self, visitor: str, token: str) -> bool:
         return _same(token, self.form(visitor))
 
-    def picture(self, visitor: str, position: int, place: str) -> str:
-        """What a picture is called for this visitor, at this question, in this place: it tells nothing else."""
-        return self._sign("picture", f"{visitor} {position} {place}")
+    def image(self, visitor: str, position: int, place: str) -> str:
+        """What an image is called for this visitor, at this question, in this place: it tells nothing else."""
+        return self._sign("image", f"{visitor} {position} {place}")
 
     def is_results_password(self, password: str) -> bool:
         return _same(password, self._keys.results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from cfld.data.base import DescribedPictures, PoseDataset
+from cfld.data.base import AttributeDataset, PoseDataset
 from cfld.data.transforms import resize, to_model_range
 from cfld.poses.render import pose_map
 from cfld.training.latent_cache import LatentCache
@@ -70,15 +70,15 @@ class PairSamples(Dataset[dict[str, Tensor]]):
     Attributes:
         source_size: side of H_S's square image.
         pose_size: (height, width) of the pose maps.
-        picture_size: side of the square that the VAE encodes.
+        image_size: side of the square that the VAE encodes.
         flip: chance that the image H_S sees is flipped left-right; nothing else is ever flipped.
-        latents: encoded pictures; None = the pictures themselves are given.
+        latents: encoded images; None = the images themselves are given.
     """
 
     dataset: PoseDataset
     source_size: int
     pose_size: tuple[int, int]
-    picture_size: int
+    image_size: int
     flip: float
     seed: int
     latents: LatentCache | None = None
@@ -92,7 +92,7 @@ class PairSamples(Dataset[dict[str, Tensor]]):
             source_image: (3, source_size, source_size) in [-1, 1].
             poses: (2, 21, H, W), of source and target.
             moments: float16 (2, 2, C, h, w), mean and deviation of the latents of both; or
-            pictures: (2, 3, picture_size, picture_size) in [-1, 1].
+            images: (2, 3, image_size, image_size) in [-1, 1].
         """
         epoch, index = key
         pair = self.dataset.pairs[index]
@@ -101,52 +101,45 @@ class PairSamples(Dataset[dict[str, Tensor]]):
         sample = {"source_image": source.flip(-1) if self._flipped(epoch, index) else source, "poses": poses}
         if self.latents is not None:
             return sample | {"moments": torch.stack([self.latents.moments(name) for name in pair])}
-        pictures = [square(self.dataset.image(name), self.picture_size) for name in pair]
-        return sample | {"pictures": torch.stack(pictures)}
+        images = [square(self.dataset.image(name), self.image_size) for name in pair]
+        return sample | {"images": torch.stack(images)}
 
     def _flipped(self, epoch: int, index: int) -> bool:
         return bool(np.random.default_rng((self.seed, epoch, index)).random() < self.flip)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribedSamples(Dataset[dict[str, Tensor]]):
-    """Every picture's latents and the words that describe it, for a base UNet."""
+class AttributeSamples(Dataset[dict[str, Tensor]]):
+    """Every image's latents and the numbers of its attributes, for UNet pretraining."""
 
-    dataset: PoseDataset
-    numbers: Mapping[str, int]
+    dataset: AttributeDataset
     latents: LatentCache
 
     def __len__(self) -> int:
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """words: int64 (N,). moments: float16 (2, C, h, w), mean and deviation of the latents."""
+        """attributes: int64 (N,). moments: float16 (2, C, h, w), mean and deviation of the latents."""
         name = self.dataset.names[key[1]]
-        return {"words": word_numbers(self.dataset, name, self.numbers), "moments": self.latents.moments(name)}
+        return {"attributes": attribute_numbers(self.dataset, name), "moments": self.latents.moments(name)}
 
 
-def word_numbers(dataset: PoseDataset, name: str, numbers: Mapping[str, int]) -> Tensor:
-    """int64 (N,): the numbers of the words that describe a picture.
-
-    Raises:
-        ValueError: when the data set has no words for its pictures.
-    """
-    if not isinstance(dataset, DescribedPictures):
-        raise ValueError("a base UNet learns from described pictures: drawn people, data.kind mannequin without a root")
-    return torch.tensor([numbers[word] for word in dataset.words(name)])
+def attribute_numbers(dataset: AttributeDataset, name: str) -> Tensor:
+    """int64 (N,): the numbers of an image's attributes."""
+    return torch.tensor([dataset.vocabulary[attribute] for attribute in dataset.attributes(name)])
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureSamples(Dataset[dict[str, Tensor]]):
-    """Every picture of a data set at one size, or a random square of it, for the autoencoder.
+class ImageSamples(Dataset[dict[str, Tensor]]):
+    """Every image of a data set at one size, or a random square of it, for the autoencoder.
 
     Attributes:
-        picture_size: (height, width) in pixels.
+        image_size: (height, width) in pixels.
         crop: side of the square; None = the whole.
     """
 
     dataset: PoseDataset
-    picture_size: tuple[int, int]
+    image_size: tuple[int, int]
     crop: int | None = None
     seed: int = 0
 
@@ -154,13 +147,13 @@ class PictureSamples(Dataset[dict[str, Tensor]]):
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """pictures: (3, H, W) in [-1, 1], the crop's size or the picture's."""
-        picture = resize(to_model_range(self.dataset.image(self.dataset.names[key[1]])), self.picture_size)
+        """images: (3, H, W) in [-1, 1], the crop's size or the image's."""
+        image = resize(to_model_range(self.dataset.image(self.dataset.names[key[1]])), self.image_size)
         if self.crop is None:
-            return {"pictures": picture}
-        free = np.array(self.picture_size) - self.crop
+            return {"images": image}
+        free = np.array(self.image_size) - self.crop
         top, left = np.random.default_rng((self.seed, *key)).integers(0, free + 1)
-        return {"pictures": picture[:, top : top + self.crop, left : left + self.crop]}
+        return {"images": image[:, top : top + self.crop, left : left + self.crop]}
 
 
 def square(image: Tensor, side: int) -> Tensor:

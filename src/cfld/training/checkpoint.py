@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cfld.config.io import whole_folder
+from cfld.files import whole_folder
 
 KEPT: Final = 2
 _NAME: Final = re.compile(r"step-(\d{8,})")

@@ -1,4 +1,4 @@
-"""Every picture's latent distribution, computed once: the VAE otherwise costs as much in each step as the UNet."""
+"""Every image's latent distribution, computed once: the VAE otherwise costs as much in each step as the UNet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from cfld.config.io import write_text
+from cfld.files import write_text
 from cfld.training.checkpoint import fingerprint
 
 _MOMENTS: Final = "moments.float16"
@@ -27,11 +27,11 @@ _DONE: Final = "done"
 
 @dataclass(frozen=True)
 class LatentCache:
-    """Mean and deviation of the VAE's posterior for each picture, on disk; sampled anew at each use.
+    """Mean and deviation of the VAE's posterior for each image, on disk; sampled anew at each use.
 
     Attributes:
-        folder: holds one file with a row a picture.
-        rows: picture name -> its row.
+        folder: holds one file with a row an image.
+        rows: image name -> its row.
         shape: (C, h, w) of the latents.
     """
 
@@ -46,15 +46,15 @@ class LatentCache:
         return torch.from_numpy(values).reshape(2, *self.shape)
 
 
-def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], pictures: Dataset[Tensor]) -> LatentCache:
-    """The cache below `folder` that belongs to these pictures and this encoder; `build_latent_cache` fills it.
+def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], images: Dataset[Tensor]) -> LatentCache:
+    """The cache below `folder` that belongs to these images and this encoder; `build_latent_cache` fills it.
 
     Args:
-        names: of the pictures, each once.
-        pictures: as for `build_latent_cache`. The first, the middle and the last are looked at, so that a data set
+        names: of the images, each once.
+        images: as for `build_latent_cache`. The first, the middle and the last are looked at, so that a data set
             prepared or drawn anew under the same names is another one.
     """
-    shown = {names[row]: pictures[row] for row in (0, len(names) // 2, len(names) - 1)}
+    shown = {names[row]: images[row] for row in (0, len(names) // 2, len(names) - 1)}
     belongs_to = [list(names), fingerprint(shown), fingerprint(encoder_weights(vae))]
     key = hashlib.sha256(json.dumps(belongs_to).encode()).hexdigest()[:16]
     side = shown[names[0]].shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
@@ -63,17 +63,17 @@ def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], pi
 
 
 def encoder_weights(vae: AutoencoderKL) -> dict[str, Tensor]:
-    """The parameters that latents depend on, by their names; the others only draw pictures from them."""
+    """The parameters that latents depend on, by their names; the others only draw images from them."""
     return {name: p for name, p in vae.named_parameters() if name.startswith(("encoder.", "quant_conv."))}
 
 
 def build_latent_cache(
-    cache: LatentCache, vae: AutoencoderKL, pictures: Dataset[Tensor], batch_size: int = 16, workers: int = 0
+    cache: LatentCache, vae: AutoencoderKL, images: Dataset[Tensor], batch_size: int = 16, workers: int = 0
 ) -> None:
     """Encodes what is not there yet; interrupted, it goes on where it stopped. Other caches beside it are removed.
 
     Args:
-        pictures: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
+        images: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
     """
     cache.folder.mkdir(parents=True, exist_ok=True)
     for other in cache.folder.parent.iterdir():
@@ -82,8 +82,8 @@ def build_latent_cache(
     done = _rows_done(cache)
     if done == len(cache.rows):
         return
-    todo = DataLoader(pictures, batch_size, sampler=range(done, len(cache.rows)), num_workers=workers)
-    bar = tqdm(desc="encoding pictures", unit="picture", initial=done, total=len(cache.rows), mininterval=1)
+    todo = DataLoader(images, batch_size, sampler=range(done, len(cache.rows)), num_workers=workers)
+    bar = tqdm(desc="encoding images", unit="image", initial=done, total=len(cache.rows), mininterval=1)
     with bar, (cache.folder / _MOMENTS).open("r+b" if done else "wb") as file:
         file.truncate(2 * int(np.prod(cache.shape)) * 2 * done)
         file.seek(0, 2)
@@ -96,9 +96,9 @@ def build_latent_cache(
 
 
 @torch.no_grad()
-def encode_moments(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+def encode_moments(vae: AutoencoderKL, images: Tensor) -> Tensor:
     """(B, 3, S, S) in [-1, 1] -> (B, 2, C, h, w): mean and deviation of the latents."""
-    posterior = vae.encode(pictures).latent_dist
+    posterior = vae.encode(images).latent_dist
     return torch.stack([posterior.mean, posterior.std], dim=1)
 
 

@@ -6,7 +6,7 @@
 The same command again goes on from the last whole checkpoint, exactly as if the run had never stopped: every draw is a
 function of (seed, step, forward, process), and the position in the data a function of the step. `out` holds
 
-    config.json   checkpoints/step-*   logs/   pictures/   latents/   model/ (when the run is done or was asked to stop)
+    config.json   checkpoints/step-*   logs/   images/   latents/   model/ (when the run is done or was asked to stop)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cfld.training.attention import training_attention
 from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
-from cfld.training.run import Run, make_accelerator, prepare
+from cfld.training.setup import Run, make_accelerator, prepare
 from cfld.training.signals import StopRequest, ignore_signals, stop_on_sigterm
 
 
@@ -69,7 +69,7 @@ def train_run(config: TrainConfig, out: str | Path) -> Run:
 
 
 def run_steps(run: Run, stop: StopRequest) -> None:
-    """Steps, logs, pictures and checkpoints, until the last step or a request to stop; a checkpoint at the end."""
+    """Steps, logs, images and checkpoints, until the last step or a request to stop; a checkpoint at the end."""
     config, batches, saved = run.config, forwards(run), run.step
     with progress_bar(run) as bar:
         watch = StopWatch(run.step)
@@ -80,8 +80,8 @@ def run_steps(run: Run, stop: StopRequest) -> None:
             if _due(run.step, config.log_every):
                 log(run, bar, watch)
             with watch.paused():
-                if _due(run.step, config.picture_every):
-                    save_pictures(run)
+                if _due(run.step, config.image_every):
+                    save_images(run)
                 if _due(run.step, config.checkpoint_every):
                     save(run)
                     saved = run.step
@@ -90,7 +90,7 @@ def run_steps(run: Run, stop: StopRequest) -> None:
 
 
 class StopWatch:
-    """Steps a second of training proper, without pictures and checkpoints."""
+    """Steps a second of training proper, without images and checkpoints."""
 
     def __init__(self, step: int) -> None:
         self._step, self._since = step, time.perf_counter()
@@ -205,18 +205,18 @@ def log(run: Run, bar: tqdm[Any], watch: StopWatch) -> None:
     run.accelerator.log({"loss": loss, "learning_rate": rate, "images_per_second": speed}, step=run.step)
 
 
-def save_pictures(run: Run) -> None:
-    """`pictures/step-....png`, and the same to the trackers that take pictures."""
+def save_images(run: Run) -> None:
+    """`images/step-....png`, and the same to the trackers that take images."""
     if run.accelerator.is_main_process:
         with weights_to_save(run):
-            picture = run.stage.pictures()
+            image = run.stage.images()
         path = run.out / "pictures" / f"step-{run.step:08d}.png"
         path.parent.mkdir(exist_ok=True)
-        picture.save(path)
+        image.save(path)
         for tracker in run.accelerator.trackers:
             if hasattr(tracker, "log_images"):
                 layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"pictures": np.asarray(picture)[None]}, step=run.step, **layout)
+                tracker.log_images({"images": np.asarray(image)[None]}, step=run.step, **layout)
     run.accelerator.wait_for_everyone()
 
 

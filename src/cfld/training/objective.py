@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cfld.data.transforms import resize
 from cfld.diffusion.timesteps import TimestepLaw, sample_timesteps
-from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMeaning, sample_dropout
+from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMode, sample_dropout
 from cfld.models.unet import predict_noise
 from cfld.types import Conditioning
 
@@ -85,7 +85,7 @@ class CFLDObjective(nn.Module):
         prediction_type: str = "epsilon",
         timestep_law: TimestepLaw = "cubic",
         condition_dropout: float = 0.2,
-        dropout_meaning: DropoutMeaning = "joint",
+        dropout_mode: DropoutMode = "joint",
         reconstruction_share: float = 1.0,
         dream_detail_preservation: float | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class CFLDObjective(nn.Module):
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
         self.prediction_type, self.timestep_law = check_prediction_type(prediction_type), timestep_law
-        self.condition_dropout, self.dropout_meaning = condition_dropout, dropout_meaning
+        self.condition_dropout, self.dropout_mode = condition_dropout, dropout_mode
         self.reconstruction_share = reconstruction_share
         self.dream_detail_preservation = dream_detail_preservation
 
@@ -124,7 +124,7 @@ class CFLDObjective(nn.Module):
         eps = torch.randn(latents.shape, device=latents.device)
         t = sample_timesteps(rows, len(self.alphas_cumprod), self.timestep_law, device=latents.device)
         dropped = self._dropped(rows, latents.device)
-        source = self.conditioner.encode_source(source_image).rows(owners)
+        source = self.conditioner.encode_source(source_image).select(owners)
         conditioning = self.conditioner.drop(source.with_pose(self.conditioner.encode_pose(poses)), dropped)
         alpha_bar = self.alphas_cumprod[t]
         if self.dream_detail_preservation is not None:
@@ -138,11 +138,11 @@ class CFLDObjective(nn.Module):
         return overall_loss(prediction, target, reconstructed)
 
     def _dropped(self, rows: int, device: torch.device) -> DropoutMasks:
-        masks = sample_dropout(rows, self.condition_dropout, self.dropout_meaning)
+        masks = sample_dropout(rows, self.condition_dropout, self.dropout_mode)
         return DropoutMasks(masks.prompt.to(device), masks.bias.to(device), masks.pose.to(device))
 
 
-class BaseObjective(nn.Module):
+class UNetPretrainObjective(nn.Module):
     """A UNet that draws from words: eq. 1 noise, uniform t, words left out now and then. Draws as `CFLDObjective`.
 
     Attributes:
@@ -166,24 +166,24 @@ class BaseObjective(nn.Module):
         self.prediction_type = check_prediction_type(prediction_type)
         self.condition_dropout = condition_dropout
 
-    def forward(self, words: Tensor, latents: Tensor) -> Tensor:
+    def forward(self, attributes: Tensor, latents: Tensor) -> Tensor:
         """
         Args:
-            words: int64 (B, N), numbers of `mannequin.WORDS`.
+            attributes: int64 (B, N), numbers of the data set's vocabulary.
             latents: (B, C, h, w), z_0.
         """
         eps = torch.randn(latents.shape, device=latents.device)
         t = sample_timesteps(len(latents), len(self.alphas_cumprod), "uniform", device=latents.device)
-        told = (torch.rand(len(latents)) >= self.condition_dropout).to(words.device)
+        kept = (torch.rand(len(latents)) >= self.condition_dropout).to(attributes.device)
         alpha_bar = self.alphas_cumprod[t]
-        prompt = Conditioning(self.embedding(words * told[:, None]))
+        prompt = Conditioning(self.embedding(attributes * kept[:, None]))
         prediction = predict_noise(self.unet, add_noise(latents, eps, alpha_bar), t, prompt)
         target = training_target(self.prediction_type, latents, eps, alpha_bar)
         return F.mse_loss(prediction.float(), target.float())
 
 
 class VAEObjective(nn.Module):
-    """The autoencoder, called with pictures, gives its loss. Draws from torch's global generator."""
+    """The autoencoder, called with images, gives its loss. Draws from torch's global generator."""
 
     def __init__(
         self, vae: AutoencoderKL, kl_weight: float, *, squeeze: bool = False, latent_noise: float = 0.0
@@ -192,37 +192,35 @@ class VAEObjective(nn.Module):
         Args:
             latent_noise: deviation of noise on what the decoder gets, as a share of these latents' own: an encoder that
                 trains too must not escape it by larger latents.
-            squeeze: the autoencoder sees pictures as squares of its size, and what it makes is compared at theirs;
+            squeeze: the autoencoder sees images as squares of its size, and what it makes is compared at theirs;
                 otherwise it sees them as they are.
         """
         super().__init__()
         self.vae, self.kl_weight, self.squeeze, self.latent_noise = vae, kl_weight, squeeze, latent_noise
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """pictures: (B, 3, H, W) in [-1, 1]; unless they are squeezed, sides are multiples of the VAE's factor."""
-        side, (height, width) = self.vae.config.sample_size, pictures.shape[-2:]
-        posterior = self.vae.encode(resize(pictures, (side, side)) if self.squeeze else pictures).latent_dist
+    def forward(self, images: Tensor) -> Tensor:
+        """images: (B, 3, H, W) in [-1, 1]; unless they are squeezed, sides are multiples of the VAE's factor."""
+        side, (height, width) = self.vae.config.sample_size, images.shape[-2:]
+        posterior = self.vae.encode(resize(images, (side, side)) if self.squeeze else images).latent_dist
         latents = posterior.sample()
         if self.latent_noise:
             latents = latents + self.latent_noise * latents.std() * torch.randn_like(latents)
         reconstruction = self.vae.decode(latents).sample
         if self.squeeze:
             reconstruction = resize(reconstruction.float(), (height, width))
-        return autoencoder_loss(reconstruction, pictures, posterior.mean, posterior.logvar, self.kl_weight)
+        return autoencoder_loss(reconstruction, images, posterior.mean, posterior.logvar, self.kl_weight)
 
 
-def autoencoder_loss(
-    reconstruction: Tensor, pictures: Tensor, mean: Tensor, logvar: Tensor, kl_weight: float
-) -> Tensor:
-    """|x - x'| + (x - x')^2 + kl_weight KL(N(mean, var) || N(0, 1)), a value of the picture.
+def autoencoder_loss(reconstruction: Tensor, images: Tensor, mean: Tensor, logvar: Tensor, kl_weight: float) -> Tensor:
+    """|x - x'| + (x - x')^2 + kl_weight KL(N(mean, var) || N(0, 1)), a value of the image.
 
     Args:
-        reconstruction, pictures: (B, 3, H, W).
+        reconstruction, images: (B, 3, H, W).
         mean, logvar: (B, C, h, w).
     """
-    error = reconstruction.float() - pictures
+    error = reconstruction.float() - images
     divergence = 0.5 * (mean.float() ** 2 + logvar.float().exp() - 1 - logvar.float()).sum()
-    return error.abs().mean() + error.square().mean() + kl_weight * divergence / pictures.numel()
+    return error.abs().mean() + error.square().mean() + kl_weight * divergence / images.numel()
 
 
 def _amounts(alpha_bar: Tensor) -> Sequence[Tensor]:

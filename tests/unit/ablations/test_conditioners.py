@@ -9,13 +9,13 @@ import torch
 from transformers import CLIPVisionModel
 
 from cfld.ablations.conditioners import CLIPConditioner, FrozenCLIPConditioner, clip_vision_config, load_clip
-from cfld.ablations.rows import TABLE_3, TABLE_5, Ablation
 from cfld.build import CONDITIONERS, build_components, build_conditioner
 from cfld.config.presets import deepfashion_256, tiny, tiny_model
 from cfld.config.schema import ConditionerConfig, SamplingConfig
 from cfld.models.conditioner import Conditioner, sample_dropout
 from cfld.models.unet import freeze_except, predict_noise
 from cfld.pipeline import CFLDPipeline
+from cfld.reproduction.rows import TABLE_3, TABLE_5, Ablation
 from cfld.types import Conditioning
 
 SMALL = tiny_model().conditioner

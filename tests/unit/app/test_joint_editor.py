@@ -104,11 +104,11 @@ def test_nothing_in_the_page_names_a_host() -> None:
 
 
 @pytest.mark.parametrize(("size", "shown"), [((176, 256), (176, 256)), ((3000, 2000), (512, 341))])
-def test_a_backdrop_is_a_small_picture(size: tuple[int, int], shown: tuple[int, int]) -> None:
-    picture = Image.new("RGBA", size, "red")
-    update = with_backdrop(picture)
+def test_a_backdrop_is_a_small_image(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    image = Image.new("RGBA", size, "red")
+    update = with_backdrop(image)
     kind, _, data = update["backdrop"].partition(",")
     assert kind == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == shown
-    assert picture.size == size
+    assert image.size == size
     assert with_backdrop(None)["backdrop"] == ""

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from small_tree import NAMES, save_picture, write_lists
+
+from support.data_tree import NAMES, save_image, write_lists
 
 
 @pytest.fixture
@@ -10,5 +11,5 @@ def tree(tmp_path: Path) -> Path:
     root = tmp_path / "tree"
     write_lists(root)
     for seed, name in enumerate(NAMES):
-        save_picture(root / "train" / name, seed)
+        save_image(root / "train" / name, seed)
     return root

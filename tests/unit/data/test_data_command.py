@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import tyro
-from small_tree import NAMES, save_picture, write_lists
 
 from cfld.cli.data import Data
+from support.data_tree import NAMES, save_image, write_lists
 
 
 def cfld_data(*arguments: object) -> None:
@@ -17,9 +17,9 @@ def cfld_data(*arguments: object) -> None:
 def test_mannequin_then_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "people"
     cfld_data("mannequin", "--out", out, "--identities", 2, "--poses", 2, "--seed", 1, "--size", 64, 44)
-    assert capsys.readouterr().out.splitlines() == ["4 pictures written, 0 already there", str(out)]
+    assert capsys.readouterr().out.splitlines() == ["4 images written, 0 already there", str(out)]
     cfld_data("info", out)
-    assert "test: pairs 2, pictures 2, picture size [64, 44]" in capsys.readouterr().out
+    assert "test: pairs 2, images 2, image size [64, 44]" in capsys.readouterr().out
 
 
 def test_info_counts_what_is_missing(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,19 +27,19 @@ def test_info_counts_what_is_missing(tree: Path, capsys: pytest.CaptureFixture[s
     cfld_data("info", tree, "--json")
     facts = json.loads(capsys.readouterr().out)
     assert (facts["kind"], list(facts["splits"])) == ("deepfashion", ["train"])
-    assert {key: facts["splits"]["train"][key] for key in ("pairs", "pictures", "pictures_missing")} == {
+    assert {key: facts["splits"]["train"][key] for key in ("pairs", "images", "images_missing")} == {
         "pairs": 2,
-        "pictures": 5,
-        "pictures_missing": 1,
+        "images": 5,
+        "images_missing": 1,
     }
     assert facts["splits"]["train"]["joints_seen_percent"] == 100
 
 
 def test_deepfashion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_lists(tmp_path)
-    save_picture(tmp_path / "img/WOMEN/Dresses/id_00000001/01_1_front.jpg")
+    save_image(tmp_path / "img/WOMEN/Dresses/id_00000001/01_1_front.jpg")
     cfld_data("deepfashion", "--images", tmp_path / "img", "--lists", tmp_path, "--out", tmp_path / "out")
-    assert capsys.readouterr().out.splitlines()[0] == "1 pictures written, 0 already there"
+    assert capsys.readouterr().out.splitlines()[0] == "1 images written, 0 already there"
     assert (tmp_path / "out/train" / NAMES[0]).exists()
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tree import NAMES, PAIRS, a_pose, save_picture, write_lists
 
-from cfld.data import detect_dataset, open_dataset
 from cfld.data.deepfashion import DeepFashion
 from cfld.data.lists import read_annotations, read_pairs, write_annotations, write_names, write_pairs
 from cfld.data.market1501 import Market1501
+from cfld.data.registry import detect_dataset, open_dataset
 from cfld.poses.keypoints import Keypoints
+from support.data_tree import NAMES, PAIRS, a_pose, save_image, write_lists
 
 ANNOTATIONS = "fashion-resize-annotation-train.csv"
 
@@ -40,7 +40,7 @@ def test_a_sample_does_not_share_memory_with_the_data_set(tree: Path) -> None:
 def test_both_spellings_and_the_authors_folders_are_read(tmp_path: Path) -> None:
     write_lists(tmp_path, spelling="fasion")
     for name in NAMES:
-        save_picture(tmp_path / "train_highres" / name)
+        save_image(tmp_path / "train_highres" / name)
     assert len(DeepFashion(tmp_path, "train")) == 3
     assert detect_dataset(tmp_path) == "deepfashion"
 
@@ -66,18 +66,18 @@ def test_a_person_that_nobody_found_is_legal(tree: Path) -> None:
 
 
 def test_a_source_of_another_size_is_resized(tree: Path) -> None:
-    save_picture(tree / "train" / NAMES[0], size=(96, 66))
+    save_image(tree / "train" / NAMES[0], size=(96, 66))
     assert DeepFashion(tree, "train")[0].source_image.shape == (3, 64, 44)
 
 
 def test_missing_annotations(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_annotations(tree / ANNOTATIONS, {name: a_pose(0) for name in NAMES[3:]})
-    with pytest.raises(ValueError, match=rf"2 pictures .* no row in {ANNOTATIONS} \({NAMES[0]}, {NAMES[1]}\)"):
+    with pytest.raises(ValueError, match=rf"2 images .* no row in {ANNOTATIONS} \({NAMES[0]}, {NAMES[1]}\)"):
         DeepFashion(tree, "train")
     with caplog.at_level(logging.WARNING):
         dataset = DeepFashion(tree, "train", skip_missing=True)
     assert (list(dataset.pairs), dataset.missing_annotations) == (PAIRS[2:], (NAMES[0], NAMES[1]))
-    assert "2 pictures" in caplog.text
+    assert "2 images" in caplog.text
     assert list(dataset.names) == NAMES
     with pytest.raises(ValueError, match=f"no annotation of '{NAMES[0]}'"):
         dataset.keypoints(NAMES[0])
@@ -85,16 +85,16 @@ def test_missing_annotations(tree: Path, caplog: pytest.LogCaptureFixture) -> No
 
 def test_missing_images(tree: Path) -> None:
     (tree / "train" / NAMES[5]).unlink()
-    with pytest.raises(ValueError, match=rf"1 pictures .* are not in .*train \({NAMES[5]}\); .*skip_missing=True"):
+    with pytest.raises(ValueError, match=rf"1 images .* are not in .*train \({NAMES[5]}\); .*skip_missing=True"):
         DeepFashion(tree, "train")
     dataset = DeepFashion(tree, "train", skip_missing=True)
     assert (list(dataset.pairs), list(dataset.names)) == (PAIRS[:2], NAMES[:5])
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="no image"):
         dataset.image(NAMES[5])
 
 
 def test_names_cannot_leave_the_folder(tree: Path) -> None:
-    save_picture(tree / "secret.jpg")
+    save_image(tree / "secret.jpg")
     write_pairs(tree / "fashion-resize-pairs-train.csv", [("../secret.jpg", NAMES[0])])
     with pytest.raises(ValueError, match=r"\.\./secret\.jpg"):
         DeepFashion(tree, "train")
@@ -134,7 +134,7 @@ def test_17_joints(tree: Path) -> None:
     [
         (b"a.jpg,b.jpg\n", "expected the header 'from,to', got 'a.jpg,b.jpg'"),
         (b"", "expected the header"),
-        (b"from,to\na.jpg\n", "row 1: expected two picture names"),
+        (b"from,to\na.jpg\n", "row 1: expected two image names"),
         (b"\xff\xd8\xff\xe0", "not a text file"),
     ],
 )
@@ -151,24 +151,24 @@ def test_absent_things_are_named(tree: Path) -> None:
         DeepFashion(tree, "val")
     with pytest.raises(ValueError, match="no such folder"):
         DeepFashion(tree / "absent", "train")
-    with pytest.raises(ValueError, match="kind 'imagenet' is unknown; choose one of mannequin, deepfashion"):
+    with pytest.raises(ValueError, match="unknown data set 'imagenet'; choose one of mannequin, deepfashion"):
         open_dataset("imagenet", tree, "train")
     with pytest.raises(ValueError, match=r"holds no data set; expected one of fashion-resize-pairs-train\.csv, market"):
         detect_dataset(tree / "train")
 
 
-def test_pictures_of_another_crop_are_warned_of(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_of_another_crop_are_warned_of(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     DeepFashion(tree, "train")
     assert not caplog.text
-    save_picture(tree / "train" / NAMES[0], size=(64, 64))
+    save_image(tree / "train" / NAMES[0], size=(64, 64))
     DeepFashion(tree, "train")
-    assert "64 x 64 pictures, but keypoints in a frame of 256 x 176" in caplog.text
+    assert "64 x 64 images, but keypoints in a frame of 256 x 176" in caplog.text
 
 
 def test_market_leaves_out_nobody_in_particular(tmp_path: Path) -> None:
     names = ["0002_c1s1_000451_03.jpg", "0002_c1s1_000551_01.jpg", "-1_c1s1_000401_03.jpg", "0000_c1s1_000151_01.jpg"]
     for name in names:
-        save_picture(tmp_path / "test" / name, size=(128, 64))
+        save_image(tmp_path / "test" / name, size=(128, 64))
     write_pairs(tmp_path / "market-pairs-test.csv", [(names[0], names[1]), (names[3], names[0]), (names[1], names[2])])
     write_annotations(tmp_path / "market-annotation-test.csv", {name: a_pose(0) for name in names[:2]})
     dataset = Market1501(tmp_path, "test")
@@ -177,5 +177,5 @@ def test_market_leaves_out_nobody_in_particular(tmp_path: Path) -> None:
 
 
 def test_names_are_given_once(tree: Path) -> None:
-    write_names(tree / "train.lst", [*NAMES, "", NAMES[0], "48674 pictures"])
+    write_names(tree / "train.lst", [*NAMES, "", NAMES[0], "48674 images"])
     assert list(DeepFashion(tree, "train").names) == NAMES

@@ -1,4 +1,4 @@
-"""Pictures of every kind come out upright, 8-bit, RGB; broken files give one line that names them."""
+"""Images of every kind come out upright, 8-bit, RGB; broken files give one line that names them."""
 
 import re
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
         assert to_rgb(image).getpixel((0, 0)) == RED
 
 
-def test_floating_point_pictures_are_refused() -> None:
+def test_floating_point_images_are_refused() -> None:
     with pytest.raises(ValueError, match="mode F"):
         to_rgb(Image.new("F", (2, 2)))
 
@@ -76,9 +76,9 @@ def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:
     Image.open(good).save(tmp_path / "good.jpg")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:3000])
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "good.jpg").read_bytes()[:900])
-    (tmp_path / "text.png").write_text("no picture at all")
+    (tmp_path / "text.png").write_text("no image at all")
     (tmp_path / "zero.png").touch()
-    wrong = {"cut.png": "damaged", "cut.jpg": "damaged", "text.png": "not a picture", "zero.png": "0 bytes"}
+    wrong = {"cut.png": "damaged", "cut.jpg": "damaged", "text.png": "not an image", "zero.png": "0 bytes"}
     for name, words in (wrong | {"absent.png": "no such"}).items():
         with pytest.raises(ValueError, match=one_line(tmp_path / name, words)):
             read_image(tmp_path / name)
@@ -87,7 +87,7 @@ def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [60, 20])
-def test_giant_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+def test_giant_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """Both Pillow's warning (over the limit) and its error (over twice the limit)."""
     Image.new("RGB", (10, 10)).save(tmp_path / "giant.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)

@@ -24,7 +24,7 @@ def true_noise(z_0: Tensor, scheduler: DDIMScheduler) -> Denoiser:
 
 
 @pytest.mark.parametrize("steps", [1, 4, 20])
-def test_the_true_noise_leads_back_to_the_picture(steps: int) -> None:
+def test_the_true_noise_leads_back_to_the_image(steps: int) -> None:
     scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False)
     scheduler.set_timesteps(steps)
     z_0 = torch.randn(SHAPE)

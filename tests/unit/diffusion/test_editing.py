@@ -15,11 +15,11 @@ from cfld.config.schema import SchedulerConfig
 from cfld.diffusion.editing import (
     MaskedSampling,
     check_weights,
-    edge_weights,
-    even_path,
     interpolate,
+    interpolation_weights,
     latent_mask,
     paste,
+    soft_mask,
 )
 from cfld.diffusion.sampling import sample
 from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
@@ -35,7 +35,7 @@ SCHEDULES = {
 
 
 def masked_sampling(name: str, schedule: str, steps: int) -> MaskedSampling:
-    """Only the left half of the picture is generated."""
+    """Only the left half of the image is generated."""
     torch.manual_seed(0)
     scheduler = make_scheduler(name, build_scheduler(SCHEDULES[schedule]).config)
     scheduler.set_timesteps(steps)
@@ -148,23 +148,23 @@ class TestMask:
         ids=["bool", "0-1", "0-255", "float", "tensor", "mode 1", "grey", "RGB", "white paint on nothing"],
     )
     def test_kinds(self, mask: Any) -> None:
-        weights = edge_weights(mask, (20, 30))
+        weights = soft_mask(mask, (20, 30))
         assert weights.dtype == torch.float32
         np.testing.assert_array_equal(weights[0, 0].numpy(), self.inside)
 
     def test_feather_is_a_ramp_inside_the_edge(self) -> None:
-        weights = edge_weights(self.inside, (20, 30), feather=3)[0, 0].numpy()
+        weights = soft_mask(self.inside, (20, 30), feather=3)[0, 0].numpy()
         assert not weights[~self.inside].any()
         np.testing.assert_allclose(weights[10, 4:12], [0, 0, 0.25, 0.5, 0.75, 1, 1, 1])
         assert (weights <= 1).all()
 
     def test_everything_may_be_generated(self) -> None:
-        assert (edge_weights(np.ones((4, 5)), (4, 5), feather=2) == 1).all()
+        assert (soft_mask(np.ones((4, 5)), (4, 5), feather=2) == 1).all()
 
     @pytest.mark.parametrize(
         ("mask", "feather", "told"),
         [
-            (np.ones((20, 31)), 0, "mask is 31 x 20 pixels and its reference picture 30 x 20"),
+            (np.ones((20, 31)), 0, "mask is 31 x 20 pixels and its reference image 30 x 20"),
             (Image.new("L", (20, 30), "white"), 0, "mask is 20 x 30 pixels"),
             (np.zeros((20, 30)), 0, "the mask is empty"),
             (Image.new("RGBA", (30, 20)), 0, "the mask is empty"),
@@ -177,19 +177,19 @@ class TestMask:
     )
     def test_bad_ones_are_told(self, mask: Any, feather: float, told: str) -> None:
         with pytest.raises(ValueError, match=told):
-            edge_weights(mask, (20, 30), feather)
+            soft_mask(mask, (20, 30), feather)
 
     def test_a_thin_mask_reaches_the_latents(self) -> None:
         line = np.zeros((256, 176))
         line[100, 20:90] = 1
-        cells = latent_mask(edge_weights(line, (256, 176)), (8, 8))
+        cells = latent_mask(soft_mask(line, (256, 176)), (8, 8))
         assert cells.shape == (1, 1, 8, 8)
         assert cells.sum() == 5
         assert cells[0, 0, 3].any()
 
     def test_pasting_keeps_what_has_no_weight(self) -> None:
         generated, backdrop = torch.rand(2, 3, 20, 30), torch.rand(1, 3, 20, 30)
-        weights = edge_weights(self.inside, (20, 30), feather=2)
+        weights = soft_mask(self.inside, (20, 30), feather=2)
         result = paste(generated, backdrop, weights)
         outside = torch.from_numpy(~self.inside).expand_as(result)
         assert torch.equal(result[outside], backdrop.expand_as(result)[outside])
@@ -254,16 +254,16 @@ class TestInterpolation:
 
     @pytest.mark.parametrize(("sources", "frames"), [(1, 2), (2, 2), (2, 9), (3, 5), (3, 8), (4, 30)])
     def test_an_even_path(self, sources: int, frames: int) -> None:
-        path = even_path(sources, frames)
+        path = interpolation_weights(sources, frames)
         assert len(path) == frames
         assert path[0] == (1.0, *[0.0] * (sources - 1))
         assert path[-1] == (*[0.0] * (sources - 1), 1.0)
         for weights in path:
             check_weights(sources, weights)
-        assert even_path(3, 5) == [(1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), (0, 0, 1)]
+        assert interpolation_weights(3, 5) == [(1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), (0, 0, 1)]
 
     def test_bad_paths_are_told(self) -> None:
         with pytest.raises(ValueError, match="at least 2 frames, got 1"):
-            even_path(2, 1)
+            interpolation_weights(2, 1)
         with pytest.raises(ValueError, match="no source"):
-            even_path(0, 5)
+            interpolation_weights(0, 5)

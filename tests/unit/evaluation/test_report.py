@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cfld.data.mannequin_dataset import MannequinFolder, write_mannequin
 from cfld.evaluation.images import Evaluation
 from cfld.evaluation.report import Order, check_out, ordered, to_json, to_markdown, write_report
 from cfld.evaluation.score import PairScore, Row
+from cfld.mannequin.dataset import MannequinFolder, write_mannequin
 
 PSNR = (20.0, math.inf, 10.0, math.nan, 30.0)
 
@@ -103,17 +103,17 @@ def test_page(evaluation: Evaluation, tmp_path: Path) -> None:
     assert html.escape("<b>mine</b>") in page
     assert page.count("<article") == 6
     assert page.count(": damaged") == 1
-    pictures = re.findall(r'<img src="([^"]*)" alt="" loading="lazy"', page)
-    assert len(pictures) == page.count("<img") == 6 * 3 + 5
-    assert all(Image.open(tmp_path / "out" / picture).size == (44, 64) for picture in pictures)
-    assert len(set(pictures)) == len(list((tmp_path / "out" / "pictures").iterdir())) == 3 + 3
+    images = re.findall(r'<img src="([^"]*)" alt="" loading="lazy"', page)
+    assert len(images) == page.count("<img") == 6 * 3 + 5
+    assert all(Image.open(tmp_path / "out" / image).size == (44, 64) for image in images)
+    assert len(set(images)) == len(list((tmp_path / "out" / "pictures").iterdir())) == 3 + 3
     assert "http" not in page
     figures = [json.loads(html.unescape(text)) for text in re.findall(r'data-figures="([^"]*)"', page)]
     assert figures[0][0]["psnr"] == 10
     assert figures[-1] == [None]
 
 
-def test_pictures_that_the_page_lacks_are_named(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_images_that_the_page_lacks_are_named(evaluation: Evaluation, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"x")
     row = evaluation.rows[0]

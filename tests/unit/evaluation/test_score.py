@@ -1,4 +1,4 @@
-"""Rows of the table: what a protocol does to pictures, and what becomes of damaged ones."""
+"""Rows of the table: what a protocol does to images, and what becomes of damaged ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from PIL import Image, ImageFilter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from cfld.data.mannequin_dataset import MannequinFolder, write_mannequin
 from cfld.evaluation.detections import read_detections
-from cfld.evaluation.names import match_names
+from cfld.evaluation.filename_patterns import match_names
+from cfld.evaluation.image_loading import Preparation
 from cfld.evaluation.networks import Networks
-from cfld.evaluation.pictures import Preparation
-from cfld.evaluation.real_set import real_names, real_statistics
-from cfld.evaluation.reconstruct import open_vae, reconstruct
+from cfld.evaluation.reconstruction import reconstruct
+from cfld.evaluation.reference_statistics import real_names, real_statistics
 from cfld.evaluation.score import Method, Scorer
+from cfld.inference.reconstruction import open_vae
+from cfld.mannequin.dataset import MannequinFolder, write_mannequin
 from cfld.metrics.fid import FeatureStatistics, frechet_distance
 from cfld.metrics.lpips import LPIPS, published_heads
 from cfld.metrics.networks import Backbone, InceptionV3
@@ -69,15 +70,15 @@ def data(root: Path) -> MannequinFolder:
 
 @pytest.fixture
 def blurred(data: MannequinFolder, tmp_path: Path) -> Callable[..., Method]:
-    """Writes a folder of blurred true pictures, and makes a row of it."""
+    """Writes a folder of blurred true images, and makes a row of it."""
 
     def make(radius: float = 1, size: tuple[int, int] = SIZE) -> Method:
         folder = tmp_path / f"blurred{radius}"
         folder.mkdir()
         for source, target in data.pairs:
-            picture = Image.open(data.path(target)).filter(ImageFilter.GaussianBlur(radius))
+            image = Image.open(data.path(target)).filter(ImageFilter.GaussianBlur(radius))
             name = f"{Path(source).stem}_to_{Path(target).stem}.png"
-            picture.resize(size[::-1], Image.Resampling.BICUBIC).save(folder / name)
+            image.resize(size[::-1], Image.Resampling.BICUBIC).save(folder / name)
         return Method(name="blurred", files=match_names(folder, data.pairs))
 
     return make
@@ -153,10 +154,10 @@ class TestPreparation:
             "pidm": cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR),
             "pcdms": cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC),
         }
-        for name, picture in expected.items():
+        for name, image in expected.items():
             found = Preparation(PROTOCOLS[name], SIZE).truth(photo)
             assert found.dtype == np.float32
-            np.testing.assert_allclose(found.transpose(1, 2, 0) * 255, picture, atol=1e-3)
+            np.testing.assert_allclose(found.transpose(1, 2, 0) * 255, image, atol=1e-3)
 
     def test_a_prediction_of_the_right_size_stays_as_it_is_stored(self, photo: Image.Image) -> None:
         for protocol in ("cfld", "pidm", "standard"):
@@ -171,11 +172,11 @@ class TestPreparation:
         np.testing.assert_allclose(cut, cut.round(), atol=1e-3)
 
     def test_others_refuse_another_size(self, photo: Image.Image) -> None:
-        with pytest.raises(ValueError, match="150 x 100, and this protocol scores pictures as stored, at 64 x 44"):
+        with pytest.raises(ValueError, match="150 x 100, and this protocol scores images as stored, at 64 x 44"):
             Preparation(PROTOCOLS["pidm"], SIZE).prediction(photo)
 
     def test_padding(self, photo: Image.Image) -> None:
-        """256 x 176 in the middle of 256 x 256, white around it; of a square picture, columns 40 to 216."""
+        """256 x 176 in the middle of 256 x 256, white around it; of a square image, columns 40 to 216."""
         preparation = Preparation(PROTOCOLS["dptn"], (256, 176))
         square = Image.effect_noise((256, 256), 90).convert("RGB")
         found = preparation.truth(square)
@@ -189,8 +190,8 @@ class TestPreparation:
         with pytest.raises(ValueError, match="32 x 32 or more"):
             Preparation(PROTOCOLS["cfld"], (64, 20))
 
-    def test_padding_is_for_upright_pictures(self) -> None:
-        with pytest.raises(ValueError, match="pads upright pictures"):
+    def test_padding_is_for_upright_images(self) -> None:
+        with pytest.raises(ValueError, match="pads upright images"):
             Preparation(PROTOCOLS["dptn"], (44, 64))
 
 
@@ -217,7 +218,7 @@ def test_pcdms_leaves_lpips_in_zero_to_one(
     assert pcdms < 0.9 * pidm
 
 
-def test_damaged_pictures_are_named_and_the_rest_goes_on(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_damaged_images_are_named_and_the_rest_goes_on(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
     method = blurred()
     first, *_, last = method.files.values()
     first.write_bytes(first.read_bytes()[:200])
@@ -228,11 +229,11 @@ def test_damaged_pictures_are_named_and_the_rest_goes_on(data: MannequinFolder, 
     assert row.figures["psnr"] > 0
 
 
-def test_one_picture_too_few(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_one_image_too_few(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
     method = blurred()
     one = replace(method, files=dict([next(iter(method.files.items()))]))
     row = scorer(data).score(one)
-    assert "at least 2 pictures; got 1" in row.problem
+    assert "at least 2 images; got 1" in row.problem
     assert row.figures["psnr"] > 0
 
 
@@ -254,7 +255,7 @@ def test_pose_accuracy_from_both_kinds_of_files(
         assert figures["pck_0.1"] == 1
         assert figures["oks"] > 0.99
     (tmp_path / "found.csv").write_text("\n".join(rows[:-2]))
-    with pytest.raises(ValueError, match=r"no keypoints of 2 pictures: .*png, .*png"):
+    with pytest.raises(ValueError, match=r"no keypoints of 2 images: .*png, .*png"):
         read_detections(tmp_path / "found.csv", method.files, data.frame)
     with pytest.raises(ValueError, match="no such file or folder of keypoints"):
         read_detections(tmp_path / "nothing", method.files, data.frame)
@@ -285,7 +286,7 @@ class TestRealSet:
         train = MannequinFolder(root, "train")
         assert len(real_names(train, PROTOCOLS["cfld"])) == 18
         assert len(real_names(train, replace(PROTOCOLS["pidm"], fid_batch=8))) == 16
-        with pytest.raises(ValueError, match="18 training pictures in whole batches of 64 are too few"):
+        with pytest.raises(ValueError, match="18 training images in whole batches of 64 are too few"):
             real_names(train, PROTOCOLS["pidm"])
 
     def test_computed_once(self, root: Path, networks: Networks, tmp_path: Path) -> None:
@@ -305,18 +306,18 @@ class TestRealSet:
         real_statistics(*arguments[:3], other, arguments[-1])
         assert len(list((tmp_path / "cache").iterdir())) == 3
 
-    def test_damaged_pictures_are_all_named(self, root: Path, networks: Networks, tmp_path: Path) -> None:
+    def test_damaged_images_are_all_named(self, root: Path, networks: Networks, tmp_path: Path) -> None:
         train = MannequinFolder(Path(shutil.copytree(root, tmp_path / "data")), "train")
         for name in train.names[1:3]:
             train.path(name).write_bytes(b"x")
         preparation = Preparation(PROTOCOLS["cfld"], SIZE)
-        with pytest.raises(ValueError, match=f"2 pictures .*{train.names[1]}.*{train.names[2]}"):
+        with pytest.raises(ValueError, match=f"2 images .*{train.names[1]}.*{train.names[2]}"):
             real_statistics(train, train.names[:4], preparation, networks.inception, tmp_path / "cache")
         assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("protocol", ["cfld", "dptn", "standard"])
-def test_vae_reconstructions_are_pictures_of_the_right_size(
+def test_vae_reconstructions_are_images_of_the_right_size(
     protocol: str, data: MannequinFolder, model_folder: Path, tmp_path: Path
 ) -> None:
     targets = list(dict.fromkeys(target for _, target in data.pairs))

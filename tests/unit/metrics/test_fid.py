@@ -67,11 +67,11 @@ def test_a_shift_of_the_mean_counts_squared() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_one_picture_too_few(n: int) -> None:
+def test_one_image_too_few(n: int) -> None:
     statistics = FeatureStatistics()
     if n:
         statistics.update(np.ones((n, 4)))
-    with pytest.raises(ValueError, match=f"at least 2 pictures, got {n}"):
+    with pytest.raises(ValueError, match=f"at least 2 images, got {n}"):
         statistics.gaussian()
 
 

@@ -13,30 +13,30 @@ from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.psnr import psnr
 from cfld.metrics.ssim import SSIMVariant, ssim
 
-Picture = NDArray[np.float32]
+Image = NDArray[np.float32]
 
 
 @pytest.fixture
-def pair() -> tuple[Picture, Picture]:
+def pair() -> tuple[Image, Image]:
     rng = np.random.default_rng(0)
     truth = rng.random((3, 64, 60), dtype=np.float32)
     return truth, (truth + 0.1 * rng.standard_normal(truth.shape, dtype=np.float32)).clip(0, 1)
 
 
-def test_standard_is_what_torchmetrics_computes_where_windows_lie_inside(pair: tuple[Picture, Picture]) -> None:
+def test_standard_is_what_torchmetrics_computes_where_windows_lie_inside(pair: tuple[Image, Image]) -> None:
     """Its own mean counts windows over mirrored borders too; Wang et al. and scikit-image do not."""
-    truth, prediction = (torch.from_numpy(picture)[None] for picture in pair)
+    truth, prediction = (torch.from_numpy(image)[None] for image in pair)
     _, full = structural_similarity_index_measure(prediction, truth, data_range=1.0, return_full_image=True)
     assert ssim(*pair, PROTOCOLS["standard"].ssim) == pytest.approx(float(full[..., 5:-5, 5:-5].mean()), abs=1e-5)
 
 
-def test_psnr_is_what_torchmetrics_computes(pair: tuple[Picture, Picture]) -> None:
-    truth, prediction = (torch.from_numpy(picture)[None] for picture in pair)
+def test_psnr_is_what_torchmetrics_computes(pair: tuple[Image, Image]) -> None:
+    truth, prediction = (torch.from_numpy(image)[None] for image in pair)
     assert psnr(*pair) == pytest.approx(float(peak_signal_noise_ratio(prediction, truth, data_range=1.0)), abs=1e-4)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_equal_pictures(name: str, pair: tuple[Picture, Picture]) -> None:
+def test_equal_images(name: str, pair: tuple[Image, Image]) -> None:
     protocol, (truth, _) = PROTOCOLS[name], pair
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -45,23 +45,23 @@ def test_equal_pictures(name: str, pair: tuple[Picture, Picture]) -> None:
             assert ssim(truth, truth, variant) == pytest.approx(1)
 
 
-def test_white_margins_raise_ssim(pair: tuple[Picture, Picture]) -> None:
-    padded = tuple(np.pad(picture, ((0, 0), (0, 0), (20, 20)), constant_values=1) for picture in pair)
+def test_white_margins_raise_ssim(pair: tuple[Image, Image]) -> None:
+    padded = tuple(np.pad(image, ((0, 0), (0, 0), (20, 20)), constant_values=1) for image in pair)
     assert ssim(*padded, SSIMVariant(window=51)) > ssim(*pair, SSIMVariant(window=51)) + 0.01
 
 
-def test_a_window_that_does_not_fit_becomes_the_largest_odd_one(pair: tuple[Picture, Picture]) -> None:
-    cut = tuple(picture[:, :44, :44] for picture in pair)
+def test_a_window_that_does_not_fit_becomes_the_largest_odd_one(pair: tuple[Image, Image]) -> None:
+    cut = tuple(image[:, :44, :44] for image in pair)
     assert ssim(*cut, SSIMVariant(window=51)) == ssim(*cut, SSIMVariant(window=43))
 
 
-def test_the_predictions_range_counts_where_asked(pair: tuple[Picture, Picture]) -> None:
-    truth, prediction = (0.5 * picture for picture in pair)
+def test_the_predictions_range_counts_where_asked(pair: tuple[Image, Image]) -> None:
+    truth, prediction = (0.5 * image for image in pair)
     one, own = (ssim(truth, prediction, SSIMVariant(sigma=1.5, value_range=r)) for r in ("one", "prediction"))
     assert one > own
 
 
-def test_a_black_picture_has_a_number(pair: tuple[Picture, Picture]) -> None:
-    """It has no range of its own, and one such picture must not make the mean of all NaN."""
+def test_a_black_image_has_a_number(pair: tuple[Image, Image]) -> None:
+    """It has no range of its own, and one such image must not make the mean of all NaN."""
     black = np.zeros_like(pair[0])
     assert 0 <= ssim(pair[0], black, SSIMVariant(sigma=1.5, value_range="prediction")) < 0.1

@@ -77,7 +77,7 @@ def test_a_batch_is_its_samples(parts: Components) -> None:
     images, maps = torch.rand(3, 3, 32, 32) * 2 - 1, torch.rand(3, 21, 32, 32)
     for i in range(3):
         alone = conditioner(images[i : i + 1], maps[i : i + 1])
-        row = full.rows([i])
+        row = full.select([i])
         pairs = [(alone.prompt_embeds, row.prompt_embeds)]
         pairs += [(alone.query_bias[name], row.query_bias[name]) for name in alone.query_bias]
         pairs += list(zip(alone.pose_features, row.pose_features, strict=True))

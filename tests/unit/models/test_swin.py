@@ -135,7 +135,7 @@ def test_sizes_that_do_not_fit_are_told(changes: dict[str, int], told: str) -> N
         small(**changes)
 
 
-def test_other_pictures_are_told() -> None:
+def test_other_images_are_told() -> None:
     with pytest.raises(ValueError, match="32x32"):
         small()(torch.randn(1, 3, 64, 64))
 

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_onnx import colours, constant, dot_finder
 
 from cfld.poses.detectors import files, yolox
 from cfld.poses.detectors.rtmpose import PADDING, decode_simcc
@@ -18,6 +17,7 @@ from cfld.poses.detectors.yolox import Yolox, decode, letterbox, suppress
 from cfld.poses.estimate import find_person, open_detector
 from cfld.poses.formats import COCO_JOINTS
 from cfld.poses.skeleton import JOINTS
+from support.onnx_models import colours, constant, dot_finder
 
 SIZE = (128, 96)
 """Of the small pose networks' input."""
@@ -92,7 +92,7 @@ def two_people() -> NDArray[np.uint8]:
 
 
 def raw_yolox(size: int, ratio: float, boxes: dict[tuple[float, ...], float], classes: int = 80) -> NDArray[np.float32]:
-    """What YOLOX would say of people in these boxes (of the picture): the inverse of its decoding, in stride 8."""
+    """What YOLOX would say of people in these boxes (of the image): the inverse of its decoding, in stride 8."""
     sides = [size // stride for stride in yolox.STRIDES]
     output = np.zeros((1, sum(side * side for side in sides), 5 + classes), dtype=np.float32)
     output[..., 2:4] = -3
@@ -153,7 +153,7 @@ def test_the_window_is_the_published_one(box: tuple[float, float, float, float])
     assert (window.width, window.height) == pytest.approx(expected)
     middle = window.top + window.height / 2, window.left + window.width / 2
     assert middle == pytest.approx(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
-    centre = window.to_picture(np.array([[128.0, 96.0]]), (256, 192))
+    centre = window.to_pil(np.array([[128.0, 96.0]]), (256, 192))
     np.testing.assert_allclose(centre, [middle])
 
 
@@ -163,7 +163,7 @@ def test_the_cut_and_the_way_back_agree() -> None:
     window = Window(200.0, 80.0, 64.0, 48.0)
     cut = window.cut(image, (128, 96), cv2.BORDER_CONSTANT)
     y, x = np.unravel_index(cut[..., 0].argmax(), cut.shape[:2])
-    np.testing.assert_allclose(window.to_picture(np.array([y, x]), (128, 96)), (217, 101), atol=0.5)
+    np.testing.assert_allclose(window.to_pil(np.array([y, x]), (128, 96)), (217, 101), atol=0.5)
 
 
 def test_yolox_letterboxes_top_left_on_grey_in_opencvs_order() -> None:

@@ -1,4 +1,4 @@
-"""Own pictures fitted to the training pictures' shape."""
+"""Own images fitted to the training images' shape."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfld.data import mannequin
-from cfld.poses.fit import FIGURE_HEIGHT, FIGURE_MIDDLE, edge_colour, fit_picture, flatten
+from cfld import mannequin
+from cfld.poses.fit import FIGURE_HEIGHT, FIGURE_MIDDLE, edge_colour, fit_image, flatten
 from cfld.poses.keypoints import Keypoints, joint_box
 
 FRAME = (600, 800)
@@ -19,7 +19,7 @@ def standing(scale: float = 1.0, top: float = 150.0, left: float = 380.0) -> Key
 
 
 def marked(pose: Keypoints) -> Image.Image:
-    """A grey picture with a white pixel at every joint."""
+    """A grey image with a white pixel at every joint."""
     pixels = np.full((*pose.frame, 3), 90, dtype=np.uint8)
     for y, x in pose.yx[pose.visible]:
         pixels[int(y), int(x)] = 255
@@ -28,9 +28,9 @@ def marked(pose: Keypoints) -> Image.Image:
 
 @pytest.mark.parametrize("how", ["crop", "letterbox"])
 @pytest.mark.parametrize(("scale", "top", "left"), [(1.0, 150, 380), (0.5, 200, 300), (1.3, 120, 400)])
-def test_the_figure_is_as_large_as_in_the_training_pictures(how: str, scale: float, top: float, left: float) -> None:
+def test_the_figure_is_as_large_as_in_the_training_images(how: str, scale: float, top: float, left: float) -> None:
     pose = standing(scale, top, left)
-    fitted = fit_picture(marked(pose), pose, how)  # type: ignore[arg-type]
+    fitted = fit_image(marked(pose), pose, how)  # type: ignore[arg-type]
     height, width = fitted.keypoints.frame
     assert (fitted.image.height, fitted.image.width) == (height, width)
     assert width / height == pytest.approx(176 / 256, abs=0.6 / height)
@@ -42,11 +42,11 @@ def test_the_figure_is_as_large_as_in_the_training_pictures(how: str, scale: flo
 
 @pytest.mark.parametrize("how", ["crop", "letterbox"])
 @pytest.mark.parametrize(("scale", "top", "left"), [(1.0, 150, 380), (2.5, 60, 100), (2.5, 60, 720)])
-def test_the_joints_move_with_the_picture(how: str, scale: float, top: float, left: float) -> None:
+def test_the_joints_move_with_the_image(how: str, scale: float, top: float, left: float) -> None:
     pose = standing(scale, top, left)
     inside = pose.visible & (pose.yx >= 0).all(axis=1) & (pose.yx < FRAME).all(axis=1)
     pose = Keypoints(np.where(inside[:, None], pose.yx, np.nan), FRAME)
-    fitted = fit_picture(marked(pose), pose, how, (90, 90, 90))  # type: ignore[arg-type]
+    fitted = fit_image(marked(pose), pose, how, (90, 90, 90))  # type: ignore[arg-type]
     pixels = np.asarray(fitted.image)
     for y, x in fitted.keypoints.yx[fitted.keypoints.visible]:
         if 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]:
@@ -58,7 +58,7 @@ def test_a_crop_adds_nothing_and_a_letterbox_cuts_nobody_off() -> None:
     pose = standing(2.6, 20, 60)
     pose = Keypoints(np.where(pose.visible[:, None], pose.yx.clip(1, 590), np.nan), FRAME)
     image = marked(pose)
-    crop, letterbox = fit_picture(image, pose, "crop"), fit_picture(image, pose, "letterbox", (255, 0, 0))
+    crop, letterbox = fit_image(image, pose, "crop"), fit_image(image, pose, "letterbox", (255, 0, 0))
     assert not (np.asarray(crop.image) == (255, 0, 0)).all(axis=-1).any()
     assert crop.image.height <= 600
     assert not letterbox.keypoints.cut_off
@@ -70,8 +70,8 @@ def test_the_colour_beyond_is_that_of_the_edge() -> None:
     pose = standing(2.6, 20, 60)
     image = Image.new("RGB", (800, 600), (10, 120, 230))
     assert edge_colour(image) == (10, 120, 230)
-    assert fit_picture(image, pose, "letterbox").image.getcolors() == [
-        (fit_picture(image, pose, "letterbox").image.width * fit_picture(image, pose, "letterbox").image.height,
+    assert fit_image(image, pose, "letterbox").image.getcolors() == [
+        (fit_image(image, pose, "letterbox").image.width * fit_image(image, pose, "letterbox").image.height,
          (10, 120, 230))
     ]  # fmt: skip
 
@@ -88,9 +88,9 @@ def test_a_mask_flattens_the_background() -> None:
 def test_what_does_not_go_together_is_told() -> None:
     pose, image = standing(), Image.new("RGB", (800, 600))
     with pytest.raises(ValueError, match="all 18 joints are missing"):
-        fit_picture(image, Keypoints(np.full((18, 2), -1), FRAME), "crop")
+        fit_image(image, Keypoints(np.full((18, 2), -1), FRAME), "crop")
     with pytest.raises(ValueError, match=r"600 x 800.*300 x 400"):
-        fit_picture(image.resize((400, 300)), pose, "crop")
+        fit_image(image.resize((400, 300)), pose, "crop")
     with pytest.raises(ValueError, match="mask is 3 x 4"):
         flatten(image, Image.new("L", (4, 3), 255))
     with pytest.raises(ValueError, match="black all over"):

@@ -93,7 +93,7 @@ SHARES = {"pose_keypoints_2d": openpose(JOINTS, YX / FRAME)}
         ({"annotations": [{"keypoints": [*coco(), *[0] * 3 * 116], "image_id": 7}], "images": IMAGES}, with_neck()),
         ({"frame": FRAME, "keypoints": YX.tolist()}, YX),
     ],
-    ids=["BODY_25", "COCO-18", "shares", "a list of pictures", "COCO", "COCO with scores", "whole body", "own"],
+    ids=["BODY_25", "COCO-18", "shares", "a list of images", "COCO", "COCO with scores", "whole body", "own"],
 )
 def test_every_format_gives_the_same_pose(tmp_path: Path, content: Any, expected: np.ndarray) -> None:
     pose = load_keypoints(written(tmp_path, content))
@@ -102,10 +102,10 @@ def test_every_format_gives_the_same_pose(tmp_path: Path, content: Any, expected
 
 
 @pytest.mark.parametrize("content", [[{"keypoints": coco()}], {"keypoints": coco()}, {"people": [PERSON_25]}])
-def test_without_a_picture_size_the_frame_is_the_callers(tmp_path: Path, content: Any) -> None:
+def test_without_a_image_size_the_frame_is_the_callers(tmp_path: Path, content: Any) -> None:
     path = written(tmp_path, content)
     assert load_keypoints(path, frame=(500, 700)).frame == (500, 700)
-    with pytest.raises(ValueError, match=r"picture's size.*256 x 176.*--frame"):
+    with pytest.raises(ValueError, match=r"image's size.*256 x 176.*--frame"):
         load_keypoints(path)
 
 
@@ -193,8 +193,8 @@ def test_annotation_rows_are_read_and_one_of_several_must_be_named(tmp_path: Pat
     path = written(tmp_path, f"name:keypoints_y:keypoints_x\n{row}\n")
     np.testing.assert_array_equal(load_keypoints(path).yx, pose.yx.round())
     path = written(tmp_path, f"name:keypoints_y:keypoints_x\n{row}\n{row.replace('a.jpg', 'b.jpg')}\n")
-    assert [person.picture for person in load_people(path)] == ["a.jpg", "b.jpg"]
-    with pytest.raises(ValueError, match=r"several pictures.*--person K.*1: a.jpg.*2: b.jpg"):
+    assert [person.image for person in load_people(path)] == ["a.jpg", "b.jpg"]
+    with pytest.raises(ValueError, match=r"several images.*--person K.*1: a.jpg.*2: b.jpg"):
         load_keypoints(path)
     assert load_keypoints(path, person=2).visible.all()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cfld.data import mannequin
+from cfld import mannequin
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.retarget import HIPS, NECK, PARENT, retarget, retarget_all
 from cfld.poses.skeleton import JOINTS, MIRROR
@@ -118,7 +118,7 @@ def test_a_childs_pose_does_not_shrink_the_adult() -> None:
 
 
 def test_it_comes_nearer_to_the_truth_than_scaling_the_pose() -> None:
-    """Drawn people, whose every pose is known: the error in pixels, hips on hips."""
+    """Mannequins, whose every pose is known: the error in pixels, hips on hips."""
 
     def error(found: np.ndarray, truth: Keypoints, there: np.ndarray) -> float:
         moved = found + (truth.yx[list(HIPS)] - found[list(HIPS)]).mean(axis=0)

@@ -7,12 +7,12 @@ import pytest
 
 from cfld.study.answers import Answers
 from cfld.study.definition import Study, load_study
-from study_help import make_study
+from support.study import make_study
 
 
 @pytest.fixture(scope="session")
 def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2 real and 2 generated pictures, 2 comparisons, a check in each part, 3 methods; tests leave it as it is."""
+    """2 real and 2 generated images, 2 comparisons, a check in each part, 3 methods; tests leave it as it is."""
     return make_study(tmp_path_factory.mktemp("small"))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cfld.study.answers import Answers, Participant
 from cfld.study.definition import Study
 from cfld.study.plan import plan
-from study_help import METHODS, postgres
+from support.study import METHODS, postgres
 
 
 @pytest.fixture(scope="module")

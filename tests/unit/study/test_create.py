@@ -15,7 +15,7 @@ from cfld.cli import main, parse
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.study.create import draw_pairs, parse_methods
 from cfld.study.definition import Protocol, Study, load_study, open_study
-from study_help import METHODS, SIZE, blot, create_arguments, make_study, save_folders
+from support.study import METHODS, SIZE, blot, create_arguments, make_study, save_folders
 
 
 def create(root: Path, *options: str) -> Study:
@@ -47,22 +47,22 @@ def test_metadata_is_left_behind(tmp_path: Path) -> None:
     assert not any(b"made by" in file.read_bytes() for file in files(tmp_path / "study"))
 
 
-def test_pictures_are_the_right_ones(tmp_path: Path) -> None:
+def test_images_are_the_right_ones(tmp_path: Path) -> None:
     study = load_study(make_study(tmp_path))
     opened = open_study(tmp_path / "study")
     for pair in study.pairs:
         seed = int(pair.target.removeprefix("t").removesuffix(".jpg"))
-        for kind, picture in enumerate((pair.source_picture, None, pair.pose_picture, *pair.results.values())):
-            if picture is not None:
-                assert Image.open(opened.picture(picture)).tobytes() == blot(1000 * kind + seed).tobytes()
+        for kind, image in enumerate((pair.source_picture, None, pair.pose_picture, *pair.results.values())):
+            if image is not None:
+                assert Image.open(opened.image(image)).tobytes() == blot(1000 * kind + seed).tobytes()
 
 
-def test_picture_names_are_random(tmp_path: Path) -> None:
+def test_image_names_are_random(tmp_path: Path) -> None:
     """The same seed gives the same study, but never the same names: they cannot be computed from outside."""
     first, second = (load_study(make_study(tmp_path / name, seed=3)) for name in "ab")
     assert [(p.source, p.target) for p in first.pairs] == [(p.source, p.target) for p in second.pairs]
-    assert not set(first.picture_ids()) & set(second.picture_ids())
-    assert len(set(first.picture_ids())) == len(list(first.picture_ids()))
+    assert not set(first.image_ids()) & set(second.image_ids())
+    assert len(set(first.image_ids())) == len(list(first.image_ids()))
 
 
 def test_keys_are_for_their_owner(study_folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_another_seed_draws_other_pairs() -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_no_true_picture_is_shown_twice_though_pairs_share_it() -> None:
+def test_no_true_image_is_shown_twice_though_pairs_share_it() -> None:
     pairs = [(f"s{i}", f"t{i % 7}") for i in range(70)]
     chosen, roles = draw_pairs(pairs, Protocol(images=3, comparisons=1))
     assert len({target for _, target in chosen}) == len(chosen) == 7
@@ -114,7 +114,7 @@ def test_keypoint_files_are_drawn_and_poses_may_be_missing(tmp_path: Path) -> No
         file.unlink()
         save_keypoints(Keypoints([[8 * i, 9 * i] for i in range(18)]), file.with_suffix(".json"))
     study = create(tmp_path, "--images", "1", "--comparisons", "1")
-    pose = open_study(tmp_path / "study").picture(study.pairs[0].pose_picture or "")
+    pose = open_study(tmp_path / "study").image(study.pairs[0].pose_picture or "")
     assert Image.open(pose).getextrema() != ((0, 0),) * 3
     arguments = [a for a in create_arguments(tmp_path) if not a.startswith("--poses")]
     parse([*arguments, "--images", "1", "--comparisons", "1", "--out", str(tmp_path / "none")]).run()
@@ -140,7 +140,7 @@ def test_a_single_method_has_part_one_only(tmp_path: Path) -> None:
     assert load_study(tmp_path / "study").methods == ("ours",)
 
 
-def test_larger_pictures_are_scaled_alike(tmp_path: Path) -> None:
+def test_larger_images_are_scaled_alike(tmp_path: Path) -> None:
     save_folders(tmp_path)
     for file in (tmp_path / "theirs").iterdir():
         blot(1, (320, 220)).save(file)
@@ -157,7 +157,7 @@ def test_all_missing_results_are_listed_and_nothing_is_left(tmp_path: Path) -> N
     assert not (tmp_path / "study").exists()
 
 
-def test_a_damaged_picture_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_damaged_image_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     save_folders(tmp_path)
     for file in (tmp_path / "third").iterdir():
         file.write_bytes(file.read_bytes()[:60])
@@ -259,5 +259,5 @@ def test_a_study_that_is_not_whole(study_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"keys\.json: missing"):
         open_study(tmp_path)
     (tmp_path / "keys.json").write_text((study_folder / "keys.json").read_text())
-    with pytest.raises(ValueError, match="pictures are missing"):
+    with pytest.raises(ValueError, match="images are missing"):
         open_study(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from cfld.study.definition import Study
 from cfld.study.plan import TOLD, method_of, plan
-from study_help import METHODS
+from support.study import METHODS
 
 
 def test_part_one_is_thirty_real_and_thirty_generated_of_one_method(paper_study: Study) -> None:
@@ -17,10 +17,10 @@ def test_part_one_is_thirty_real_and_thirty_generated_of_one_method(paper_study:
         trials = [trial for trial in plan(paper_study, number) if trial.part == 1]
         assert Counter(trial.kind for trial in trials) == {"real": 30, "generated": 30, "check": 2}
         results = {pair.results[method_of(paper_study, number)] for pair in paper_study.pairs}
-        assert {t.pictures[0] for t in trials if t.kind == "generated"} <= results
+        assert {t.images[0] for t in trials if t.kind == "generated"} <= results
         truths = {pair.truth_picture for pair in paper_study.pairs}
-        assert {t.pictures[0] for t in trials if t.kind == "real"} <= truths
-        assert all(len(trial.pictures) == 1 and not trial.context for trial in trials)
+        assert {t.images[0] for t in trials if t.kind == "real"} <= truths
+        assert all(len(trial.images) == 1 and not trial.context for trial in trials)
 
 
 def test_pairs_are_the_same_across_methods_and_participants(paper_study: Study) -> None:
@@ -32,7 +32,7 @@ def test_pairs_are_the_same_across_methods_and_participants(paper_study: Study) 
         assert len(set(pairs(1, kind))) == 30
 
 
-def test_nobody_sees_a_real_picture_and_a_generated_one_of_the_same_pair_in_part_one(paper_study: Study) -> None:
+def test_nobody_sees_a_real_image_and_a_generated_one_of_the_same_pair_in_part_one(paper_study: Study) -> None:
     assert not set(paper_study.real) & set(paper_study.generated)
 
 
@@ -42,7 +42,7 @@ def test_part_two_shows_every_method_once_in_shuffled_places(paper_study: Study)
         for trial in (t for t in plan(paper_study, number) if t.kind == "comparison"):
             pair = paper_study.pairs[trial.pair or 0]
             assert sorted(trial.picks) == sorted(METHODS)
-            assert trial.pictures == tuple(pair.results[method] for method in trial.picks)
+            assert trial.images == tuple(pair.results[method] for method in trial.picks)
             assert trial.context == (pair.source_picture, pair.pose_picture, pair.truth_picture)
             places.update((method, place) for place, method in enumerate(trial.picks))
     expected = 40 * 30 / 3
@@ -83,7 +83,7 @@ def test_checks_are_never_first_and_tell_the_answer(paper_study: Study) -> None:
         assert all(part[0].kind != "check" for part in parts)
         assert [sum(t.kind == "check" for t in part) for part in parts] == [2, 2]
         for trial in (t for t in trials if t.kind == "check"):
-            told = trial.pictures[trial.picks.index(trial.expected or "")] if trial.part == 2 else trial.pictures[0]
+            told = trial.images[trial.picks.index(trial.expected or "")] if trial.part == 2 else trial.images[0]
             cards = paper_study.cards
             assert told == (cards.this_one if trial.part == 2 else getattr(cards, trial.expected or ""))
             assert trial.picks.count(TOLD) == (trial.part == 2)

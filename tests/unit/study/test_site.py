@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from cfld.study import site as site_module
 from cfld.study.answers import Answers
 from cfld.study.definition import OpenStudy, Study, open_study
-from cfld.study.guard import Limits
+from cfld.study.middleware import Limits
 from cfld.study.plan import plan
 from cfld.study.server import create_app
-from study_help import METHODS, answer, begin, hidden, picture_addresses, question
+from support.study import METHODS, answer, begin, hidden, image_addresses, question
 
 OPEN = Limits(requests=100_000, starts=100_000)
 QUESTIONS = 8
@@ -100,9 +100,9 @@ def test_a_double_start_counts_once(client: TestClient, answers: Answers) -> Non
     assert [tally.number for tally in answers.tallies()] == [1]
 
 
-def test_nothing_on_a_page_tells_what_a_picture_is(make_client: MakeClient, study: Study) -> None:
+def test_nothing_on_a_page_tells_what_a_image_is(make_client: MakeClient, study: Study) -> None:
     """Not its names, which are different for everybody and every question, and not what comes with it."""
-    secret = [*METHODS, *study.picture_ids(), *(name for pair in study.pairs for name in (pair.source, pair.target))]
+    secret = [*METHODS, *study.image_ids(), *(name for pair in study.pairs for name in (pair.source, pair.target))]
     seen: set[str] = set()
     headers = set()
     for _ in range(3):
@@ -112,48 +112,48 @@ def test_nothing_on_a_page_tells_what_a_picture_is(make_client: MakeClient, stud
             page = question(client)
             secret = [
                 *METHODS,
-                *study.picture_ids(),
+                *study.image_ids(),
                 *(p.source for p in study.pairs),
                 *(p.target for p in study.pairs),
             ]
             assert not [word for word in secret if word in page]
-            addresses = picture_addresses(page)
+            addresses = image_addresses(page)
             assert not seen & set(addresses)
             seen |= set(addresses)
             for address in addresses:
                 response = client.get(address)
                 headers.add((str(sorted(response.headers.items())), len(response.content)))
             answer(client, 1, page)
-    assert len(headers) == 1, "the same headers and the same length for every picture"
+    assert len(headers) == 1, "the same headers and the same length for every image"
 
 
-def test_pages_of_one_part_differ_in_the_picture_only(client: TestClient) -> None:
+def test_pages_of_one_part_differ_in_the_image_only(client: TestClient) -> None:
     begin(client)
     pages = set()
     for position in range(5):
         page = question(client)
         numbers = (f"{position + 1} of", f'"position" value="{position}"', f'max="{QUESTIONS}" value="{position}"')
-        for changing in (picture_addresses(page)[0], *numbers):
+        for changing in (image_addresses(page)[0], *numbers):
             page = page.replace(changing, "")
         pages.add(page)
         answer(client)
     assert len(pages) == 1
 
 
-def test_pictures_are_the_questions_own(client: TestClient, study: Study, opened: OpenStudy) -> None:
+def test_images_are_the_questions_own(client: TestClient, study: Study, opened: OpenStudy) -> None:
     begin(client)
     for trial in plan(study, 1):
-        shown = [client.get(address).content for address in picture_addresses(question(client))]
-        ids = [picture for picture in (*trial.context, *trial.pictures) if picture]
-        assert shown == [opened.picture(picture).read_bytes() for picture in ids]
+        shown = [client.get(address).content for address in image_addresses(question(client))]
+        ids = [image for image in (*trial.context, *trial.images) if image]
+        assert shown == [opened.image(image).read_bytes() for image in ids]
         answer(client)
 
 
-def test_pictures_are_shown_to_their_participant_and_only_now(make_client: MakeClient) -> None:
+def test_images_are_shown_to_their_participant_and_only_now(make_client: MakeClient) -> None:
     client, other, visitor = make_client(), make_client(), make_client()
     begin(client)
     begin(other)
-    (address,) = picture_addresses(question(client))
+    (address,) = image_addresses(question(client))
     assert client.get(address).status_code == 200
     assert other.get(address).status_code == visitor.get(address).status_code == 404
     answer(client)
@@ -163,10 +163,10 @@ def test_pictures_are_shown_to_their_participant_and_only_now(make_client: MakeC
 @pytest.mark.parametrize(
     "path",
     [
-        "/picture/../study.json",
-        "/picture/..%2Fkeys.json",
-        "/picture/%2e%2e/keys.json",
-        "/picture//etc/passwd",
+        "/image/../study.json",
+        "/image/..%2Fkeys.json",
+        "/image/%2e%2e/keys.json",
+        "/image//etc/passwd",
         "/static/../server.py",
         "/static/..%2f..%2fserver.py",
         "/static/%2e%2e/part_one.html",
@@ -174,7 +174,7 @@ def test_pictures_are_shown_to_their_participant_and_only_now(make_client: MakeC
         "/study.json",
         "/keys.json",
         "/answers.sqlite",
-        "/pictures/",
+        "/images/",
         "/docs",
         "/openapi.json",
     ],
@@ -186,11 +186,11 @@ def test_no_path_leads_anywhere_else(client: TestClient, path: str) -> None:
     assert not re.search("signing|root:|import", response.text)
 
 
-def test_picture_files_are_not_served_by_their_own_names(client: TestClient, study: Study) -> None:
+def test_image_files_are_not_served_by_their_own_names(client: TestClient, study: Study) -> None:
     begin(client)
-    for picture in study.picture_ids():
-        assert client.get(f"/picture/{picture}").status_code == 404
-        assert client.get(f"/pictures/{picture}.png").status_code == 404
+    for image in study.image_ids():
+        assert client.get(f"/image/{image}").status_code == 404
+        assert client.get(f"/images/{image}.png").status_code == 404
 
 
 def test_forged_requests_are_refused(client: TestClient, make_client: MakeClient, answers: Answers) -> None:
@@ -261,7 +261,7 @@ def test_after_the_end_nothing_is_taken(client: TestClient, answers: Answers) ->
         answer(client)
     response = client.post("/answer", data={"token": token, "position": str(QUESTIONS), "choice": "1"})
     assert response.status_code == 422
-    assert client.get("/picture/" + "0" * 32).status_code == 404
+    assert client.get("/image/" + "0" * 32).status_code == 404
     assert len(rows(answers)) == QUESTIONS
 
 
@@ -297,7 +297,7 @@ def test_a_full_study(make_client: MakeClient) -> None:
     assert (response.status_code, "The study is full" in response.text) == (503, True)
 
 
-@pytest.mark.parametrize("path", ["/", "/study", "/results", "/nowhere", "/static/study.css", "/picture/x"])
+@pytest.mark.parametrize("path", ["/", "/study", "/results", "/nowhere", "/static/study.css", "/image/x"])
 def test_security_headers_are_everywhere(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["content-security-policy"]
@@ -395,7 +395,7 @@ def test_figures_of_a_finished_participant(client: TestClient, opened: OpenStudy
         answer(client, trial.picks.index(trial.expected) + 1 if trial.expected else 1)
     sign_in(client, opened.keys.results)
     page = client.get("/results").text
-    assert page.count("100.0 %") == 1, "G2R: both generated pictures were called real"
+    assert page.count("100.0 %") == 1, "G2R: both generated images were called real"
     assert "chi-square(2)" in page
 
 
@@ -410,24 +410,24 @@ def test_methods_of_any_name_do_no_harm(opened: OpenStudy, answers: Answers) -> 
     assert "&lt;script&gt;alert" in client.get("/results").text
 
 
-def test_a_picture_is_gone_after_its_time(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_image_is_gone_after_its_time(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading the page again does not start the clock again, and the file is not handed out any more."""
     monkeypatch.setattr(site_module, "GRACE", 0.05)
     client = make_client(seconds=0.3)
     begin(client)
     page = question(client)
-    (address,) = picture_addresses(page)
+    (address,) = image_addresses(page)
     assert 'data-seconds="0.3"' in page
     assert "<img src" not in page
     time.sleep(0.1)
-    assert client.get(address).status_code == 200, "the clock starts when the picture is asked for"
+    assert client.get(address).status_code == 200, "the clock starts when the image is asked for"
     found = re.search(r'data-seconds="([\d.]+)"', question(client))
     assert found
     assert float(found[1]) < 0.3
     time.sleep(0.4)
     assert client.get(address).status_code == 404
     page = question(client)
-    assert picture_addresses(page) == []
+    assert image_addresses(page) == []
     assert "answer from memory" in page
     assert answer(client, 1, page).status_code == 303
     assert 'data-seconds="0.3"' in question(client)
@@ -441,7 +441,7 @@ def test_parts_are_limited_by_themselves(make_client: MakeClient) -> None:
         answer(client)
     page = question(client)
     assert 'data-seconds="5.0"' in page
-    for address in picture_addresses(page):
+    for address in image_addresses(page):
         assert client.get(address).status_code == 200
 
 

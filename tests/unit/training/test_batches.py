@@ -3,12 +3,12 @@ from itertools import chain
 
 import torch
 
-from cfld.data.mannequin_dataset import MannequinDataset
 from cfld.data.transforms import to_model_range
-from cfld.training.batches import MicroBatches, PairSamples, PictureSamples, derived_seed
+from cfld.mannequin.dataset import MannequinDataset
+from cfld.training.batches import ImageSamples, MicroBatches, PairSamples, derived_seed
 
 DATA = MannequinDataset(identities=2, poses=2, size=(64, 44))
-SAMPLES = PairSamples(dataset=DATA, source_size=32, pose_size=(32, 32), picture_size=64, flip=0.0, seed=0)
+SAMPLES = PairSamples(dataset=DATA, source_size=32, pose_size=(32, 32), image_size=64, flip=0.0, seed=0)
 
 
 def keys(length: int = 10, batch: int = 2, rank: int = 0, processes: int = 1, start: int = 0, stop: int = 20) -> list:
@@ -47,9 +47,9 @@ def test_derived_seeds_differ() -> None:
 def test_a_pair_is_ready_for_the_model() -> None:
     sample = SAMPLES[0, 1]
     shapes = {name: tuple(tensor.shape) for name, tensor in sample.items()}
-    assert shapes == {"source_image": (3, 32, 32), "poses": (2, 21, 32, 32), "pictures": (2, 3, 64, 64)}
-    assert sample["pictures"].min() >= -1
-    assert sample["pictures"].max() > 0.5
+    assert shapes == {"source_image": (3, 32, 32), "poses": (2, 21, 32, 32), "images": (2, 3, 64, 64)}
+    assert sample["images"].min() >= -1
+    assert sample["images"].max() > 0.5
     assert not torch.equal(sample["poses"][0], sample["poses"][1])
 
 
@@ -57,7 +57,7 @@ def test_only_the_source_image_that_H_S_sees_is_flipped() -> None:  # noqa: N802
     plain, flipped = SAMPLES[0, 1], replace(SAMPLES, flip=1.0)[0, 1]
     assert torch.equal(plain["source_image"].flip(-1), flipped["source_image"])
     assert torch.equal(plain["poses"], flipped["poses"])
-    assert torch.equal(plain["pictures"], flipped["pictures"])
+    assert torch.equal(plain["images"], flipped["images"])
 
 
 def test_flips_depend_on_seed_epoch_and_index_alone() -> None:
@@ -68,17 +68,17 @@ def test_flips_depend_on_seed_epoch_and_index_alone() -> None:
     assert all(150 < sum(row) < 250 for row in flips)
 
 
-def test_pictures_of_the_autoencoder_are_whole_or_squares_out_of_them() -> None:
-    whole = PictureSamples(dataset=DATA, picture_size=(64, 44))
-    picture = whole[0, 1]["pictures"]
-    assert torch.equal(picture, to_model_range(DATA.image(DATA.names[1])))
-    crops = [replace(whole, crop=40)[epoch, 1]["pictures"] for epoch in range(4)]
+def test_images_of_the_autoencoder_are_whole_or_squares_out_of_them() -> None:
+    whole = ImageSamples(dataset=DATA, image_size=(64, 44))
+    image = whole[0, 1]["images"]
+    assert torch.equal(image, to_model_range(DATA.image(DATA.names[1])))
+    crops = [replace(whole, crop=40)[epoch, 1]["images"] for epoch in range(4)]
     places = [
         (top, left)
         for crop in crops
         for top in range(25)
         for left in range(5)
-        if torch.equal(crop, picture[:, top : top + 40, left : left + 40])
+        if torch.equal(crop, image[:, top : top + 40, left : left + 40])
     ]
     assert len(places) == 4
     assert len(set(places)) > 1

@@ -6,7 +6,7 @@ from diffusers import AutoencoderKL
 
 from cfld.build import build_vae
 from cfld.config.presets import tiny_model
-from cfld.data.mannequin_dataset import MannequinDataset
+from cfld.mannequin.dataset import MannequinDataset
 from cfld.training.latent_cache import (
     LatentCache,
     build_latent_cache,
@@ -14,10 +14,10 @@ from cfld.training.latent_cache import (
     open_latent_cache,
     sample_moments,
 )
-from cfld.training.stages import NamedPictures
+from cfld.training.stages import NamedImages
 
 DATA = MannequinDataset(identities=2, poses=3, size=(64, 44))
-PICTURES = NamedPictures(DATA, DATA.names, 64)
+IMAGES = NamedImages(DATA, DATA.names, 64)
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,15 @@ def vae() -> AutoencoderKL:
 
 
 def build(folder: Path, vae: AutoencoderKL, batch_size: int = 4) -> LatentCache:
-    cache = open_latent_cache(folder, vae, DATA.names, PICTURES)
-    build_latent_cache(cache, vae, PICTURES, batch_size)
+    cache = open_latent_cache(folder, vae, DATA.names, IMAGES)
+    build_latent_cache(cache, vae, IMAGES, batch_size)
     return cache
 
 
 def test_the_cache_holds_what_the_vae_says(tmp_path: Path, vae: AutoencoderKL) -> None:
     cache = build(tmp_path, vae)
     name = DATA.names[4]
-    expected = encode_moments(vae, NamedPictures(DATA, [name], 64)[0][None])[0]
+    expected = encode_moments(vae, NamedImages(DATA, [name], 64)[0][None])[0]
     assert cache.moments(name).shape == (2, 4, 8, 8)
     torch.testing.assert_close(cache.moments(name).float(), expected, rtol=1e-3, atol=1e-4)
 
@@ -54,22 +54,22 @@ def test_interrupted_it_goes_on(tmp_path: Path, vae: AutoencoderKL) -> None:
 
 def test_it_belongs_to_the_encoder_not_to_the_decoder(tmp_path: Path) -> None:
     vae = build_vae(tiny_model().vae)
-    folder = open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder
+    folder = open_latent_cache(tmp_path, vae, DATA.names, IMAGES).folder
     with torch.no_grad():
         vae.decoder.conv_out.weight.add_(1)
         vae.post_quant_conv.weight.add_(1)
-    assert open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder == folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, IMAGES).folder == folder
     with torch.no_grad():
         vae.quant_conv.weight.add_(1)
-    assert open_latent_cache(tmp_path, vae, DATA.names, PICTURES).folder != folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, IMAGES).folder != folder
 
 
-def test_it_belongs_to_the_pictures_not_to_their_names_alone(tmp_path: Path, vae: AutoencoderKL) -> None:
+def test_it_belongs_to_the_images_not_to_their_names_alone(tmp_path: Path, vae: AutoencoderKL) -> None:
     """Other people under the same names, as when a data set is drawn or prepared anew."""
     others = MannequinDataset(identities=2, poses=3, size=(64, 44), seed=1)
     assert others.names == DATA.names
     folder = build(tmp_path, vae).folder
-    assert open_latent_cache(tmp_path, vae, DATA.names, NamedPictures(others, others.names, 64)).folder != folder
+    assert open_latent_cache(tmp_path, vae, DATA.names, NamedImages(others, others.names, 64)).folder != folder
 
 
 def test_a_whole_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:

@@ -14,7 +14,7 @@ from cfld.contact_sheet import GAP
 from cfld.pipeline import CFLDPipeline
 from cfld.training.checkpoint import newest_checkpoint
 from cfld.training.loop import export, forwards, run_steps, save, train, train_step
-from cfld.training.run import Run, make_accelerator, prepare, total_steps
+from cfld.training.setup import Run, make_accelerator, prepare, total_steps
 from cfld.training.signals import StopRequest
 
 
@@ -177,14 +177,14 @@ def test_a_request_ends_the_run_after_the_step_at_hand(config: TrainConfig, tmp_
 
 
 @pytest.mark.parametrize("stage", ["cfld", "vae"])
-def test_pictures_and_logs_are_written_and_change_nothing(config: TrainConfig, tmp_path: Path, stage: Any) -> None:
+def test_images_and_logs_are_written_and_change_nothing(config: TrainConfig, tmp_path: Path, stage: Any) -> None:
     plain = replace(config, stage=stage)
     train(plain, tmp_path / "plain")
-    train(replace(plain, picture_every=1, picture_count=2, log_with=("tensorboard",)), tmp_path / "shown")
-    picture = Image.open(tmp_path / "shown" / "pictures" / "step-00000001.png")
+    train(replace(plain, image_every=1, image_count=2, log_with=("tensorboard",)), tmp_path / "shown")
+    image = Image.open(tmp_path / "shown" / "pictures" / "step-00000001.png")
     columns, width = (4, 44) if stage == "cfld" else (2, 64)
-    assert picture.width == columns * width + (columns + 1) * GAP
-    assert picture.height > 2 * 64
+    assert image.width == columns * width + (columns + 1) * GAP
+    assert image.height > 2 * 64
     assert any((tmp_path / "shown" / "logs").rglob("events.*"))
     one, other = weights(tmp_path / "plain"), weights(tmp_path / "shown")
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())

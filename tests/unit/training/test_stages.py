@@ -8,16 +8,16 @@ from diffusers import AutoencoderKL
 
 from cfld.build import build_vae
 from cfld.config.schema import TrainConfig
-from cfld.data.mannequin import WORDS
-from cfld.data.mannequin_dataset import write_mannequin
-from cfld.evaluation.reconstruct import through_vae
+from cfld.inference.reconstruction import through_vae
+from cfld.mannequin import VOCABULARY
+from cfld.mannequin.dataset import write_mannequin
 from cfld.models.folder import load_part
 from cfld.models.unet import freeze_except
 from cfld.training.latent_cache import encode_moments
 from cfld.training.loop import train
 from cfld.training.objective import VAEObjective
-from cfld.training.run import make_accelerator
-from cfld.training.stages import BaseStage, CFLDStage, VAEStage, scaling_factor, sources_then_targets, spread
+from cfld.training.setup import make_accelerator
+from cfld.training.stages import CFLDStage, UNetPretrainStage, VAEStage, scaling_factor, sources_then_targets, spread
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_gradient_checkpointing_changes_no_gradient(
         torch.testing.assert_close(one, other)
 
 
-def test_the_vae_s_pictures_and_export(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
-    stage = VAEStage(replace(config, stage="vae", picture_count=2), tmp_path, accelerator)
-    sheet = stage.pictures()
+def test_the_vae_s_images_and_export(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
+    stage = VAEStage(replace(config, stage="vae", image_count=2), tmp_path, accelerator)
+    sheet = stage.images()
     assert sheet.width > 2 * 64
     assert sheet.height > 2 * 64
     stage.export(tmp_path / "model")
@@ -100,9 +100,9 @@ def test_a_decoder_trained_alone_leaves_the_latents(config: TrainConfig, tmp_pat
         replace(config, stage="vae", vae_weights="decoder", init_from=str(tmp_path / "start"), max_steps=1),
         tmp_path / "run",
     )
-    trained, picture = load_part(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
+    trained, image = load_part(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
     assert trained.config.scaling_factor == 0.5
-    assert torch.equal(encode_moments(trained, picture), encode_moments(start.eval(), picture))
+    assert torch.equal(encode_moments(trained, image), encode_moments(start.eval(), image))
     latents = torch.randn(1, 4, 8, 8)
     assert not torch.equal(trained.decode(latents).sample, start.decode(latents).sample)
 
@@ -118,29 +118,29 @@ def certain_vae(config: TrainConfig) -> AutoencoderKL:
 @pytest.mark.parametrize("enlarged", [1, 30])
 def test_latent_noise_is_a_share_of_the_latents_deviation(config: TrainConfig, enlarged: float) -> None:
     """The decoder gets the mode of the posterior and noise; an encoder with larger latents meets larger noise."""
-    vae, pictures, decoded = certain_vae(config), 2 * torch.rand(2, 3, 64, 64) - 1, []
+    vae, images, decoded = certain_vae(config), 2 * torch.rand(2, 3, 64, 64) - 1, []
     with torch.no_grad():
         vae.quant_conv.weight.mul_(enlarged)
     vae.post_quant_conv.register_forward_pre_hook(lambda _, arguments: decoded.append(arguments[0].detach()))
     for noise in (0.0, 0.5):
-        VAEObjective(vae, 0.0, latent_noise=noise)(pictures)
-    mode = encode_moments(vae, pictures)[:, 0]
+        VAEObjective(vae, 0.0, latent_noise=noise)(images)
+    mode = encode_moments(vae, images)[:, 0]
     torch.testing.assert_close(decoded[0], mode, rtol=1e-4, atol=1e-4)
     assert ((decoded[1] - mode).std() / mode.std()).item() == pytest.approx(0.5, rel=0.1)
 
 
-def test_squeezed_the_autoencoder_is_compared_as_its_pictures_are_shown(config: TrainConfig) -> None:
-    """The loss is that of `through_vae`, at the pictures' size."""
-    vae, pictures = certain_vae(config), 2 * torch.rand(2, 3, 96, 66) - 1
-    shown = 2 * through_vae(vae, (pictures + 1) / 2, (96, 66)) - 1
-    wanted = (shown - pictures).abs().mean() + (shown - pictures).square().mean()
-    torch.testing.assert_close(VAEObjective(vae, 0.0, squeeze=True)(pictures), wanted, rtol=1e-4, atol=1e-4)
+def test_squeezed_the_autoencoder_is_compared_as_its_images_are_shown(config: TrainConfig) -> None:
+    """The loss is that of `through_vae`, at the images' size."""
+    vae, images = certain_vae(config), 2 * torch.rand(2, 3, 96, 66) - 1
+    shown = 2 * through_vae(vae, (images + 1) / 2, (96, 66)) - 1
+    wanted = (shown - images).abs().mean() + (shown - images).square().mean()
+    torch.testing.assert_close(VAEObjective(vae, 0.0, squeeze=True)(images), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_a_stage_compares_at_the_output_s_size(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
-    stage = VAEStage(replace(config, stage="vae", compare_at="output"), tmp_path, accelerator)
+    stage = VAEStage(replace(config, stage="vae", loss_resolution="output"), tmp_path, accelerator)
     batch = torch.utils.data.default_collate([stage.samples[0, 0]])
-    assert batch["pictures"].shape[-2:] == config.model.output_size
+    assert batch["images"].shape[-2:] == config.model.output_size
     stage.objective(**stage.inputs(batch)).backward()
     assert [name for name, p in stage.objective.named_parameters() if p.grad is None] == []
 
@@ -159,13 +159,13 @@ def test_spread_items_are_even_and_never_more_than_there_are() -> None:
     assert spread(range(2), 5) == [0, 1]
 
 
-def test_a_base_unet_is_told_the_words_of_its_picture(
+def test_a_base_unet_is_told_the_words_of_its_image(
     config: TrainConfig, tmp_path: Path, accelerator: Accelerator
 ) -> None:
-    stage = BaseStage(replace(config, stage="base"), tmp_path, accelerator)
+    stage = UNetPretrainStage(replace(config, stage="base"), tmp_path, accelerator)
     sample = stage.samples[0, 1]
-    words = [list(WORDS)[number] for number in sample["words"]]
-    assert words == list(stage.data.words(stage.data.names[1]))  # type: ignore[attr-defined]
+    words = [list(VOCABULARY)[number] for number in sample["attributes"]]
+    assert words == list(stage.data.attributes(stage.data.names[1]))  # type: ignore[attr-defined]
     batch = stage.inputs(torch.utils.data.default_collate([sample, stage.samples[0, 0]]))
     assert batch["latents"].shape == (2, 4, 8, 8)
     stage.objective(**batch).backward()
@@ -175,7 +175,7 @@ def test_a_base_unet_is_told_the_words_of_its_picture(
 def test_words_that_are_left_out_cannot_matter(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
     losses = {}
     for rate in (0.0, 1.0):
-        stage = BaseStage(replace(config, stage="base", condition_dropout=rate), tmp_path, accelerator)
+        stage = UNetPretrainStage(replace(config, stage="base", condition_dropout=rate), tmp_path, accelerator)
         latents, losses[rate] = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), []
         for words in (torch.tensor([[1, 2], [3, 4]]), torch.tensor([[5, 6], [7, 8]])):
             torch.manual_seed(1)
@@ -187,16 +187,16 @@ def test_words_that_are_left_out_cannot_matter(config: TrainConfig, tmp_path: Pa
 def test_a_base_unet_is_saved_as_a_start_for_the_method(
     config: TrainConfig, tmp_path: Path, accelerator: Accelerator
 ) -> None:
-    stage = BaseStage(replace(config, stage="base"), tmp_path, accelerator)
+    stage = UNetPretrainStage(replace(config, stage="base"), tmp_path, accelerator)
     stage.export(tmp_path / "model")
     method = CFLDStage(replace(config, init_from=str(tmp_path / "model"), unet_weights="kv"), tmp_path, accelerator)
     saved, taken = stage.parts.unet.state_dict(), method.parts.unet.state_dict()
     assert all(torch.equal(taken[name], weight) for name, weight in saved.items())
-    assert stage.pictures().width > 0
+    assert stage.images().width > 0
 
 
-def test_a_base_unet_needs_described_pictures(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
+def test_a_base_unet_needs_described_images(config: TrainConfig, tmp_path: Path, accelerator: Accelerator) -> None:
     write_mannequin(tmp_path / "data", identities=2, poses=2, size=(64, 44))
     photographs = replace(config.data, root=tmp_path / "data")
-    with pytest.raises(ValueError, match="described pictures"):
-        BaseStage(replace(config, stage="base", data=photographs), tmp_path, accelerator)
+    with pytest.raises(ValueError, match="needs a data set with attributes"):
+        UNetPretrainStage(replace(config, stage="base", data=photographs), tmp_path, accelerator)

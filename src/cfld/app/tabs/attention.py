@@ -1,4 +1,4 @@
-"""The tab *Attention*: where in a picture each learned query looks."""
+"""The tab *Attention*: where in an image each learned query looks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app import asked
-from cfld.app.desk import Desk, Inputs, Update
+from cfld.app import validation
+from cfld.app.event_handlers import EventHandlers, Inputs, Update
 from cfld.app.settings import Attention
-from cfld.app.tabs.controls import connect, drawing_output, picture_input
-from cfld.evaluation.attention import Blocks
+from cfld.app.tabs.controls import connect, drawing_output, image_input
+from cfld.inference.attention import Blocks
 
 BLOCKS: Final[tuple[Blocks, ...]] = ("last", "mean")
 
 
-def attention_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
+def attention_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> None:
     """Builds the tab, inside `gr.Tab`."""
     with gr.Row():
         with gr.Column():
-            source = picture_input(desk, "Source: the person", "attention-source")
+            source = image_input(desk, "Source: the person", "attention-source")
         with gr.Column(scale=2):
             blocks = gr.Radio(
                 [("the last block, whose output is the prompt", "last"), ("the mean of all blocks", "mean")],
@@ -31,11 +31,13 @@ def attention_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
             drawing = drawing_output("attention")
 
     def attention(request: gr.Request, source: Any, blocks: Any) -> Iterator[Update]:
-        """Draws, for each learned query, where in the source picture it looks."""
+        """Draws, for each learned query, where in the source image it looks."""
 
         def ask(inputs: Inputs) -> Attention:
-            taken = (inputs.picture(source, "source"),)
-            return Attention(served=desk.engine.served, sources=taken, blocks=asked.choice(blocks, "blocks", BLOCKS))
+            taken = (inputs.image(source, "source"),)
+            return Attention(
+                served=desk.engine.served, sources=taken, blocks=validation.choice(blocks, "blocks", BLOCKS)
+            )
 
         yield from desk.draw(request, "attention", ask)
 

@@ -1,4 +1,4 @@
-"""Controls that several tabs share: pictures of people, target poses, how pictures are sampled, what is drawn."""
+"""Controls that several tabs share: images of people, target poses, how images are sampled, what is drawn."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app.asked import LARGEST_SEED, OWN_SCHEDULER
-from cfld.app.desk import Desk, Update, status, told
 from cfld.app.engine import mannequin_pose, random_figure
+from cfld.app.event_handlers import EventHandlers, Update, status, user_errors
 from cfld.app.joint_editor import joint_editor, to_value, with_backdrop
 from cfld.app.uploads import read_upload
+from cfld.app.validation import LARGEST_SEED, OWN_SCHEDULER
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import draw_pose
 from cfld.diffusion.schedulers import SCHEDULERS
-from cfld.evaluation.pose_reader import is_picture_file
+from cfld.inference.pose_reading import is_image_file
 
 EXAMPLES: Final = (3, 8, 12, 21, 30, 44)
 """Seeds of figures to begin with."""
@@ -44,9 +44,9 @@ class Drawing:
     outputs: list[Any]
 
 
-def picture_input(desk: Desk, label: str, elem_id: str) -> gr.Image:
-    """A picture of a person: by upload, from the examples, or a random figure. Uploads are looked at at once."""
-    picture = gr.Image(
+def image_input(desk: EventHandlers, label: str, elem_id: str) -> gr.Image:
+    """An image of a person: by upload, from the examples, or a random figure. Uploads are looked at at once."""
+    image = gr.Image(
         label=label,
         elem_id=elem_id,
         type="filepath",
@@ -61,8 +61,8 @@ def picture_input(desk: Desk, label: str, elem_id: str) -> gr.Image:
         chance = gr.Button("Random figure", elem_id=f"{elem_id}-random", size="sm")
 
     def uploaded(sent: Any, request: gr.Request) -> tuple[Any, str]:
-        with told():
-            notes, taken = check_picture(desk, sent, request)
+        with user_errors():
+            notes, taken = check_image(desk, sent, request)
         return gr.skip() if taken else None, notes
 
     def example(selected: gr.SelectData) -> tuple[str, str]:
@@ -71,14 +71,14 @@ def picture_input(desk: Desk, label: str, elem_id: str) -> gr.Image:
     def another(request: gr.Request) -> tuple[str, str]:
         return figure_file(desk, secrets.randbelow(LARGEST_SEED), request), ""
 
-    picture.upload(uploaded, picture, [picture, note], preprocess=False, **PRIVATE)
-    picture.clear(lambda: "", None, note, **PRIVATE)
-    examples.select(example, None, [picture, note], **PRIVATE)
-    chance.click(another, None, [picture, note], **PRIVATE)
-    return picture
+    image.upload(uploaded, image, [image, note], preprocess=False, **PRIVATE)
+    image.clear(lambda: "", None, note, **PRIVATE)
+    examples.select(example, None, [image, note], **PRIVATE)
+    chance.click(another, None, [image, note], **PRIVATE)
+    return image
 
 
-def check_picture(desk: Desk, sent: Any, request: gr.Request) -> tuple[str, bool]:
+def check_image(desk: EventHandlers, sent: Any, request: gr.Request) -> tuple[str, bool]:
     """Decodes an upload; what there is to say of it, and whether it will do."""
     try:
         notes = read_upload(desk.inputs(request).upload(sent), desk.engine.limits).notes
@@ -87,7 +87,7 @@ def check_picture(desk: Desk, sent: Any, request: gr.Request) -> tuple[str, bool
     return " ".join(notes), True
 
 
-def figure_file(desk: Desk, seed: int, request: gr.Request) -> str:
+def figure_file(desk: EventHandlers, seed: int, request: gr.Request) -> str:
     """Draws a figure; returns the file, which lies among the visitor's own."""
     folder = desk.visitor(request).folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,15 +96,15 @@ def figure_file(desk: Desk, seed: int, request: gr.Request) -> str:
     return str(file)
 
 
-def pose_input(desk: Desk, label: str, prefix: str) -> gr.HTML:
-    """A pose: from a gallery, at random, from a picture or a keypoint file; and its joints can be dragged."""
+def pose_input(desk: EventHandlers, label: str, prefix: str) -> gr.HTML:
+    """A pose: from a gallery, at random, from an image or a keypoint file; and its joints can be dragged."""
     editor = joint_editor(mannequin_pose(POSES[0]), label, f"{prefix}-pose")
     note = gr.Markdown(elem_id=f"{prefix}-pose-note", elem_classes="note")
     gr.Markdown("Poses to begin with:")
     gallery = thumbnails(_pose_files(desk), "Poses", f"{prefix}-poses")
     chance = gr.Button("Random pose", elem_id=f"{prefix}-pose-random", size="sm")
     file = gr.File(
-        label="Pose from a picture of a person, or from a keypoint file (JSON, CSV)",
+        label="Pose from an image of a person, or from a keypoint file (JSON, CSV)",
         elem_id=f"{prefix}-pose-file",
         file_types=list(POSE_FILES),
         type="filepath",
@@ -118,7 +118,7 @@ def pose_input(desk: Desk, label: str, prefix: str) -> gr.HTML:
         return _seeded(secrets.randbelow(LARGEST_SEED))
 
     def read(sent: Any, request: gr.Request) -> tuple[Any, str]:
-        with told():
+        with user_errors():
             return read_pose(desk, sent, request)
 
     gallery.select(chosen, None, [editor, note], **PRIVATE)
@@ -127,21 +127,21 @@ def pose_input(desk: Desk, label: str, prefix: str) -> gr.HTML:
     return editor
 
 
-def read_pose(desk: Desk, sent: Any, request: gr.Request) -> tuple[Any, str]:
-    """What the editor and its note are to show for an uploaded picture or keypoint file, named by its owner."""
+def read_pose(desk: EventHandlers, sent: Any, request: gr.Request) -> tuple[Any, str]:
+    """What the editor and its note are to show for an uploaded image or keypoint file, named by its owner."""
     inputs = desk.inputs(request)
     try:
         file = inputs.folder / inputs.file(sent)
         pose = desk.engine.read_pose(file)
-        picture = read_upload(file, desk.engine.limits).image if is_picture_file(file) else None
+        image = read_upload(file, desk.engine.limits).image if is_image_file(file) else None
     except ValueError as error:
         return gr.skip(), f"**Not taken.** {str(error).replace(f'{inputs.folder}/', '')}"
     joints = int(pose.visible.sum())
-    return {**with_backdrop(picture), "value": to_value(pose)}, f"{joints} of {len(pose.visible)} joints found."
+    return {**with_backdrop(image), "value": to_value(pose)}, f"{joints} of {len(pose.visible)} joints found."
 
 
 def thumbnails(files: Sequence[str], label: str, elem_id: str) -> gr.Gallery:
-    """Small pictures to choose from."""
+    """Small images to choose from."""
     return gr.Gallery(
         list(files),
         label=label,
@@ -158,8 +158,8 @@ def thumbnails(files: Sequence[str], label: str, elem_id: str) -> gr.Gallery:
     )
 
 
-def sampling_input(desk: Desk, prefix: str) -> list[Any]:
-    """Steps, both guidance weights, scheduler, seed; in the order of `asked.sampling`."""
+def sampling_input(desk: EventHandlers, prefix: str) -> list[Any]:
+    """Steps, both guidance weights, scheduler, seed; in the order of `validation.sampling`."""
     usual = SamplingConfig()
     with gr.Accordion("Sampling", open=False, elem_id=f"{prefix}-sampling"):
         with gr.Row():
@@ -206,7 +206,7 @@ def drawing_output(prefix: str) -> Drawing:
 
 
 def connect(
-    desk: Desk, drawing: Drawing, task: str, draw: Callable[..., Iterator[Update]], inputs: Sequence[Any]
+    desk: EventHandlers, drawing: Drawing, task: str, draw: Callable[..., Iterator[Update]], inputs: Sequence[Any]
 ) -> Any:
     """Makes the buttons draw and cancel; returns the event, for others to follow it.
 
@@ -227,7 +227,7 @@ def connect(
     )
 
     def cancel(request: gr.Request) -> dict[str, Any]:
-        with told():
+        with user_errors():
             return desk.cancel(request, task)
 
     drawing.cancel.click(cancel, None, drawing.outputs[1], cancels=[event], **PRIVATE)
@@ -238,8 +238,8 @@ def _seeded(seed: int) -> tuple[Any, str]:
     return {**with_backdrop(None), "value": to_value(mannequin_pose(seed))}, ""
 
 
-def _files(desk: Desk, seeds: Sequence[int]) -> list[str]:
-    """Pictures of figures; drawn once."""
+def _files(desk: EventHandlers, seeds: Sequence[int]) -> list[str]:
+    """Images of figures; drawn once."""
     files = [desk.sessions.page / f"mannequin{seed}.png" for seed in seeds]
     for seed, file in zip(seeds, files, strict=True):
         if not file.exists():
@@ -247,7 +247,7 @@ def _files(desk: Desk, seeds: Sequence[int]) -> list[str]:
     return [str(file) for file in files]
 
 
-def _pose_files(desk: Desk) -> list[str]:
+def _pose_files(desk: EventHandlers) -> list[str]:
     files = [desk.sessions.page / f"pose{seed}.png" for seed in POSES]
     for seed, file in zip(POSES, files, strict=True):
         if not file.exists():

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app import asked
-from cfld.app.desk import Desk, Inputs, Update
+from cfld.app import validation
+from cfld.app.event_handlers import EventHandlers, Inputs, Update
 from cfld.app.settings import Interpolation
-from cfld.app.tabs.controls import connect, drawing_output, picture_input, pose_input, sampling_input
+from cfld.app.tabs.controls import connect, drawing_output, image_input, pose_input, sampling_input
 
 SOURCES: Final = 4
 STRIP, MIXED = "strip", "mixed"
-KINDS: Final = [("a strip from the first to the last", STRIP), ("one picture, mixed by weights", MIXED)]
+KINDS: Final = [("a strip from the first to the last", STRIP), ("one image, mixed by weights", MIXED)]
 
 
-def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
+def interpolation_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> None:
     """Builds the tab, inside `gr.Tab`."""
     with gr.Row():
         with gr.Column(scale=2), gr.Row():
@@ -29,7 +29,7 @@ def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         with gr.Column():
             shown = gr.Radio(KINDS, value=STRIP, label="Draw", elem_id="interpolation-kind")
             frames = gr.Slider(
-                2, desk.engine.limits.frames, 5, step=1, label="Pictures of the strip", elem_id="interpolation-frames"
+                2, desk.engine.limits.frames, 5, step=1, label="Images of the strip", elem_id="interpolation-frames"
             )
             sampling = sampling_input(desk, "interpolation")
         with gr.Column(scale=2):
@@ -54,20 +54,20 @@ def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         source_3: Any = None,
         source_4: Any = None,
     ) -> Iterator[Update]:
-        """Draws between two to four sources: a strip, or one picture by weights, which are made 1 in sum."""
+        """Draws between two to four sources: a strip, or one image by weights, which are made 1 in sum."""
 
         def ask(inputs: Inputs) -> Interpolation:
             limits = desk.engine.limits
             given = [source_1, source_2, source_3, source_4]
             shares = [weight_1, weight_2, weight_3, weight_4]
-            mixed = asked.choice(draw, "what to draw", (STRIP, MIXED)) == MIXED
+            mixed = validation.choice(draw, "what to draw", (STRIP, MIXED)) == MIXED
             inputs.pose(target_pose)
             return Interpolation(
                 served=desk.engine.served,
                 sources=_taken(inputs, given),
                 weights=_shares([share for share, one in zip(shares, given, strict=True) if one]) if mixed else None,
-                frames=asked.whole(frames, "the number of pictures", 2, limits.frames),
-                sampling=asked.sampling(limits, steps, pose_guidance, appearance_guidance, scheduler, seed),
+                frames=validation.whole(frames, "the number of images", 2, limits.frames),
+                sampling=validation.sampling(limits, steps, pose_guidance, appearance_guidance, scheduler, seed),
             )
 
         yield from desk.draw(request, "interpolation", ask)
@@ -76,24 +76,24 @@ def interpolation_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
     afterwards(connect(desk, drawing, "interpolation", interpolation, inputs))
 
 
-def _source(desk: Desk, number: int) -> tuple[gr.Image, gr.Slider]:
+def _source(desk: EventHandlers, number: int) -> tuple[gr.Image, gr.Slider]:
     with gr.Column(min_width=300):
         more = "" if number <= 2 else ", if you like"
-        picture = picture_input(desk, f"Source {number}{more}", f"interpolation-source-{number}")
+        image = image_input(desk, f"Source {number}{more}", f"interpolation-source-{number}")
         weight = gr.Slider(0, 1, 0.5, step=0.05, label=f"Weight {number}", elem_id=f"interpolation-weight-{number}")
-    return picture, weight
+    return image, weight
 
 
 def _taken(inputs: Inputs, given: Sequence[Any]) -> tuple[str, ...]:
     sources = [one for one in given if one]
     if len(sources) < 2:
-        raise ValueError("interpolation needs two sources at least: upload pictures, or take examples")
-    return tuple(inputs.picture(one, f"source {number}") for number, one in enumerate(sources, start=1))
+        raise ValueError("interpolation needs two sources at least: upload images, or take examples")
+    return tuple(inputs.image(one, f"source {number}") for number, one in enumerate(sources, start=1))
 
 
 def _shares(weights: Sequence[Any]) -> tuple[float, ...]:
     """The same weights with the sum 1."""
-    numbers = [asked.number(weight, "a weight", 0, 1) for weight in weights]
+    numbers = [validation.number(weight, "a weight", 0, 1) for weight in weights]
     if not (total := math.fsum(numbers)):
         raise ValueError("all weights are 0; give at least one source some weight")
     return tuple(number / total for number in numbers)

@@ -7,21 +7,21 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app import asked
-from cfld.app.desk import Desk, Inputs, Update
+from cfld.app import validation
+from cfld.app.event_handlers import EventHandlers, Inputs, Update
 from cfld.app.settings import PoseTransfer
-from cfld.app.tabs.controls import PRIVATE, connect, drawing_output, picture_input, pose_input, sampling_input
+from cfld.app.tabs.controls import PRIVATE, connect, drawing_output, image_input, pose_input, sampling_input
 from cfld.poses.fit import Fit
 
 AS_IT_IS: Final = "as it is"
 FITS: Final[tuple[Fit, ...]] = ("crop", "letterbox")
 
 
-def pose_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
+def pose_transfer_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> None:
     """Builds the tab, inside `gr.Tab`."""
     with gr.Row():
         with gr.Column():
-            source = picture_input(desk, "Source: the person", "transfer-source")
+            source = image_input(desk, "Source: the person", "transfer-source")
             fit = gr.Radio(
                 [AS_IT_IS, *FITS], value=AS_IT_IS, label="Fit the source into the frame", elem_id="transfer-fit"
             )
@@ -47,17 +47,19 @@ def pose_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         scheduler: Any,
         seed: Any,
     ) -> Iterator[Update]:
-        """Draws the person of the source picture in the target pose."""
+        """Draws the person of the source image in the target pose."""
 
         def ask(inputs: Inputs) -> PoseTransfer:
-            how = None if fit == AS_IT_IS else asked.choice(fit, "fit", FITS)
+            how = None if fit == AS_IT_IS else validation.choice(fit, "fit", FITS)
             inputs.pose(target_pose)
             return PoseTransfer(
                 served=desk.engine.served,
-                source=inputs.picture(source, "source"),
+                source=inputs.image(source, "source"),
                 fit=how,
-                retarget=asked.switch(retarget, "retarget"),
-                sampling=asked.sampling(desk.engine.limits, steps, pose_guidance, appearance_guidance, scheduler, seed),
+                retarget=validation.switch(retarget, "retarget"),
+                sampling=validation.sampling(
+                    desk.engine.limits, steps, pose_guidance, appearance_guidance, scheduler, seed
+                ),
             )
 
         yield from desk.draw(request, "pose_transfer", ask)

@@ -1,4 +1,4 @@
-"""The tab *Style transfer*: another person's clothes in the painted part of a picture."""
+"""The tab *Style transfer*: another person's clothes in the painted part of an image."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app import asked
-from cfld.app.desk import Desk, Inputs, Update
+from cfld.app import validation
+from cfld.app.event_handlers import EventHandlers, Inputs, Update
 from cfld.app.joint_editor import to_value, with_backdrop
 from cfld.app.masks import painted_mask
 from cfld.app.settings import StyleTransfer
-from cfld.app.tabs.controls import PRIVATE, connect, drawing_output, picture_input, pose_input, sampling_input
+from cfld.app.tabs.controls import PRIVATE, connect, drawing_output, image_input, pose_input, sampling_input
 from cfld.app.uploads import read_layer, read_upload
 
 BRUSH: Final = "#ff5fd7"
@@ -21,12 +21,12 @@ CANVAS: Final = (352, 512)
 WIDEST_FEATHER: Final = 100
 
 
-def style_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
+def style_transfer_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> None:
     """Builds the tab, inside `gr.Tab`."""
     with gr.Row():
         with gr.Column():
-            reference = picture_input(desk, "Reference: the picture to edit", "style-reference")
-            source = picture_input(desk, "Style: whose clothes", "style-source")
+            reference = image_input(desk, "Reference: the image to edit", "style-reference")
+            source = image_input(desk, "Style: whose clothes", "style-source")
         with gr.Column():
             mask = _mask_input()
             with gr.Accordion("The reference's own pose", open=False, elem_id="style-pose-accordion"):
@@ -62,17 +62,17 @@ def style_transfer_tab(desk: Desk, afterwards: Callable[[Any], None]) -> None:
         """Draws the clothes of the source into the masked part of the reference, whose own pose is the target pose."""
 
         def ask(inputs: Inputs) -> StyleTransfer:
-            limits, edited = desk.engine.limits, inputs.picture(reference, "reference")
-            find = asked.switch(find_pose, "finding the pose")
+            limits, edited = desk.engine.limits, inputs.image(reference, "reference")
+            find = validation.switch(find_pose, "finding the pose")
             inputs.pose(to_value(desk.engine.read_pose(inputs.folder / edited)) if find else target_pose)
             return StyleTransfer(
                 served=desk.engine.served,
                 reference=edited,
                 mask=_mask(inputs, mask, edited),
-                source=inputs.picture(source, "style"),
-                feather=asked.number(feather, "the soft edge", 0, WIDEST_FEATHER),
-                paste=asked.switch(paste, "keeping pixels"),
-                sampling=asked.sampling(limits, steps, pose_guidance, appearance_guidance, scheduler, seed),
+                source=inputs.image(source, "style"),
+                feather=validation.number(feather, "the soft edge", 0, WIDEST_FEATHER),
+                paste=validation.switch(paste, "keeping pixels"),
+                sampling=validation.sampling(limits, steps, pose_guidance, appearance_guidance, scheduler, seed),
             )
 
         yield from desk.draw(request, "style_transfer", ask)
@@ -96,32 +96,32 @@ def _mask_input() -> gr.ImageMask:
     )
 
 
-def _shown(desk: Desk, sent: Any, request: gr.Request) -> tuple[Any, Any]:
+def _shown(desk: EventHandlers, sent: Any, request: gr.Request) -> tuple[Any, Any]:
     """The reference as it is painted on, small enough for a telephone, and its pose where one is found."""
     if sent is None:
         return None, gr.skip()
     inputs = desk.inputs(request)
     try:
-        picture = read_upload(inputs.upload(sent), desk.engine.limits).image
+        image = read_upload(inputs.upload(sent), desk.engine.limits).image
     except ValueError:
         return None, gr.skip()  # told beside the upload
-    small = picture.copy()
+    small = image.copy()
     small.thumbnail(CANVAS)
     path = inputs.folder / "canvas.png"
     small.save(path)
     canvas: dict[str, Any] = {"background": str(path), "layers": [], "composite": None}
     try:
-        found = to_value(desk.engine.reader.picture(picture, "the reference"))
+        found = to_value(desk.engine.reader.image(image, "the reference"))
     except ValueError:
-        return canvas, with_backdrop(picture)
-    return canvas, {**with_backdrop(picture), "value": found}
+        return canvas, with_backdrop(image)
+    return canvas, {**with_backdrop(image), "value": found}
 
 
 def _mask(inputs: Inputs, sent: Any, reference: str) -> str:
     """The painted mask as a file of the reference's size; returns its name."""
     layers = sent.get("layers") if isinstance(sent, dict) else None
     if not isinstance(layers, list):
-        raise ValueError('the mask is {"background": ..., "layers": [pictures], "composite": ...}, got something else')
+        raise ValueError('the mask is {"background": ..., "layers": [images], "composite": ...}, got something else')
     painted = [read_layer(inputs.upload(layer), inputs.limits) for layer in layers]
     size = read_upload(inputs.folder / reference, inputs.limits).image.size
     return inputs.mask(painted_mask(painted, size))

@@ -1,1 +1,1 @@
-"""What finds people and their joints in a picture, one detector a file."""
+"""What finds people and their joints in an image, one detector a file."""

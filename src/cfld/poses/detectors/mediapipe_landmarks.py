@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.poses.detectors import files
 from cfld.poses.formats import COCO_JOINTS, from_coco
 from cfld.poses.keypoints import Keypoints, Person, joint_box
 
@@ -22,7 +23,7 @@ MOST_PEOPLE: Final = 10
 
 
 class Landmark(Protocol):
-    """One of MediaPipe's: x and y as shares of the picture's width and height, visibility in [0, 1]."""
+    """One of MediaPipe's: x and y as shares of the image's width and height, visibility in [0, 1]."""
 
     x: float | None
     y: float | None
@@ -58,8 +59,8 @@ class MediaPipe:
         """As `estimate.Detector`."""
         import mediapipe
 
-        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-        landmarks = self._landmarker.detect(picture).pose_landmarks
+        frame = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        landmarks = self._landmarker.detect(frame).pose_landmarks
         return people_from_landmarks(landmarks, image.shape[:2], self._confidence)
 
 
@@ -69,7 +70,7 @@ def people_from_landmarks(
     """MediaPipe's result `pose_landmarks` as people; those without a sure joint are left out.
 
     Args:
-        frame: (height, width) of the picture in pixels.
+        frame: (height, width) of the image in pixels.
         confidence: joints of a lower visibility are missing.
     """
     found = []
@@ -81,3 +82,8 @@ def people_from_landmarks(
         if keypoints.visible.any():
             found.append(Person(keypoints=keypoints, scores=scores, box=joint_box(keypoints)))
     return found
+
+
+def open_mediapipe(model: Path | None, boxes: Path | None, confidence: float) -> MediaPipe:  # noqa: ARG001
+    """The published landmarker, or the file given; it finds people by itself."""
+    return MediaPipe(files.obtain(files.POSE_LANDMARKER, model), confidence)

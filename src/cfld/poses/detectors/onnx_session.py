@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:
-    """A network of one picture.
+    """A network of one image.
 
     Attributes:
-        size: (height, width) that the picture must have.
+        size: (height, width) that the image must have.
         outputs: the names of what comes out.
     """
 
@@ -24,15 +24,15 @@ class OnnxModel:
     outputs: tuple[str, ...]
     session: Any
 
-    def __call__(self, picture: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
+    def __call__(self, image: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
         """(H, W, 3) -> the outputs for it as a batch of one; the network takes (1, 3, H, W)."""
-        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+        batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
         results: list[NDArray[np.float32]] = self.session.run(None, {self.session.get_inputs()[0].name: batch})
         return results
 
 
 def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
-    """A network that takes one picture as (1, 3, H, W).
+    """A network that takes one image as (1, 3, H, W).
 
     Args:
         size: (height, width) where the file leaves it open.
@@ -54,6 +54,6 @@ def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
         raise ValueError(f"{path}: no ONNX model ({' '.join(str(error).split())[:160]})") from None
     shape = session.get_inputs()[0].shape
     if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
-        raise ValueError(f"{path}: takes an input of {shape}, expected a picture (1, 3, height, width)")
+        raise ValueError(f"{path}: takes an input of {shape}, expected an image (1, 3, height, width)")
     height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
     return OnnxModel(path, (height, width), tuple(output.name for output in session.get_outputs()), session)

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.poses.detectors import files
 from cfld.poses.detectors.onnx_session import open_onnx
 from cfld.poses.detectors.window import Box, Window
+from cfld.poses.detectors.yolox import Yolox
 from cfld.poses.formats import COCO_JOINTS, WHOLE_BODY, from_coco
 from cfld.poses.keypoints import Keypoints, Person
 
@@ -19,7 +21,7 @@ PADDING: Final = 1.25
 """How much larger than the person's box the window is (MMPose, `GetBBoxCenterScale`)."""
 MEAN: Final = (123.675, 116.28, 103.53)
 DEVIATION: Final = (58.395, 57.12, 57.375)
-"""Of the training pictures, by colour, RGB (MMPose, `PoseDataPreprocessor`)."""
+"""Of the training images, by colour, RGB (MMPose, `PoseDataPreprocessor`)."""
 SPLIT: Final = 2.0
 """Bins a pixel (SimCC, Li et al., 2022; `simcc_split_ratio`)."""
 
@@ -33,10 +35,10 @@ class RTMPose:
         """
         Args:
             confidence: joints with a lower score are missing.
-            find_boxes: of people; without it, the whole picture is one person's box.
+            find_boxes: of people; without it, the whole image is one person's box.
 
         Raises:
-            ValueError: naming the file, when it is no ONNX model of a picture, or has other outputs.
+            ValueError: naming the file, when it is no ONNX model of an image, or has other outputs.
         """
         self._model, self._confidence, self._find_boxes = open_onnx(path, (256, 192)), confidence, find_boxes
         if len(self._model.outputs) != 2:
@@ -53,11 +55,11 @@ class RTMPose:
 
     def _person(self, image: NDArray[np.uint8], box: Box) -> Person:
         window, size = Window.around(box, self._model.size, PADDING), self._model.size
-        picture = window.cut(image, size, cv2.BORDER_CONSTANT)
-        simcc_x, simcc_y = self._model((picture - np.array(MEAN)) / np.array(DEVIATION))
+        inputs = window.cut(image, size, cv2.BORDER_CONSTANT)
+        simcc_x, simcc_y = self._model((inputs - np.array(MEAN)) / np.array(DEVIATION))
         self._check(simcc_x.shape, simcc_y.shape)
         yx, scores = decode_simcc(simcc_x[0], simcc_y[0])
-        found, sure = from_coco(window.to_picture(yx, size), scores, self._confidence)
+        found, sure = from_coco(window.to_pil(yx, size), scores, self._confidence)
         return Person(keypoints=Keypoints(found, image.shape[:2]), scores=sure, box=box)
 
     def _check(self, shape_x: tuple[int, ...], shape_y: tuple[int, ...]) -> None:
@@ -83,3 +85,10 @@ def decode_simcc(
     """
     yx = np.stack([simcc_y.argmax(axis=1), simcc_x.argmax(axis=1)], axis=1) / SPLIT
     return yx, np.minimum(simcc_x.max(axis=1), simcc_y.max(axis=1))
+
+
+def open_rtmpose(model: Path | None, boxes: Path | None, confidence: float) -> RTMPose:
+    """The published pose model and person detector, or the files given. A pose model alone takes the whole image."""
+    path = files.obtain(files.DWPOSE, model)
+    find_boxes = Yolox(files.obtain(files.YOLOX, boxes)) if boxes is not None or model is None else None
+    return RTMPose(path, confidence, find_boxes)

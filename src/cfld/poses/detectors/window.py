@@ -1,4 +1,4 @@
-"""The part of a picture that a network looks at, and the way back from its pixels to the picture's."""
+"""The part of an image that a network looks at, and the way back from its pixels to the image's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
-"""(top, left, bottom, right) in pixels of a picture."""
+"""(top, left, bottom, right) in pixels of an image."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a picture, which may reach beyond it.
+    """A rectangle of an image, which may reach beyond it.
 
     Attributes:
-        top, left, height, width: in pixels of the picture.
+        top, left, height, width: in pixels of the image.
     """
 
     top: float
@@ -35,16 +35,16 @@ class Window:
         return cls((top + bottom - height) / 2, (left + right - width) / 2, height, width)
 
     def cut(self, image: NDArray[np.uint8], size: tuple[int, int], border: int) -> NDArray[np.uint8]:
-        """The window as a picture of (height, width), linearly interpolated.
+        """The window as an image of (height, width), linearly interpolated.
 
         Args:
             image: uint8 (H, W, 3).
-            border: what is beyond the picture, `cv2.BORDER_CONSTANT` (black) or another of OpenCV's.
+            border: what is beyond the image, `cv2.BORDER_CONSTANT` (black) or another of OpenCV's.
         """
         scale_y, scale_x = size[0] / self.height, size[1] / self.width
         affine = np.array([[scale_x, 0, -self.left * scale_x], [0, scale_y, -self.top * scale_y]])
         return np.asarray(cv2.warpAffine(image, affine, size[::-1], flags=cv2.INTER_LINEAR, borderMode=border))
 
-    def to_picture(self, yx: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float64]:
-        """(..., 2) pixels of the cut of this (height, width) -> pixels of the picture."""
+    def to_pil(self, yx: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float64]:
+        """(..., 2) pixels of the cut of this (height, width) -> pixels of the image."""
         return np.asarray(yx) * (self.height / size[0], self.width / size[1]) + (self.top, self.left)

@@ -14,7 +14,7 @@ from cfld.poses.detectors.window import Box
 
 STRIDES: Final = (8, 16, 32)
 GREY: Final = 114
-"""What YOLOX pads pictures with."""
+"""What YOLOX pads images with."""
 PERSON: Final = 0
 """COCO's first class."""
 SURE: Final = 0.3
@@ -29,12 +29,12 @@ class Yolox:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            ValueError: naming the file, when it is no ONNX model of a picture.
+            ValueError: naming the file, when it is no ONNX model of an image.
         """
         self._model = open_onnx(path, (640, 640))
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Box]:
-        """The boxes of people in a picture uint8 (H, W, 3), RGB, the surest first.
+        """The boxes of people in an image uint8 (H, W, 3), RGB, the surest first.
 
         Raises:
             ValueError: naming the file, when its output is none of the two.
@@ -58,7 +58,7 @@ class Yolox:
 
 
 def letterbox(image: NDArray[np.uint8], size: tuple[int, int], ratio: float) -> NDArray[np.float32]:
-    """The picture at the top left of a grey one of (height, width), values 0 to 255, in OpenCV's order of colours."""
+    """The image at the top left of a grey one of (height, width), values 0 to 255, in OpenCV's order of colours."""
     resized = cv2.resize(image, (int(image.shape[1] * ratio), int(image.shape[0] * ratio)))
     padded = np.full((*size, 3), GREY, dtype=np.float32)
     padded[: resized.shape[0], : resized.shape[1]] = resized[..., ::-1]

@@ -1,4 +1,4 @@
-// One question: answers open once its pictures are there, by pointer or by key, and are sent once.
+// One question: answers open once its images are there, by pointer or by key, and are sent once.
 "use strict";
 
 const OPEN_AFTER_MS = 350; // the second half of a double click on the page before must not answer this one

@@ -1,0 +1,31 @@
+"""Images through the VAE alone."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from cfld.data.transforms import resize
+from cfld.models.folder import load_part
+from cfld.pipeline import BUNDLED
+
+
+def open_vae(model: str, device: torch.device | str = "cpu") -> AutoencoderKL:
+    """The VAE of the bundled model, or of a folder in diffusers layout.
+
+    Raises:
+        ValueError: for any other.
+    """
+    bundled = BUNDLED / model
+    vae: AutoencoderKL = load_part(AutoencoderKL, bundled if bundled.is_dir() else model, "vae").to(device)
+    return vae
+
+
+@torch.no_grad()
+def through_vae(vae: AutoencoderKL, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, 3, H, W) in [0, 1] -> the same at `size`; the mode of the posterior, decoded."""
+    side = vae.config.sample_size
+    square = resize(2 * images - 1, (side, side)).to(vae.dtype)
+    decoded = vae.decode(vae.encode(square).latent_dist.mode()).sample
+    return (resize(decoded.float(), size) + 1) / 2

@@ -1,0 +1,230 @@
+"""An articulated body in three dimensions: pose angles -> joints -> keypoints.
+
+Camera axes: x to the right of the image, y down, z towards the viewer. A frame of a body part is a (3, 3) array whose
+rows are the part's own left, down and forward directions in camera axes. Lengths are in heights of the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfld.mannequin.drawing.identity import Identity, Proportions
+from cfld.mannequin.drawing.stances import ARM_PAIRS, ARMS, LEG_PAIRS, Limb
+from cfld.poses.keypoints import DEEPFASHION_FRAME, MISSING, Keypoints
+from cfld.poses.skeleton import JOINTS
+
+Array = NDArray[np.floating[Any]]
+Named = dict[str, Array]
+
+ASPECT: Final = DEEPFASHION_FRAME[1] / DEEPFASHION_FRAME[0]
+CAMERA_PITCH: Final = np.deg2rad(10.0)
+SIDES: Final = {"left": 1.0, "right": -1.0}
+HEAD_RADII: Final = np.array([0.0495, 0.0680, 0.0605])
+"""Half width, half height and half depth of the head, in body heights."""
+FACE: Final = {
+    "nose": (0.0, 0.22, 1.05),
+    "right_eye": (-0.40, -0.05, 0.86),
+    "left_eye": (0.40, -0.05, 0.86),
+    "right_ear": (-1.0, 0.08, -0.10),
+    "left_ear": (1.0, 0.08, -0.10),
+}
+"""Where the face's joints sit on the head, in its half axes (left, down, forward)."""
+FACE_HIDDEN_BELOW: Final = {"nose": -0.15, "eye": 0.05, "ear": -0.25}
+"""The face's joints are seen while their outward direction points this much or more towards the viewer."""
+
+
+@dataclass(frozen=True)
+class BodyPose:
+    """Joint angles in degrees and the view; independent of who takes the pose.
+
+    Attributes:
+        yaw: 0 = seen from the front, 90 = facing the image's right side, 180 = seen from the back.
+        lean, tilt, twist: of the chest against the hips: forward, towards its left, turned to its left.
+        head_yaw, head_pitch, head_tilt: of the head against the chest.
+        left_arm, right_arm, left_leg, right_leg: see `stances`.
+        scale: image heights per body height, where the figure fits; shift: of the figure to the right, floor: its
+            ground line; both in image heights.
+    """
+
+    yaw: float = 0.0
+    lean: float = 0.0
+    tilt: float = 0.0
+    twist: float = 0.0
+    head_yaw: float = 0.0
+    head_pitch: float = 0.0
+    head_tilt: float = 0.0
+    left_arm: Limb = ARMS["rest"]
+    right_arm: Limb = ARMS["rest"]
+    left_leg: Limb = LEG_PAIRS[0][0]
+    right_leg: Limb = LEG_PAIRS[0][1]
+    scale: float = 0.88
+    shift: float = 0.0
+    floor: float = 0.965
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedBody:
+    """A body in the image.
+
+    Attributes:
+        points: name -> (x, y, z): x from the image's middle, y from its top, z towards the viewer.
+        frames: part -> (3, 3) rows left, down, forward.
+        scale: image heights per body height.
+    """
+
+    points: Named
+    frames: Named
+    scale: float
+
+
+def sample_body_pose(seed: int) -> BodyPose:
+    """The pose of this seed: a standing, walking or gesturing figure seen from anywhere around it."""
+    if seed < 0:
+        raise ValueError(f"a seed is a whole number from 0 up, got {seed}")
+    rng = np.random.default_rng([seed, 2])
+    left_arm, right_arm = _sample_arms(rng)
+    left_leg, right_leg = _sample_legs(rng)
+    return BodyPose(
+        yaw=_sample_yaw(rng),
+        lean=float(np.clip(rng.normal(1, 3), -5, 10)),
+        tilt=float(np.clip(rng.normal(0, 2.5), -6, 6)),
+        twist=float(np.clip(rng.normal(0, 6), -14, 14)),
+        head_yaw=float(np.clip(rng.normal(0, 16), -45, 45)),
+        head_pitch=float(np.clip(rng.normal(0, 5), -12, 12)),
+        head_tilt=float(np.clip(rng.normal(0, 4), -10, 10)),
+        left_arm=left_arm,
+        right_arm=right_arm,
+        left_leg=left_leg,
+        right_leg=right_leg,
+        scale=float(rng.uniform(0.82, 0.92)),
+        shift=float(np.clip(rng.normal(0, 0.015), -0.04, 0.04)),
+        floor=float(rng.uniform(0.95, 0.98)),
+    )
+
+
+def _sample_yaw(rng: np.random.Generator) -> float:
+    """Degrees: front, three-quarter, side, three-quarter from the back, back; jittered."""
+    centre = float(rng.choice([0, 35, 90, 145, 180], p=(0.34, 0.22, 0.18, 0.08, 0.18)))
+    return float(rng.choice([-1, 1])) * (centre + float(np.clip(rng.normal(0, 9), -20, 20)))
+
+
+def _sample_arms(rng: np.random.Generator) -> tuple[Limb, Limb]:
+    weights = np.array([weight for *_, weight in ARM_PAIRS])
+    first, second, _ = ARM_PAIRS[rng.choice(len(ARM_PAIRS), p=weights / weights.sum())]
+    return _swapped(rng, _jitter(rng, ARMS[first], 5.0), _jitter(rng, ARMS[second], 5.0))
+
+
+def _sample_legs(rng: np.random.Generator) -> tuple[Limb, Limb]:
+    weights = np.array([weight for *_, weight in LEG_PAIRS])
+    first, second, _ = LEG_PAIRS[rng.choice(len(LEG_PAIRS), p=weights / weights.sum())]
+    return _swapped(rng, _jitter(rng, first, 2.0), _jitter(rng, second, 2.0))
+
+
+def _swapped(rng: np.random.Generator, first: Limb, second: Limb) -> tuple[Limb, Limb]:
+    return (first, second) if rng.uniform() < 0.5 else (second, first)
+
+
+def _jitter(rng: np.random.Generator, limb: Limb, degrees: float) -> Limb:
+    a, b, c, d = (float(angle + rng.uniform(-degrees, degrees)) for angle in limb)
+    return a, b, c, d
+
+
+def place_joints(identity: Identity, body_pose: BodyPose) -> PlacedBody:
+    """Forward kinematics from the pelvis outwards, then the whole figure fitted into the image."""
+    points, frames = _articulate(identity.proportions, body_pose)
+    scale, offset = _fit(points, identity.proportions, body_pose)
+    return PlacedBody({name: point * scale + offset for name, point in points.items()}, frames, scale)
+
+
+def keypoints(identity: Identity, body_pose: BodyPose, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
+    """The 18 joints as a pose estimator would report them: joints of the face that the view hides are missing."""
+    placed = place_joints(identity, body_pose)
+    scale, left = frame_transform(frame)
+    yx = np.array([[placed.points[name][1] * scale, placed.points[name][0] * scale + left] for name in JOINTS])
+    for name, direction in FACE.items():
+        if _towards_viewer(direction, placed.frames["head"]) < FACE_HIDDEN_BELOW[name.split("_")[-1]]:
+            yx[JOINTS.index(name)] = MISSING
+    return Keypoints(yx.astype(np.float32), frame)
+
+
+def frame_transform(size: tuple[int, int]) -> tuple[float, float]:
+    """(pixels per image height, x of the middle in pixels): the 256:176 image centred in any (height, width)."""
+    height, width = size
+    return float(min(height, width / ASPECT)), width / 2
+
+
+def _towards_viewer(direction: tuple[float, float, float], frame: Array) -> float:
+    outward = np.array(direction) / HEAD_RADII
+    return float((outward / np.linalg.norm(outward) @ frame)[2])
+
+
+def turned(frame: Array, abduction: float, swing: float, side: float = 1.0) -> Array:
+    """The frame of a limb that is abducted away from the middle (`side`: +1 left, -1 right), then swung forward."""
+    a, s = np.deg2rad(abduction) * side, np.deg2rad(swing)
+    left = (np.cos(a), -np.sin(a) * np.cos(s), -np.sin(a) * np.sin(s))
+    down = (np.sin(a), np.cos(a) * np.cos(s), np.cos(a) * np.sin(s))
+    return np.array([left, down, (0.0, -np.sin(s), np.cos(s))]) @ frame
+
+
+def yawed(frame: Array, degrees: float) -> Array:
+    """The frame turned to its own left about its own vertical."""
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]) @ frame
+
+
+def _articulate(body: Proportions, pose: BodyPose) -> tuple[Named, Named]:
+    """Points relative to the pelvis in body heights, and the frames of the parts."""
+    pitch_cos, pitch_sin = np.cos(CAMERA_PITCH), np.sin(CAMERA_PITCH)
+    camera = np.array([[1.0, 0.0, 0.0], [0.0, pitch_cos, -pitch_sin], [0.0, pitch_sin, pitch_cos]])
+    frames = {"hips": yawed(np.eye(3), pose.yaw) @ camera}
+    frames["chest"] = yawed(turned(frames["hips"], -pose.tilt, -pose.lean), pose.twist)
+    head = turned(yawed(frames["chest"], pose.head_yaw), pose.head_tilt, 0.0)
+    frames["head"] = turned(head, 0.0, -pose.head_pitch)
+    points: dict[str, Array] = {"pelvis": np.zeros(3)}
+    points["neck"] = points["pelvis"] - body.torso * frames["chest"][1]
+    points["head"] = points["neck"] + np.array([0.0, -(0.042 + 0.055 * body.head), 0.016]) @ frames["head"]
+    half_axes = HEAD_RADII * body.head
+    points |= {name: points["head"] + np.array(at) * half_axes @ frames["head"] for name, at in FACE.items()}
+    for side in SIDES:
+        _articulate_arm(points, frames, body, side, getattr(pose, f"{side}_arm"))
+        _articulate_leg(points, frames, body, side, getattr(pose, f"{side}_leg"))
+    return points, frames
+
+
+def _articulate_arm(points: Named, frames: Named, body: Proportions, side: str, arm: Limb) -> None:
+    sign = SIDES[side]
+    upper, fore = turned(frames["chest"], arm[0], arm[1], sign), turned(frames["chest"], arm[2], arm[3], sign)
+    lift = 0.03 * max(0.0, np.sin(np.deg2rad(arm[0] - 60)))
+    points[f"{side}_shoulder"] = points["neck"] + np.array([sign * body.shoulder, 0.040 - lift, 0.0]) @ frames["chest"]
+    points[f"{side}_elbow"] = points[f"{side}_shoulder"] + body.upper_arm * upper[1]
+    points[f"{side}_wrist"] = points[f"{side}_elbow"] + body.forearm * fore[1]
+    points[f"{side}_fingers"] = points[f"{side}_wrist"] + 0.080 * fore[1]
+    frames |= {f"{side}_upper_arm": upper, f"{side}_forearm": fore}
+
+
+def _articulate_leg(points: Named, frames: Named, body: Proportions, side: str, leg: Limb) -> None:
+    sign = SIDES[side]
+    thigh, shin = turned(frames["hips"], leg[0], leg[1], sign), turned(frames["hips"], leg[2], leg[3], sign)
+    foot = turned(yawed(frames["hips"], sign * 11.0), 0.0, min(0.0, leg[3] + 8.0) * 0.75 - 4.0)
+    points[f"{side}_hip"] = np.array([sign * body.hip * 0.50, 0.0, 0.0]) @ frames["hips"]
+    points[f"{side}_knee"] = points[f"{side}_hip"] + body.thigh * thigh[1]
+    points[f"{side}_ankle"] = points[f"{side}_knee"] + body.shin * shin[1]
+    points[f"{side}_heel"] = points[f"{side}_ankle"] + np.array([0.0, 0.026, -0.014]) @ foot
+    points[f"{side}_toes"] = points[f"{side}_ankle"] + np.array([0.0, 0.028, 0.092]) @ foot
+    frames |= {f"{side}_thigh": thigh, f"{side}_shin": shin, f"{side}_foot": foot}
+
+
+def _fit(points: Named, body: Proportions, pose: BodyPose) -> tuple[float, Array]:
+    """Scale and offset that keep the figure and its girth inside the image."""
+    xyz = np.stack(list(points.values()))
+    top = min(xyz[:, 1].min() - 0.02, points["head"][1] - 0.085 * body.head)
+    left, bottom, right = xyz[:, 0].min() - 0.05, xyz[:, 1].max() + 0.022, xyz[:, 0].max() + 0.05
+    floor = min(pose.floor, 0.985)
+    scale = min(pose.scale, (floor - 0.02) / (bottom - top), (ASPECT - 0.02) / (right - left))
+    room = ASPECT / 2 - 0.01
+    shift = float(np.clip(pose.shift, -room - left * scale, room - right * scale))
+    return float(scale), np.array([shift, floor - bottom * scale, 0.0])

@@ -1,0 +1,144 @@
+"""A small network that finds the 18 joints of one mannequin: heat maps at a quarter of the image's size."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cfld.poses.skeleton import NUM_JOINTS
+
+INPUT_SIZE: Final = (128, 96)
+"""(height, width) of the images that it takes."""
+CELL: Final = 4
+"""Side of a heat map's cell in pixels of the input."""
+NEIGHBOURHOOD: Final = 2
+"""Cells on each side of the highest one that the position is averaged over."""
+WEIGHTS: Final = "model.safetensors"
+CONFIGURATION: Final = "config.json"
+
+
+class KeypointNetwork(nn.Module):
+    """Residual stages at 1/4, 1/8, 1/16 and 1/32, then upwards again with the sums of a feature pyramid."""
+
+    def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 128, 128), top: int = 48) -> None:
+        """
+        Args:
+            widths: channels of the stages, from the finest.
+            top: channels that the heat maps are read from.
+        """
+        super().__init__()
+        self.widths, self.top = tuple(widths), top
+        a, b, c, d = widths
+        self.stem = nn.Sequential(_conv(3, 24, stride=2), _conv(24, a, stride=2), _Residual(a))
+        self.down = nn.ModuleList(
+            [
+                nn.Sequential(_conv(a, b, stride=2), _Residual(b), _Residual(b)),
+                nn.Sequential(_conv(b, c, stride=2), _Residual(c), _Residual(c)),
+                nn.Sequential(_conv(c, d, stride=2), _Residual(d)),
+            ]
+        )
+        self.lateral = nn.ModuleList([nn.Conv2d(a, top, 1), nn.Conv2d(b, b, 1), nn.Conv2d(c, b, 1)])
+        self.reduce = nn.ModuleList([nn.Conv2d(b, top, 1), nn.Identity(), nn.Conv2d(d, b, 1)])
+        self.smooth = nn.ModuleList([_conv(top, top), _conv(b, b), _conv(b, b)])
+        self.maps = nn.Conv2d(top, NUM_JOINTS, 1)
+        self.presence = nn.Linear(d, NUM_JOINTS)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each joint is, and whether it is there.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1], H and W multiples of 32.
+
+        Returns:
+            heat maps (B, 18, H/4, W/4), logits of a softmax over the map; logits (B, 18) of each joint's presence.
+        """
+        scales = [self.stem(images)]
+        for down in self.down:
+            scales.append(down(scales[-1]))
+        x = scales[-1]
+        for i in reversed(range(len(self.lateral))):
+            x = F.interpolate(self.reduce[i](x), scale_factor=2.0) + self.lateral[i](scales[i])
+            x = self.smooth[i](x)
+        return self.maps(x), self.presence(scales[-1].mean(dim=(2, 3)))
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Where heat maps say that joints are.
+
+    Attributes:
+        yx: (B, J, 2) in pixels of the input.
+        share: (B, J), how much of the softmax lies around there; a map that does not know spreads it.
+    """
+
+    yx: Tensor
+    share: Tensor
+
+
+def locate(maps: Tensor) -> Located:
+    """The mean of the cells around the highest, weighed by the softmax over the map; (B, J, h, w)."""
+    height, width = maps.shape[2:]
+    flat = maps.flatten(2).softmax(-1)
+    highest = flat.argmax(-1)  # (B, J)
+    rows = torch.arange(height, device=maps.device).repeat_interleave(width)  # (h w)
+    columns = torch.arange(width, device=maps.device).repeat(height)
+    distance = torch.maximum(
+        (rows - rows[highest][..., None]).abs(), (columns - columns[highest][..., None]).abs()
+    )  # (B, J, h w)
+    near = flat * (distance <= NEIGHBOURHOOD)
+    share = near.sum(-1)
+    cells = torch.stack([near @ rows.to(near), near @ columns.to(near)], dim=-1) / share[..., None]
+    return Located((cells + 0.5) * CELL - 0.5, share)
+
+
+def save_network(network: KeypointNetwork, folder: Path) -> None:
+    """Writes `config.json` and the weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().cpu().half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    save_file(state, folder / WEIGHTS)
+    configuration = {"widths": network.widths, "top": network.top}
+    (folder / CONFIGURATION).write_text(json.dumps(configuration) + "\n", encoding="utf-8")
+
+
+def load_network(folder: Path) -> KeypointNetwork:
+    """The network in evaluation mode, in float32.
+
+    Raises:
+        ValueError: naming the folder, when it holds no such network or one with other weights.
+    """
+    try:
+        network = KeypointNetwork(**json.loads((folder / CONFIGURATION).read_text(encoding="utf-8")))
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{folder}: no keypoint network ({told}); it is a folder that cfld keypoints train wrote"
+        ) from None
+    return network.float().eval().requires_grad_(False)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = _conv(width, width), _conv(width, width, activation=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+def _conv(width_in: int, width_out: int, stride: int = 1, activation: bool = True) -> nn.Sequential:
+    """3x3 convolution and batch normalisation, then ReLU."""
+    convolution = nn.Conv2d(width_in, width_out, 3, stride, padding=1, bias=False)
+    layers = [convolution, nn.BatchNorm2d(width_out)]
+    return nn.Sequential(*layers, nn.ReLU()) if activation else nn.Sequential(*layers)

@@ -1,0 +1,32 @@
+"""Where poses come from, by name: keypoint detectors, and poses that need no file. One row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from cfld.registry import Registry
+
+if TYPE_CHECKING:
+    from cfld.poses.estimate import Detector
+    from cfld.poses.keypoints import Keypoints
+
+DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
+    "pose backend",
+    {
+        "mannequin": "cfld.mannequin.pose_network.detector:open_mannequin",
+        "rtmpose": "cfld.poses.detectors.rtmpose:open_rtmpose",
+        "mediapipe": "cfld.poses.detectors.mediapipe_landmarks:open_mediapipe",
+    },
+)
+"""Backend -> (model, boxes, confidence) -> the detector; arguments as `estimate.open_detector`."""
+
+SEEDED_POSES: Final[Registry[Callable[[int], Keypoints]]] = Registry(
+    "kind of random pose", {"mannequin": "cfld.mannequin.drawing:seeded_pose"}
+)
+"""Name -> random seed -> a pose."""
+
+POSE_SEQUENCES: Final[Registry[Callable[[int], list[Keypoints]]]] = Registry(
+    "pose sequence", {"walk": "cfld.mannequin.drawing.walk:walk_keypoints"}
+)
+"""Name -> number of frames -> the poses of an animation."""

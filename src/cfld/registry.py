@@ -1,0 +1,44 @@
+"""Registries whose rows are imported when they are asked for: their names cost nothing, in help texts and in types."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """A read-only mapping from a name to an object that is named by its module and attribute.
+
+    A row may name a wing, which the method itself never imports.
+    """
+
+    def __init__(self, kind: str, rows: Mapping[str, str]) -> None:
+        """
+        Args:
+            kind: what the rows are, for error messages: "data set".
+            rows: name -> "package.module:attribute".
+        """
+        self._kind, self._rows = kind, dict(rows)
+
+    def __getitem__(self, name: str) -> T:
+        """
+        Raises:
+            ValueError: listing the names, for an unknown one.
+        """
+        if name not in self._rows:
+            raise ValueError(f"unknown {self._kind} {name!r}; choose one of {', '.join(self._rows)}")
+        module, _, attribute = self._rows[name].partition(":")
+        row: T = getattr(importlib.import_module(module), attribute)
+        return row
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,183 @@
+"""What figures 3, 5, 6 and 7 of the paper show, on mannequins of the test split: nobody was chosen by hand.
+
+Mannequins know what photographs do not: how they look in any other pose, and which pixels a garment covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from cfld import mannequin
+from cfld.config.schema import SamplingConfig
+from cfld.contact_sheet import contact_sheet, draw_pose
+from cfld.data.transforms import to_pil
+from cfld.diffusion.editing import interpolate, interpolation_weights
+from cfld.files import replacing
+from cfld.inference.attention import attention_sheet
+from cfld.mannequin.dataset import MannequinDataset
+from cfld.pipeline import CFLDPipeline
+from cfld.poses.keypoints import Keypoints
+from cfld.types import Conditioning
+
+MAX_BYTES: Final = 150_000
+QUALITIES: Final = (92, 85, 75, 65, 50, 35)
+FEATHER: Final = 1.0
+"""Pixels over which a transferred style joins its reference."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A mannequin in one pose."""
+
+    identity: mannequin.Identity
+    body_pose: mannequin.BodyPose
+    image: Image.Image
+    pose: Keypoints
+
+
+def comparison(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
+    """Figure 3: source, target pose, result and truth, of ten people in two columns."""
+    halves = [
+        [view.image, draw_pose(target.pose), _draw(pipe, sampling, view, target), target.image]
+        for view, target in _people(10, 2, sampling.seed)
+    ]
+    titles = ("source", "pose", "result", "truth")
+    return contact_sheet([a + b for a, b in zip(halves[::2], halves[1::2], strict=True)], titles * 2, _cell(pipe))
+
+
+def ablation(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
+    """Figure 5, asked of one trained model: what is drawn when parts of the source's conditioning are left out.
+
+    The paper's figure compares models that were trained without them.
+    """
+    rows = []
+    for view, target in _people(5, 2, sampling.seed):
+        both = pipe.encode_source(view.image).with_pose()
+        null = pipe.conditioner.null(1).to(both.prompt_embeds.device, both.prompt_embeds.dtype)
+        cases = (null, Conditioning(both.prompt_embeds), replace(both, prompt_embeds=null.prompt_embeds), both)
+        drawn = [_draw(pipe, sampling, case, target) for case in cases]
+        rows.append([view.image, draw_pose(target.pose), *drawn, target.image])
+    titles = ("source", "pose", "no source", "prompt alone", "biases alone", "both (ours)", "truth")
+    return contact_sheet(rows, titles, _cell(pipe))
+
+
+def style_transfer(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
+    """Figure 6a: the upper garment of each reference in the styles of the three others."""
+    people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
+    rows = []
+    for reference in people:
+        mask = garment_mask(reference)
+        row = [reference.image, mask.convert("RGB")]
+        for style in people:
+            if style is not reference:
+                row += [style.image, _transferred(pipe, sampling, reference, mask, style)]
+        rows.append(row)
+    titles = ("reference", "mask", "style 1", "result 1", "style 2", "result 2", "style 3", "result 3")
+    return contact_sheet(rows, titles, _cell(pipe))
+
+
+def style_interpolation(pipe: CFLDPipeline, sampling: SamplingConfig, frames: int = 7) -> Image.Image:
+    """Figure 6b: from one person's style to another's, in one pose."""
+    path = interpolation_weights(2, frames)
+    rows = []
+    for (first, target, *_), (second, *_) in _in_twos(_people(8, 2, sampling.seed)):
+        ends = [pipe.encode_source(view.image) for view in (first, second)]
+        drawn = [_draw(pipe, sampling, interpolate(ends, weights).with_pose(), target) for weights in path]
+        rows.append([first.image, *drawn, second.image])
+    titles = ("style 1", *(f"{first:.2f} {second:.2f}" for first, second in path), "style 2")
+    return contact_sheet(rows, titles, _cell(pipe))
+
+
+def attention(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
+    """Figure 7: where the learned queries of H_D look, in the last block."""
+    people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
+    return attention_sheet(pipe, [view.image for view in people], height=128)
+
+
+FIGURES: Final[dict[str, Callable[[CFLDPipeline, SamplingConfig], Image.Image]]] = {
+    "figure3": comparison,
+    "figure5": ablation,
+    "figure6a": style_transfer,
+    "figure6b": style_interpolation,
+    "figure7": attention,
+}
+"""By the number of the paper's figure that is of the kind."""
+
+
+def garment_mask(view: View) -> Image.Image:
+    """The pixels that the upper garment covers: those that differ when it is drawn in black and in white."""
+    size = (view.image.height, view.image.width)
+    drawings = [
+        mannequin.render(_in_one_colour(view.identity, (shade, shade, shade)), view.body_pose, size)
+        for shade in (0.0, 1.0)
+    ]
+    differs = np.abs(drawings[1].astype(int) - drawings[0]).max(axis=-1) > 16
+    return Image.fromarray(cv2.dilate(differs.astype(np.uint8) * 255, np.ones((3, 3), np.uint8)))
+
+
+def save_small(image: Image.Image, path: Path) -> None:
+    """Writes a JPEG of at most `MAX_BYTES`, as good as that allows."""
+    with replacing(path) as temporary:
+        for quality in QUALITIES:
+            image.save(temporary, format="JPEG", quality=quality, optimize=True)
+            if temporary.stat().st_size <= MAX_BYTES:
+                return
+
+
+def _people(count: int, poses: int, seed: int) -> list[list[View]]:
+    dataset = MannequinDataset(identities=count, poses=poses, seed=seed, split="test")
+    views = [_view(dataset, name) for name in dataset.names]
+    return [views[start : start + poses] for start in range(0, len(views), poses)]
+
+
+def _view(dataset: MannequinDataset, name: str) -> View:
+    person, pose = dataset.seeds(name)
+    who, how = mannequin.sample_identity(person), mannequin.sample_body_pose(pose)
+    return View(who, how, to_pil(dataset.image(name)), dataset.keypoints(name))
+
+
+def _frontal(view: View) -> float:
+    """Largest for a person who looks at the viewer."""
+    return -abs(view.body_pose.yaw)
+
+
+def _in_twos(people: Sequence[list[View]]) -> list[tuple[list[View], list[View]]]:
+    return list(zip(people[::2], people[1::2], strict=True))
+
+
+def _cell(pipe: CFLDPipeline) -> tuple[int, int]:
+    height, width = pipe.config.output_size
+    return height, width
+
+
+def _call_options(sampling: SamplingConfig) -> dict[str, Any]:
+    return {**sampling.arguments(), "generator": torch.Generator().manual_seed(sampling.seed)}
+
+
+def _draw(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:
+    given = source.image if isinstance(source, View) else source
+    image: Image.Image = pipe(given, target.pose, **_call_options(sampling)).images[0]
+    return image
+
+
+def _transferred(
+    pipe: CFLDPipeline, sampling: SamplingConfig, reference: View, mask: Image.Image, style: View
+) -> Image.Image:
+    options = {"feather": FEATHER, "paste": True, **_call_options(sampling)}
+    edited = pipe.transfer_style(reference.image, mask, style.image, reference.pose, **options)
+    image: Image.Image = edited.images[0]
+    return image
+
+
+def _in_one_colour(who: mannequin.Identity, colour: tuple[float, float, float]) -> mannequin.Identity:
+    plain = mannequin.Texture("plain", colour, colour)
+    bare = type(who.upper.chest)()
+    return replace(who, upper=replace(who.upper, texture=plain, trim=colour, inner=colour, chest=bare, back=bare))

@@ -1,0 +1,117 @@
+"""Uploads: what is taken, what is said of it, and that a file's size is known before its pixels are."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfld.app.limits import Limits
+from cfld.app.uploads import check_size, read_layer, read_upload
+from cfld.data.transforms import read_image
+
+LIMITS = Limits(megabytes=0.05, megapixels=0.02)
+GOOD = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8))
+
+
+def saved(path: Path, image: Image.Image = GOOD, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def empty_png(width: int, height: int) -> bytes:
+    """A PNG whose header promises so many pixels, of which there are none."""
+    header, data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT"
+    chunks = [
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, data)
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "bmp", "tiff"])
+def test_images_come_out_as_the_commands_read_them(tmp_path: Path, ending: str) -> None:
+    path = saved(tmp_path / f"a.{ending}")
+    upload = read_upload(path, LIMITS)
+    assert (np.asarray(upload.image) == np.asarray(read_image(path))).all()
+    assert upload.image.mode == "RGB"
+    assert upload.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("text.png", b"I am no image", "no image of a known kind"),
+        ("empty.png", b"", "empty"),
+        ("large.png", b"x" * 60_000, "at most 0.05"),
+        ("many.png", empty_png(200, 200), "200 x 200"),
+        ("bomb.png", empty_png(30_000, 30_000), "too many pixels"),
+        ("script.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known kind"),
+        ("vectors.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image of a known kind"),
+    ],
+)
+def test_bad_files_get_one_sentence_that_names_no_folder(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words) as told:
+        read_upload(tmp_path / name, LIMITS)
+    assert str(told.value).startswith(f"{name}: ")
+    assert str(tmp_path) not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_truncated_images_are_refused(tmp_path: Path, kind: str) -> None:
+    written = io.BytesIO()
+    GOOD.save(written, kind)
+    (tmp_path / "half.png").write_bytes(written.getvalue()[: written.tell() // 2])
+    with pytest.raises(ValueError, match=r"^half\.png: is damaged"):
+        read_upload(tmp_path / "half.png", LIMITS)
+
+
+def test_what_is_too_large_is_not_decoded(tmp_path: Path) -> None:
+    path = saved(tmp_path / "flat.png", Image.new("L", (8000, 8000)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="8000 x 8000"):
+        read_upload(path, Limits(megapixels=30))
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
+
+
+def test_an_animation_gives_its_first_image_and_says_so(tmp_path: Path) -> None:
+    other = Image.new("RGB", GOOD.size, "red")
+    upload = read_upload(saved(tmp_path / "a.gif", other, save_all=True, append_images=[GOOD]), LIMITS)
+    assert upload.image.getpixel((0, 0)) == (255, 0, 0)
+    assert any("animation" in note for note in upload.notes)
+
+
+def test_transparency_becomes_white_and_is_told(tmp_path: Path) -> None:
+    upload = read_upload(saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (10, 20, 30, 0))), LIMITS)
+    assert upload.image.getpixel((4, 4)) == (255, 255, 255)
+    assert any("transparent" in note for note in upload.notes)
+
+
+def test_exif_orientation_is_followed_and_told(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upload = read_upload(saved(tmp_path / "a.jpg", exif=exif), LIMITS)
+    assert upload.image.size == (40, 30)
+    assert any("upright" in note for note in upload.notes)
+
+
+def test_layers_keep_their_transparency(tmp_path: Path) -> None:
+    layer = read_layer(saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (1, 2, 3, 4))), LIMITS)
+    assert layer.getpixel((0, 0)) == (1, 2, 3, 4)
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no image"):
+        read_layer(tmp_path / "b.png", LIMITS)
+
+
+def test_limits_are_above_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        Limits(megapixels=0).check()
+    (tmp_path / "a").write_bytes(b"x" * 10)
+    check_size(tmp_path / "a", LIMITS)

@@ -1,0 +1,87 @@
+import json
+import os
+import stat
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from cfld.config import io
+from cfld.config.presets import PRESETS, get_preset
+from cfld.config.schema import DataConfig, ModelConfig, SamplingConfig, TrainConfig
+from cfld.files import whole_folder, write_text
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_their_json(name: str, tmp_path: Path) -> None:
+    config = PRESETS[name]()
+    io.save(config, tmp_path / "config.json")
+    assert io.load(TrainConfig, tmp_path / "config.json") == config
+
+
+def test_paths_and_tuples_come_back() -> None:
+    config = TrainConfig(data=DataConfig(root=Path("data/x")), log_with=("none", "tensorboard"))
+    again = io.from_dict(TrainConfig, json.loads(json.dumps(io.to_dict(config))))
+    assert again == config
+    assert isinstance(again.data.root, Path)
+
+
+def test_fields_that_are_not_given_keep_their_defaults() -> None:
+    assert io.from_dict(SamplingConfig, {"steps": 3}) == SamplingConfig(steps=3)
+
+
+@pytest.mark.parametrize("values", [{"stepz": 3}, {"model": {"unet": {"depth": 3}}}, [], 5, {"model": 5}])
+def test_unknown_fields_and_shapes_are_told(values: object, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"config\.json: not a TrainConfig"):
+        io.load(TrainConfig, tmp_path / "config.json")
+
+
+def test_no_json_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json: not JSON"):
+        io.load(ModelConfig, tmp_path / "config.json")
+
+
+def test_unknown_presets_are_told_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="deepfashion-512"):
+        get_preset("deepfashion")
+
+
+def test_configurations_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        get_preset("tiny").seed = 1  # type: ignore[misc]
+
+
+def test_a_text_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        write_text(tmp_path / "a.json", "one")
+        write_text(tmp_path / "a.json", "two")
+    finally:
+        os.umask(old)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "two"
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o644
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "model"
+    with pytest.raises(FileNotFoundError), whole_folder(out) as folder:
+        (folder / "nowhere" / "part").write_text("never")
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(out) as folder:
+        (folder / "part").write_text("whole")
+        assert not out.exists()
+    assert (out / "part").read_text() == "whole"
+    assert [path.name for path in out.parent.iterdir()] == ["model"]
+
+
+def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    out.mkdir()
+    with whole_folder(out) as folder:
+        (folder / "part").write_text("mine")
+    with pytest.raises(ValueError, match="exists already"), whole_folder(out):
+        pass
+    assert (out / "part").read_text() == "mine"

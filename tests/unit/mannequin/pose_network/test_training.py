@@ -1,0 +1,106 @@
+"""Training of the network that finds the joints of mannequins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cfld.cli import main
+from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.pose_network.config import PoseNetworkConfig
+from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, load_network, locate
+from cfld.mannequin.pose_network.training import (
+    IMAGE_SIZE,
+    batches,
+    keypoint_loss,
+    read_images,
+    train_keypoints,
+    window,
+)
+
+TINY = PoseNetworkConfig(identities=2, poses=2, steps=2, batch_size=4)
+
+
+def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> None:
+    first = load_network(train_keypoints(TINY, tmp_path / "a")).state_dict()
+    second = load_network(train_keypoints(TINY, tmp_path / "b")).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_images_are_drawn_once(tmp_path: Path) -> None:
+    dataset = MannequinDataset(identities=1, poses=2, size=IMAGE_SIZE)
+    first = read_images(dataset, IMAGE_SIZE, tmp_path / "images.npy")
+    changed = np.array(first.pixels)
+    changed[0] = 0
+    np.save(tmp_path / "images.npy", changed)
+    assert (read_images(dataset, IMAGE_SIZE, tmp_path / "images.npy").pixels[0] == 0).all()
+
+
+def test_the_joints_go_where_their_pixels_go() -> None:
+    """An image with one bright dot a joint; in every window the joint is where its dot is, or outside."""
+    rng, seen = np.random.default_rng(0), 0
+    for _ in range(40):
+        y, x = rng.uniform(20, 140), rng.uniform(20, 90)
+        yy, xx = np.mgrid[: IMAGE_SIZE[0], : IMAGE_SIZE[1]]
+        dot = 255 * np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / 50)
+        pixels = np.repeat(dot[..., None], 3, axis=2).astype(np.uint8)
+        cut, moved = window(pixels, np.full((18, 2), (y, x), dtype=np.float32), rng)
+        smooth = cv2.GaussianBlur(cut.sum(axis=2).astype(np.float32), None, 2.0)
+        if np.isfinite(moved[0]).all():
+            seen += 1
+            np.testing.assert_allclose(moved[0], np.unravel_index(smooth.argmax(), INPUT_SIZE), atol=4)
+    assert seen > 15
+
+
+def test_left_stays_left_in_a_mirror() -> None:
+    """The person's left shoulder lies to the right of the right one in an image from the front, flipped or not."""
+    rng, joints = np.random.default_rng(1), np.full((18, 2), 50.0, dtype=np.float32)
+    joints[2], joints[5] = (50, 40), (50, 70)
+    for _ in range(20):
+        _, moved = window(np.zeros((*IMAGE_SIZE, 3), dtype=np.uint8), joints, rng)
+        assert np.isnan(moved[[2, 5]]).any() or moved[5, 1] > moved[2, 1]
+
+
+def test_the_loss_is_least_at_the_truth() -> None:
+    joints = torch.full((1, 18, 2), float("nan"))
+    joints[0, 0] = torch.tensor([40.0, 30.0])
+    rows, columns = (torch.arange(side // CELL) * CELL + 1.5 for side in INPUT_SIZE)
+
+    def maps(y: float, x: float) -> torch.Tensor:
+        bell = -((rows[:, None] - y) ** 2 + (columns - x) ** 2) / (2 * CELL**2)
+        return bell.expand(1, 18, -1, -1)
+
+    presence = torch.full((1, 18), -9.0)
+    presence[0, 0] = 9.0
+    best = keypoint_loss(maps(40, 30), presence, joints)
+    np.testing.assert_allclose(locate(maps(40, 30)).yx[0, 0], (40, 30), atol=0.2)
+    assert best < keypoint_loss(maps(48, 30), presence, joints)
+    assert best < keypoint_loss(maps(40, 30), -presence, joints)
+    nobody = torch.full((1, 18, 2), float("nan"))
+    assert torch.isfinite(keypoint_loss(maps(40, 30), presence, nobody))
+
+
+def test_batches_are_a_function_of_the_seed(tmp_path: Path) -> None:
+    dataset = MannequinDataset(identities=1, poses=2, size=IMAGE_SIZE)
+    images = read_images(dataset, IMAGE_SIZE, tmp_path / "images.npy")
+    (a, _), (b, _) = (next(batches(images, TINY)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert a.shape == (4, 3, *INPUT_SIZE)
+
+
+def test_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = ["--identities", "2", "--poses", "2", "--steps", "1", "--batch-size", "2"]
+    main(["keypoints", "train", "--out", str(tmp_path), *numbers])
+    folder = capsys.readouterr().out.strip()
+    main(["keypoints", "test", "--model", folder, "--identities", "1", "--poses", "2", "--json"])
+    assert json.loads(capsys.readouterr().out)["images"] == 2
+    for wrong, told in ((["--steps", "0"], "steps"), (["--identities", "0"], "identities")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["keypoints", "train", "--out", str(tmp_path / "x"), *wrong])
+        assert stopped.value.code == 2
+        assert told in capsys.readouterr().err

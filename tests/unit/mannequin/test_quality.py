@@ -1,0 +1,106 @@
+"""The figures of mannequins: on images whose answer is known, and on an untrained model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cfld.build import build_components
+from cfld.config.presets import tiny_model
+from cfld.config.schema import SamplingConfig
+from cfld.inference.reconstruction import through_vae
+from cfld.mannequin.quality import (
+    MannequinQuality,
+    Scene,
+    gaussian_ssim,
+    identity_top1,
+    mannequin_quality,
+    mean_over_images,
+    pose_top1,
+    table,
+)
+from cfld.metrics.psnr import psnr
+from cfld.pipeline import CFLDPipeline
+
+SIZE = (48, 33)
+
+
+@pytest.fixture(scope="module")
+def pipe() -> CFLDPipeline:
+    pipe = CFLDPipeline(**vars(build_components(tiny_model())), output_size=SIZE)
+    pipe.conditioner.eval()
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene.draw(SIZE, identities=4, poses=3, poses_compared=5, seed=3)
+
+
+@pytest.fixture(scope="module")
+def quality(pipe: CFLDPipeline) -> MannequinQuality:
+    return mannequin_quality(pipe, SamplingConfig(steps=1), identities=2, poses=1, poses_compared=2)
+
+
+def test_the_truth_itself_is_always_found(scene: Scene) -> None:
+    assert identity_top1(scene.wanted, scene.wanted) == 1
+    assert pose_top1(scene.wanted, scene.truth) == 1
+
+
+def test_one_person_for_all_is_right_once_and_one_pose_for_all_is_right_once(scene: Scene) -> None:
+    assert identity_top1(np.broadcast_to(scene.wanted[:1], scene.wanted.shape), scene.wanted) == 1 / 4
+    assert pose_top1(np.broadcast_to(scene.wanted[:, :1], scene.wanted.shape), scene.truth) == 1 / 3
+
+
+def test_another_seed_is_other_people_in_other_poses(scene: Scene) -> None:
+    other = Scene.draw(SIZE, identities=4, poses=3, poses_compared=5, seed=4)
+    assert not set(other.people) & set(scene.people)
+    assert not set(other.target_poses) & set(scene.target_poses)
+
+
+def test_means_are_over_images_and_fewer_are_repeated() -> None:
+    truth = np.zeros((2, 3, 16, 16, 3))
+    made = np.array([0.1, 0.01])[:, None, None, None, None] * np.ones((2, 1, 16, 16, 3))
+    assert mean_over_images(psnr, made, truth) == pytest.approx((20 + 40) / 2)
+    assert mean_over_images(gaussian_ssim, truth, truth) == pytest.approx(1)
+
+
+def test_without_its_source_a_person_looks_like_any_other(pipe: CFLDPipeline, scene: Scene) -> None:
+    """The same poses, the same noise: what is left of a person is in the joints alone."""
+    sampling = SamplingConfig(steps=2)
+    with_pose = scene.generate(pipe, sampling, source=False)
+    neither = scene.generate(pipe, sampling, source=False, pose=False)
+    np.testing.assert_array_equal(neither[0], neither[1])
+    assert not np.array_equal(with_pose[0], neither[0])
+
+
+def test_without_pose_all_images_of_one_noise_and_person_are_one(pipe: CFLDPipeline, scene: Scene) -> None:
+    other = Scene(scene.people, [p + 1 for p in scene.target_poses], scene.sources, scene.truth, scene.seed)
+    sampling = SamplingConfig(steps=2)
+    np.testing.assert_array_equal(
+        scene.generate(pipe, sampling, pose=False), other.generate(pipe, sampling, pose=False)
+    )
+
+
+def test_the_autoencoder_is_measured_on_every_drawing_that_is_generated(pipe: CFLDPipeline) -> None:
+    quality = mannequin_quality(pipe, SamplingConfig(steps=1, seed=3), identities=2, poses=2, poses_compared=2)
+    truth = Scene.draw(SIZE, identities=2, poses=2, poses_compared=2, seed=3).wanted.reshape(-1, *SIZE, 3)
+    made = through_vae(pipe.vae, torch.from_numpy(truth).permute(0, 3, 1, 2), SIZE).permute(0, 2, 3, 1).numpy()
+    each = [mean_over_images(psnr, made[i], truth[i]) for i in range(4)]
+    assert len(set(each)) == 4
+    assert quality.vae_psnr == pytest.approx(np.mean(each), abs=1e-4)
+
+
+def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:
+    lines = table(quality).splitlines()
+    assert lines[0].startswith("2 people in 1 poses")
+    assert f"{quality.psnr:.2f} dB" in lines[1]
+    assert len(lines) == 9
+
+
+@pytest.mark.parametrize(("identities", "poses", "compared"), [(1, 1, 2), (2, 0, 2), (2, 3, 2), (2, 1, 1)])
+def test_too_few_to_compare_is_told(pipe: CFLDPipeline, identities: int, poses: int, compared: int) -> None:
+    with pytest.raises(ValueError, match="need two of each"):
+        mannequin_quality(pipe, SamplingConfig(steps=1), identities, poses, compared)
