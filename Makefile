@@ -6,11 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+EMPTY := build/empty-environment
 # Two worker processes on two cores: a thread each, or they wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format test test-all bench
+.PHONY: help setup demo lint format test test-all docs dist bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,17 @@ test: $(STAMP) ## the tests, without those marked slow
 
 test-all: $(STAMP) ## all tests
 	$(PYTEST)
+
+docs: $(STAMP) ## the documentation site -> build/site/index.html; warnings are errors
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
+dist: $(STAMP) ## wheel and sdist -> dist/; the wheel, in an empty environment, generates an image
+	rm -rf dist $(EMPTY)
+	$(BIN)/python -m build --outdir dist >/dev/null
+	$(PYTHON) -m venv $(EMPTY)
+	$(EMPTY)/bin/python -m pip install --no-input --disable-pip-version-check -q -c constraints.txt dist/*.whl
+	$(EMPTY)/bin/python -I examples/demo.py --steps 2 --out $(EMPTY)/demo.png
+	@ls -l dist
 
 bench: $(STAMP) ## sampling, written plainly against ours (about 20 minutes on two cores)
 	$(BIN)/python benchmarks/bench_sampling.py

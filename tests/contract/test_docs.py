@@ -142,3 +142,12 @@ def test_the_readmes_python_runs(pipe: CFLDPipeline, tmp_path: Path, monkeypatch
     (result,) = tmp_path.glob("*.png")
     height, width = pipe.config.output_size
     assert Image.open(result).size == (width, height)
+
+
+def test_the_reference_covers_every_package() -> None:
+    """The site's pages name every package and module of the method and of the wings that other programs import."""
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs/reference").glob("*.md"))
+    named = set(re.findall(r"^::: cfld\.(\w+)$", pages, re.MULTILINE))
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or any(path.glob("*.py"))}
+    applications = {"ablations", "app", "cli", "reproduction", "study", "web"}
+    assert named == {room for room in rooms if not room.startswith("__")} - applications

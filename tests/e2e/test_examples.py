@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +122,7 @@ def test_the_squeezing_costs_nothing_at_the_size_of_the_autoencoder(capsys: pyte
 
 @pytest.mark.slow
 def test_images_of_the_app_are_made_anew(model_folder: Path, tmp_path: Path) -> None:
-    if shutil.which("chromium") is None:
-        pytest.skip("no Chromium: install it (Debian: apt-get install chromium)")
+    chromium()
     script("app_screenshots.py")["main"](model=str(model_folder), out=tmp_path)
     for file in (EXAMPLES.parent / "docs" / "app").glob("*.jpg"):
         with Image.open(file) as shown, Image.open(tmp_path / file.name) as made:

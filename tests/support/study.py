@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
+
+from support.programs import postgres_program
 
 METHODS = ("ours", "theirs", "third")
 SIZE = (32, 22)
@@ -122,9 +123,7 @@ def answer(client: Any, choice: int | str = 1, page: str | None = None) -> Any:
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """The URL of an empty database of a server that runs meanwhile; skips where PostgreSQL is not installed."""
-    initdb = _postgres_program("initdb")
-    if initdb is None:
-        pytest.skip("no PostgreSQL found: install it (Debian: apt-get install postgresql)")
+    initdb = postgres_program("initdb")
     user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}  # it refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="cfld-pg-"))
     if user:
@@ -143,12 +142,6 @@ def postgres() -> Iterator[str]:
         process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _postgres_program(name: str) -> Path | None:
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    found = installed[-1] if installed else shutil.which(name)
-    return None if found is None else Path(found).resolve()
 
 
 def _wait_for(port: int) -> None:
