@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,16 @@ from cfld.cli import main, parse
 from cfld.mannequin.dataset import write_mannequin
 from cfld.metrics.networks import Backbone, InceptionV3
 from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES
+from support.network import UNREACHABLE, proxies
 
 OURS, THEIRS = "{source}_to_{target}.png", "{source}_2_{target}_vis.png"
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def offline() -> Iterator[None]:
     """No test downloads weights."""
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with proxies(http=UNREACHABLE, https=UNREACHABLE):
+        yield
 
 
 @pytest.fixture(scope="module")

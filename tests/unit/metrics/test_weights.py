@@ -14,6 +14,7 @@ import torch
 
 from cfld.metrics.networks import Backbone
 from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES, WeightFile, load_lpips, load_weights, obtain
+from support.network import UNREACHABLE, proxies
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -31,7 +32,8 @@ def server(tmp_path: Path) -> Iterator[str]:
     served.mkdir()
     for digits in (DIGEST[:8], "00000000"):
         (served / f"net-{digits}.pth").write_bytes(CONTENT)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=served)) as httpd:
+    handler = functools.partial(_Handler, directory=served)
+    with proxies(), http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
@@ -64,8 +66,8 @@ def test_a_wrong_or_absent_download_says_what_to_put_where(name: str, server: st
 
 
 def test_offline(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="put the file there"):
-        obtain(WeightFile("http://127.0.0.1:9/net-12345678.pth"), tmp_path / "weights")
+    with proxies(), pytest.raises(FileNotFoundError, match="put the file there"):
+        obtain(WeightFile(f"{UNREACHABLE}/net-12345678.pth"), tmp_path / "weights")
     assert not (tmp_path / "weights").exists()
 
 
