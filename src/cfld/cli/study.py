@@ -115,12 +115,12 @@ class Serve:
         opened = open_study(self.study)
         with study_extra():
             from cfld.study.middleware import Limits
-            from cfld.study.server import create_app, listen, serve
+            from cfld.study.server import BACKLOG, create_app, serve
+            from cfld.web.listening import listen, url_host
         limits = Limits(requests=self.requests, starts=self.starts, participants=self.participants)
         answers = open_answers(opened, self.database)
-        listening = listen(self.host, self.port)
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        address = f"http://{host}:{listening.getsockname()[1]}"
+        listening = listen(self.host, self.port, BACKLOG)
+        address = f"http://{url_host(self.host)}:{listening.getsockname()[1]}"
         print(f"study    {address}/", f"results  {address}/results", f"password {opened.keys.results}", sep="\n")
         print("Ctrl-C stops it.", flush=True)
         serve(create_app(opened, answers, limits), listening, self.behind_proxy)

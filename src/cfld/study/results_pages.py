@@ -12,8 +12,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from cfld.study.answers import Answers
 from cfld.study.definition import OpenStudy
 from cfld.study.figures import Figures, Rules, figures
-from cfld.study.middleware import RateLimit, address_of, same_site, too_many
+from cfld.study.middleware import is_same_origin, too_many_requests
 from cfld.study.tokens import Tokens
+from cfld.web.rate_limit import RateLimit, client_address
 
 ATTEMPTS: Final = 30
 """Passwords that one address may try in a minute."""
@@ -44,9 +45,9 @@ class EventHandlers:
 
     def sign_in(self, request: Request, password: Annotated[str, Form(max_length=200)]) -> Response:
         """Takes the password, and gives a cookie that goes to the results alone."""
-        if wait := self._attempts.wait(address_of(request.scope)):
-            return too_many(wait)
-        if not same_site(request):
+        if wait := self._attempts.wait(client_address(request.scope)):
+            return too_many_requests(wait)
+        if not is_same_origin(request):
             raise HTTPException(403)
         if not self._tokens.is_results_password(password.strip()):
             return self._page("sign_in.html", status=403, wrong=True)
@@ -66,8 +67,8 @@ class EventHandlers:
     def json(self, request: Request, unfinished: bool = False, inattentive: bool = False) -> Response:
         """The figures for programs, which send `Authorization: Bearer PASSWORD`."""
         scheme, _, password = request.headers.get("authorization", "").partition(" ")
-        if wait := self._attempts.wait(address_of(request.scope)):
-            return too_many(wait)
+        if wait := self._attempts.wait(client_address(request.scope)):
+            return too_many_requests(wait)
         if scheme.lower() != "bearer" or not self._tokens.is_results_password(password):
             raise HTTPException(403)
         return JSONResponse(asdict(self._figures(Rules(unfinished=unfinished, inattentive=inattentive))))

@@ -21,18 +21,17 @@ from starlette.types import ASGIApp
 
 from cfld.study.answers import Answers
 from cfld.study.definition import OpenStudy
-from cfld.study.middleware import STATIC, Guard, Limits, RateLimit
+from cfld.study.middleware import STATIC, Limits, StudyMiddleware
 from cfld.study.results_pages import EventHandlers
 from cfld.study.site import Site
 
 PAGES: Final = Path(__file__).parent / "pages"
-WAITING: Final = 2048
-"""Connections that may wait to be taken up."""
-AT_ONCE: Final = 4096
-"""Connections that are served at the same time; further ones are told to come back."""
-
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
+MAX_CONNECTIONS: Final = 4096
+"""Connections served at the same time; further ones get response 503."""
 THREADS: Final = 4
-"""Pages made at the same time."""
+"""Pages rendered at the same time."""
 
 
 def create_app(opened: OpenStudy, answers: Answers, limits: Limits) -> ASGIApp:
@@ -46,20 +45,7 @@ def create_app(opened: OpenStudy, answers: Answers, limits: Limits) -> ASGIApp:
     app.mount(STATIC, StaticFiles(directory=PAGES / "static"))
     app.add_exception_handler(HTTPException, _refuse(pages))
     app.add_exception_handler(RequestValidationError, _refuse(pages))
-    return Guard(app, RateLimit(limits.requests, 60.0))
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections; port 0 is any free one.
-
-    Raises:
-        ValueError: for a port in use, and an address that is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=WAITING)
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"--host {host} --port {port}: cannot listen there ({error})") from None
+    return StudyMiddleware(app, limits.requests)
 
 
 def serve(app: ASGIApp, listening: socket.socket, behind_proxy: bool) -> None:
@@ -75,7 +61,7 @@ def serve(app: ASGIApp, listening: socket.socket, behind_proxy: bool) -> None:
         server_header=False,
         proxy_headers=behind_proxy,
         forwarded_allow_ips="127.0.0.1,::1",
-        limit_concurrency=AT_ONCE,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )

@@ -13,9 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cfld.study.answers import Answers, Participant
 from cfld.study.definition import OpenStudy
-from cfld.study.middleware import Limits, RateLimit, address_of, same_site, too_many
+from cfld.study.middleware import Limits, is_same_origin, too_many_requests
 from cfld.study.plan import Trial, method_of, plan
 from cfld.study.tokens import Tokens
+from cfld.web.rate_limit import RateLimit, client_address
 
 COOKIE_AGE: Final = 90 * 24 * 3600
 """Seconds for which a participant can come back."""
@@ -73,8 +74,8 @@ class Site:
         visitor = self._checked_visitor(request, token)
         token_hash = self._tokens.token_hash(visitor)
         if not await run_in_threadpool(self._answers.find, token_hash):
-            if wait := self._starts.wait(address_of(request.scope)):
-                return too_many(wait)
+            if wait := self._starts.wait(client_address(request.scope)):
+                return too_many_requests(wait)
             begun = self._answers.begin(token_hash, lambda number: method_of(self._study, number), self._most)
             if not await asyncio.wrap_future(begun):
                 return self._page("full.html", visitor, status=503)
@@ -161,7 +162,7 @@ class Site:
     def _checked_visitor(self, request: Request, token: str) -> str:
         """The visitor whose own form this is."""
         visitor = self._visitor(request)
-        if visitor is None or not same_site(request) or not self._tokens.is_form(visitor, token):
+        if visitor is None or not is_same_origin(request) or not self._tokens.is_form(visitor, token):
             raise HTTPException(403)
         return visitor
 

@@ -1,54 +1,32 @@
-"""Limits of rate, by address."""
+"""Limits of the study, and the same-origin check."""
 
 from __future__ import annotations
 
 import pytest
+from starlette.requests import Request
 
-from cfld.study.middleware import Limits, RateLimit, address_of
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_bucket_empties_and_fills_evenly() -> None:
-    clock = Clock()
-    limit = RateLimit(6, 60.0, clock)
-    assert [limit.wait("a") for _ in range(7)] == [0.0] * 6 + [10.0]
-    assert limit.wait("b") == 0.0, "addresses do not share"
-    clock.now = 9.0
-    assert limit.wait("a") == pytest.approx(1.0)
-    clock.now = 10.0
-    assert limit.wait("a") == 0.0
-    clock.now = 1000.0
-    assert [limit.wait("a") > 0 for _ in range(7)] == [False] * 6 + [True]
-
-
-def test_memory_is_bounded() -> None:
-    clock = Clock()
-    limit = RateLimit(5, 60.0, clock)
-    for address in range(30_000):
-        clock.now += 0.001
-        limit.wait(str(address))
-    assert len(limit._levels) <= 10_001
-
-
-@pytest.mark.parametrize(
-    ("client", "address"),
-    [
-        (("203.0.113.7", 1), "203.0.113.7"),
-        (("2001:db8:1:2:3:4:5:6", 1), "2001:db8:1:2::/64"),
-        (("testclient", 1), "testclient"),
-        (None, "unknown"),
-    ],
-)
-def test_who_counts_as_one(client: tuple[str, int] | None, address: str) -> None:
-    assert address_of({"client": client}) == address
+from cfld.study.middleware import Limits, is_same_origin
 
 
 def test_limits_are_positive() -> None:
     with pytest.raises(ValueError, match="starts must be at least 1, got 0"):
         Limits(starts=0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "same"),
+    [
+        ({}, True),
+        ({"origin": "http://study.example:8000"}, True),
+        ({"origin": "https://evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "http://study.example:8000"}, False),
+    ],
+)
+def test_same_origin(headers: dict[str, str], same: bool) -> None:
+    values = {"host": "study.example:8000"} | headers
+    scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in values.items()]}
+    assert is_same_origin(Request(scope)) is same
