@@ -1,8 +1,7 @@
-"""The released checkpoint's numbers, at small dimensions: what the authors' code gives, this package gives."""
+"""Parity with the authors' code: the same weights and the same inputs give the same numbers, at small dimensions."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,127 +9,131 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
-from weights_by_rule import FIVE_STEPS, GOLDEN, inputs, write_checkpoint
+from weights_by_rule import GOLDEN, inputs, write_checkpoint
 
 from cfld.convert import convert_checkpoint, load_official_checkpoint
-from cfld.diffusion.guidance import branch_weights, guided_denoiser
+from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
 from cfld.diffusion.sampling import sample
 from cfld.models.conditioner import Conditioner
 from cfld.models.unet import predict_noise
 from cfld.pipeline import CFLDPipeline
+from cfld.types import Conditioning
 
-RELEASE = Path(os.environ.get("CFLD_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "tiny"
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
-"""Stable Diffusion 1.5's, of which DDIM's end (`set_alpha_to_one` false) is a part too."""
+"""Stable Diffusion 1.5's, which also ends DDIM with `set_alpha_to_one` false."""
+SCHEDULERS = {
+    "ddim5_latents": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=False),
+    "ddpm5_seed1234_latents": DDPMScheduler(**SCHEDULE, clip_sample=False),
+}
+"""Golden latents after five steps -> the scheduler that made them."""
 TOLERANCE = 1e-4
 
-Parts = tuple[Conditioner, UNet2DConditionModel]
 
-
-def outputs(conditioner: Conditioner, unet: UNet2DConditionModel, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every number that one forward gives, under the names of the golden file."""
-    z_t, t = given["latents"], given["timesteps"]
-    full = conditioner(given["source_image"], given["pose"])
-    null = conditioner.null(len(z_t))
-    found = {"prompt": full.prompt_embeds, "prompt_uncond": null.prompt_embeds}
-    found |= {f"pose_residual_{i}": feature for i, feature in enumerate(full.pose_features)}
-    for name, bias in full.query_bias.items():
-        _, block, _, attention, *_ = name.split(".")
-        found[f"bias_block_{3 * int(block) + int(attention)}_cross_attn_q"] = bias
-    branches = {"cond": full, "uncond": null, "pose": null.with_pose(full.pose_features)}
-    found |= {f"noise_{name}": predict_noise(unet, z_t, t, branch) for name, branch in branches.items()}
-    guided = guided_denoiser(
-        lambda z, _, c: predict_noise(unet, z, t.repeat(3), c), full, null, branch_weights(2.0, 2.5)
-    )
-    found["noise_guided_w2_5"] = guided(z_t, t[0])
-    return found
-
-
-def denoise_five_steps(
-    conditioner: Conditioner, unet: UNet2DConditionModel, given: dict[str, Tensor], name: str
-) -> Tensor:
-    """Five guided steps at weights 2 and 2, by the loop that the pipeline uses."""
-    schedule = {**SCHEDULE, "clip_sample": False, "timestep_spacing": "leading"}
-    ddim = name.startswith("ddim")
-    scheduler = DDIMScheduler(**schedule, set_alpha_to_one=False) if ddim else DDPMScheduler(**schedule)
-    scheduler.set_timesteps(5)
-    full, null = conditioner(given["source_image"], given["pose"]), conditioner.null(2)
-    denoise = guided_denoiser(lambda z, t, c: predict_noise(unet, z, t, c), full, null, branch_weights(2.0, 2.0))
-    generator = torch.Generator().manual_seed(1234)
-    return sample(denoise, scheduler, scheduler.timesteps, given["latents"], generator)
-
-
-@pytest.fixture(scope="module", params=["release", "by_rule"])
-def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if request.param == "release":
-        if not (RELEASE / "pytorch_model.bin").is_file():
-            pytest.skip(f"{RELEASE} is not here; name the folder of golden numbers in CFLD_GOLDEN")
-        return RELEASE
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("by_rule")
     write_checkpoint(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def expected(checkpoint: Path) -> dict[str, Tensor]:
-    """Inputs and outputs."""
-    file = checkpoint / "expected.npz" if checkpoint == RELEASE else GOLDEN / "by_rule.npz"
-    given = {} if checkpoint == RELEASE else inputs()
-    with np.load(file) as numbers:
-        return given | {name: torch.from_numpy(numbers[name]) for name in numbers}
+def golden() -> dict[str, Tensor]:
+    """The outputs of the authors' code."""
+    with np.load(GOLDEN / "by_rule.npz") as numbers:
+        return {name: torch.from_numpy(numbers[name]) for name in numbers}
 
 
 @pytest.fixture(scope="module")
-def loaded(checkpoint: Path) -> Parts:
+def loaded(checkpoint: Path) -> tuple[Conditioner, UNet2DConditionModel]:
     return load_official_checkpoint(checkpoint)
 
 
 @pytest.fixture(scope="module")
-def found(loaded: Parts, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+def branches(loaded: tuple[Conditioner, UNet2DConditionModel]) -> dict[str, Conditioning]:
+    """The three branches of eq. 7."""
+    conditioner, given = loaded[0], inputs()
     with torch.no_grad():
-        return outputs(*loaded, expected)
+        full, null = conditioner(given["source_image"], given["pose"]), conditioner.null(2)
+    return {"cond": full, "uncond": null, "pose": null.with_pose(full.pose_features)}
 
 
-def assert_agrees(found: Tensor, expected: Tensor) -> None:
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() < TOLERANCE
+def guided(unet: UNet2DConditionModel, branches: dict[str, Conditioning], w_pose: float, w_app: float) -> Denoiser:
+    """eq. 7; takes one timestep for all samples, or one a sample."""
+
+    def eps(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        return predict_noise(unet, z_t, t.repeat(len(z_t) // t.numel()), conditioning)
+
+    return guided_denoiser(eps, branches["cond"], branches["uncond"], branch_weights(w_pose, w_app))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["prompt", "prompt_uncond"]
-    + [f"pose_residual_{i}" for i in range(3)]
-    + [f"bias_block_{i}_cross_attn_q" for i in range(3, 12)]
-    + ["noise_cond", "noise_uncond", "noise_pose"],
-)
-def test_one_forward(name: str, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    assert_agrees(found[name], expected[name])
+def assert_agrees(found: Tensor, golden: Tensor) -> None:
+    assert found.shape == golden.shape
+    assert (found - golden).abs().max() < TOLERANCE
 
 
-def test_golden_numbers_are_no_zeros(expected: dict[str, Tensor]) -> None:
-    """Agreement on nothing would be easy."""
-    assert all(value.float().std() > 1e-3 for name, value in expected.items() if not name.endswith("timesteps"))
+@pytest.mark.parametrize(("name", "branch"), [("prompt", "cond"), ("prompt_uncond", "uncond")])
+def test_prompt(name: str, branch: str, branches: dict[str, Conditioning], golden: dict[str, Tensor]) -> None:
+    assert_agrees(branches[branch].prompt_embeds, golden[name])
 
 
-def test_guided_noise(loaded: Parts, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    conditioner, unet = loaded
-    full = conditioner(expected["source_image"], expected["pose"])
-    t = expected["timesteps"]
-    denoise = guided_denoiser(
-        lambda z, _, c: predict_noise(unet, z, t.repeat(2), c), full, conditioner.null(2), branch_weights(2.0, 2.0)
-    )
-    with torch.no_grad():
-        assert_agrees(denoise(expected["latents"], t[0]), 2 * expected["noise_cond"] - expected["noise_uncond"])
-    three_branches = -expected["noise_uncond"] - 0.5 * expected["noise_pose"] + 2.5 * expected["noise_cond"]
-    assert_agrees(found["noise_guided_w2_5"], three_branches)
-    if "noise_guided_w2" in expected:
-        assert_agrees(denoise(expected["latents"], t[0]).detach(), expected["noise_guided_w2"])
+@pytest.mark.parametrize("scale", range(3))
+def test_pose_features(scale: int, branches: dict[str, Conditioning], golden: dict[str, Tensor]) -> None:
+    assert_agrees(branches["cond"].pose_features[scale], golden[f"pose_residual_{scale}"])
 
 
-@pytest.mark.parametrize("name", FIVE_STEPS)
-def test_five_steps(name: str, loaded: Parts, expected: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        assert_agrees(denoise_five_steps(*loaded, expected, name), expected[name])
+@pytest.mark.parametrize(("block", "attention"), [(block, i) for block in (1, 2, 3) for i in range(3)])
+def test_query_bias(
+    block: int, attention: int, branches: dict[str, Conditioning], golden: dict[str, Tensor]
+) -> None:
+    name = f"up_blocks.{block}.attentions.{attention}.transformer_blocks.0.attn2"
+    assert_agrees(branches["cond"].query_bias[name], golden[f"bias_block_{3 * block + attention}_cross_attn_q"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("branch", ["cond", "uncond", "pose"])
+def test_noise(
+    branch: str,
+    loaded: tuple[Conditioner, UNet2DConditionModel],
+    branches: dict[str, Conditioning],
+    golden: dict[str, Tensor],
+) -> None:
+    given = inputs()
+    noise = predict_noise(loaded[1], given["latents"], given["timesteps"], branches[branch])
+    assert_agrees(noise, golden[f"noise_{branch}"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "w_app"), [("noise_guided_w2", 2.0), ("noise_guided_w2_5", 2.5)])
+def test_guided_noise(
+    name: str,
+    w_app: float,
+    loaded: tuple[Conditioner, UNet2DConditionModel],
+    branches: dict[str, Conditioning],
+    golden: dict[str, Tensor],
+) -> None:
+    given = inputs()
+    denoise = guided(loaded[1], branches, 2.0, w_app)
+    assert_agrees(denoise(given["latents"], given["timesteps"]), golden[name])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_five_steps(
+    name: str,
+    loaded: tuple[Conditioner, UNet2DConditionModel],
+    branches: dict[str, Conditioning],
+    golden: dict[str, Tensor],
+) -> None:
+    scheduler, generator = SCHEDULERS[name], torch.Generator().manual_seed(1234)
+    scheduler.set_timesteps(5)
+    denoise = guided(loaded[1], branches, 2.0, 2.0)
+    z_0 = sample(denoise, scheduler, scheduler.timesteps, inputs()["latents"], generator)
+    assert_agrees(z_0, golden[name])
+
+
+def test_golden_numbers_vary(golden: dict[str, Tensor]) -> None:
+    """Constant numbers would show little."""
+    assert all(value.std() > 1e-3 for value in golden.values())
 
 
 def test_timesteps_of_fifty_ddpm_steps() -> None:
@@ -141,7 +144,7 @@ def test_timesteps_of_fifty_ddpm_steps() -> None:
 
 @pytest.fixture(scope="module")
 def converted(checkpoint: Path, sd15_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> CFLDPipeline:
-    """The pipeline of what `cfld convert` writes."""
+    """The pipeline of the folder that `cfld convert` writes."""
     out = tmp_path_factory.mktemp("converted") / "model"
     convert_checkpoint(checkpoint, sd15_folder, out, (256, 176))
     pipe = CFLDPipeline.from_pretrained(out)
@@ -149,16 +152,16 @@ def converted(checkpoint: Path, sd15_folder: Path, tmp_path_factory: pytest.Temp
     return pipe
 
 
-@pytest.mark.parametrize("name", FIVE_STEPS)
-def test_converted_pipeline(name: str, converted: CFLDPipeline, expected: dict[str, Tensor]) -> None:
-    kind = DDIMScheduler if name.startswith("ddim") else DDPMScheduler
-    converted.scheduler = kind.from_config(converted.scheduler.config)
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_converted_pipeline(name: str, converted: CFLDPipeline, golden: dict[str, Tensor]) -> None:
+    given = inputs()
+    converted.scheduler = type(SCHEDULERS[name]).from_config(converted.scheduler.config)
     z_0 = converted(
-        expected["source_image"],
-        expected["pose"],
+        given["source_image"],
+        given["pose"],
         num_inference_steps=5,
-        latents=expected["latents"],
+        latents=given["latents"],
         generator=torch.Generator().manual_seed(1234),
         output_type="latent",
     ).images
-    assert_agrees(z_0, expected[name])
+    assert_agrees(z_0, golden[name])

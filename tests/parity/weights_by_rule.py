@@ -1,6 +1,6 @@
-"""A checkpoint in the released format whose weights follow a rule, so that none need be stored.
+"""A checkpoint in the released format whose weights follow a rule, so that none need be stored, and inputs likewise.
 
-Run as a script it writes `golden/by_rule.npz` anew; do so only when `test_golden.py` holds on the release's numbers.
+`golden/by_rule.npz` holds what the authors' code computes from them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shutil
 import zlib
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +19,7 @@ SIDE, LATENT = 64, 16
 
 
 def write_checkpoint(folder: Path) -> None:
-    """Two pickles and their dimensions."""
+    """Writes the two pickles and the JSON files with their dimensions."""
     keys = json.loads(gzip.decompress((GOLDEN / "tiny" / "checkpoint_keys.json.gz").read_bytes()))
     for file, shapes in keys.items():
         torch.save({key: _weight(key, *described) for key, described in shapes.items()}, folder / file)
@@ -29,7 +28,10 @@ def write_checkpoint(folder: Path) -> None:
 
 
 def _weight(key: str, shape: list[int], dtype: str) -> Tensor:
-    """0.5 / sqrt(fan in) times a normal for matrices, 1 + 0.1 of one for scales, 0.1 of one for biases."""
+    """0.5 / sqrt(fan in) times a normal for matrices, 1 + 0.1 of one for scales, 0.1 of one for biases.
+
+    The only integers are the Swin's `relative_position_index`, which are no weights: both codes compute them.
+    """
     if dtype != "torch.float32":
         return torch.zeros(shape, dtype=torch.int64)
     normal = _normal(key, *shape)
@@ -43,31 +45,10 @@ def _normal(name: str, *shape: int) -> Tensor:
 
 
 def inputs() -> dict[str, Tensor]:
-    """As in the release's golden numbers: uniform images and maps, normal latents."""
+    """Two samples: images in [-1, 1], pose maps in [0, 1], normal latents, an early and a late timestep."""
     return {
         "source_image": _normal("source_image", 2, 3, SIDE, SIDE).clamp(-1, 1),
         "pose": _normal("pose", 2, 21, SIDE, SIDE).clamp(0, 1),
         "latents": _normal("latents", 2, 4, LATENT, LATENT),
         "timesteps": torch.tensor([981, 37]),
     }
-
-
-def write_expected() -> None:
-    """What this package gives for the inputs."""
-    import tempfile
-
-    from test_golden import denoise_five_steps, outputs
-
-    from cfld.convert import load_official_checkpoint
-
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        write_checkpoint(Path(folder))
-        parts = load_official_checkpoint(folder)
-        found = outputs(*parts, inputs()) | {name: denoise_five_steps(*parts, inputs(), name) for name in FIVE_STEPS}
-    np.savez_compressed(GOLDEN / "by_rule.npz", **{name: value.detach().numpy() for name, value in found.items()})
-
-
-FIVE_STEPS = ("ddim5_latents", "ddpm5_seed1234_latents")
-
-if __name__ == "__main__":
-    write_expected()
