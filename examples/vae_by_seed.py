@@ -21,7 +21,7 @@ from cfld.data.transforms import resize
 from cfld.inference.reconstruction import through_vae
 from cfld.mannequin.quality import draw_seeds, mean_over_images
 from cfld.metrics.psnr import psnr
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 from cfld.pipeline import BUNDLED
 
 
@@ -38,7 +38,7 @@ def main(
     """
     if seeds < 1:
         raise SystemExit(f"--seeds must be at least 1, got {seeds}")
-    network = load_part(AutoencoderKL, vae.parent, vae.name).float().eval()
+    network = load_component(AutoencoderKL, vae.parent, vae.name).float().eval()
     side = network.config.sample_size
     print("| seed | through the autoencoder | resized alone |\n| --- | --- | --- |")
     rows = []

@@ -22,16 +22,16 @@ from cfld.poses.keypoints import Keypoints
 torch.set_num_threads(1)
 
 
-def random_parts(model: ModelConfig, seed: int = 0) -> Components:
+def random_components(model: ModelConfig, seed: int = 0) -> Components:
     """Random weights everywhere: the layers that start at zero get some too, else half the method would go untested."""
     torch.manual_seed(seed)
-    parts = build_components(model)
+    components = build_components(model)
     with torch.no_grad():
-        for module in (parts.conditioner, parts.unet, parts.vae):
+        for module in (components.conditioner, components.unet, components.vae):
             for parameter in module.eval().requires_grad_(False).parameters():
                 if not parameter.any():
                     parameter.normal_(0, 0.2)
-    return parts
+    return components
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def make_pipe() -> Callable[..., CFLDPipeline]:
 
     def make(model: ModelConfig | None = None, seed: int = 0) -> CFLDPipeline:
         model = model or tiny_model()
-        pipe = CFLDPipeline(**vars(random_parts(model, seed)), output_size=model.output_size)
+        pipe = CFLDPipeline(**vars(random_components(model, seed)), output_size=model.output_size)
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
@@ -55,15 +55,15 @@ def make_pipe() -> Callable[..., CFLDPipeline]:
 
 
 @pytest.fixture(scope="session")
-def parts() -> Components:
-    """The parts of a tiny CFLD; tests leave them as they are."""
-    return random_parts(tiny_model())
+def components() -> Components:
+    """The components of a tiny CFLD; tests leave them as they are."""
+    return random_components(tiny_model())
 
 
 @pytest.fixture(scope="session")
 def pipe() -> CFLDPipeline:
     """A tiny pipeline; tests leave it as it is."""
-    pipe = CFLDPipeline(**vars(random_parts(tiny_model())), output_size=tiny_model().output_size)
+    pipe = CFLDPipeline(**vars(random_components(tiny_model())), output_size=tiny_model().output_size)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -1,4 +1,4 @@
-"""The composition root: a configuration, or a saved model's folder, -> modules. The only file that knows both."""
+"""The composition root: builds modules from a configuration or a model folder. Only this file knows both."""
 
 from __future__ import annotations
 
@@ -13,14 +13,27 @@ from cfld.ablations.conditioners import ABLATED
 from cfld.config.schema import ConditionerConfig, ModelConfig, SchedulerConfig, UNetConfig, VAEConfig
 from cfld.files import load_object
 from cfld.models import hybrid_granularity_attention
+from cfld.models.choices import TrainableWeights
 from cfld.models.conditioner import Conditioner
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 from cfld.models.unet import freeze_except
+from cfld.registry import Registry
+
+CONDITIONERS: Final[Registry[type[Conditioner]]] = Registry(
+    "conditioner", {cls.__name__: f"{cls.__module__}:{cls.__name__}" for cls in (Conditioner, *ABLATED)}
+)
+"""The method's conditioner and those of table 3's baselines, by class name."""
+CLASSES: Final[dict[str, dict[str, type[Any]]]] = {
+    "conditioner": dict(CONDITIONERS),
+    "unet": {"UNet2DConditionModel": UNet2DConditionModel},
+    "vae": {"AutoencoderKL": AutoencoderKL},
+}
+"""The components with weights, and the classes that each may have, the default first."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """The parts of a CFLD, as a saved model keeps them."""
+    """The components of a CFLD, under the names of the saved model's subfolders."""
 
     conditioner: Conditioner
     unet: UNet2DConditionModel
@@ -29,7 +42,7 @@ class Components:
 
 
 def build_components(config: ModelConfig) -> Components:
-    """A CFLD with random weights, the attention processors installed."""
+    """Builds a CFLD with random weights and the attention processors installed."""
     return Components(
         conditioner=build_conditioner(config.conditioner, config.conditioner_class),
         unet=build_unet(config.unet),
@@ -38,38 +51,20 @@ def build_components(config: ModelConfig) -> Components:
     )
 
 
-CONDITIONERS: Final[dict[str, type[Conditioner]]] = {kind.__name__: kind for kind in (Conditioner, *ABLATED)}
-"""The method's conditioner and those of table 3's baselines, by the names in `ModelConfig` and saved models."""
-
-
-MODELS: Final[dict[str, dict[str, type[Any]]]] = {
-    "conditioner": {**CONDITIONERS},
-    "unet": {"UNet2DConditionModel": UNet2DConditionModel},
-    "vae": {"AutoencoderKL": AutoencoderKL},
-}
-"""The parts of a model folder that hold weights, and the classes that each may be of, the usual one first."""
-
-
-def conditioner_class(name: str) -> type[Conditioner]:
-    if name not in CONDITIONERS:
-        raise ValueError(f"no conditioner {name!r}; there are {', '.join(CONDITIONERS)}")
-    return CONDITIONERS[name]
-
-
-def build_conditioner(config: ConditionerConfig, kind: str = "Conditioner") -> Conditioner:
-    return conditioner_class(kind)(**asdict(config))
+def build_conditioner(config: ConditionerConfig, class_name: str = "Conditioner") -> Conditioner:
+    return CONDITIONERS[class_name](**asdict(config))
 
 
 def build_unet(config: UNetConfig) -> UNet2DConditionModel:
-    if odd := [width for width in config.block_out_channels if width % config.num_heads]:
-        raise ValueError(f"the UNet's channels must be divisible by its {config.num_heads} heads, got {odd[0]}")
+    if indivisible := [width for width in config.block_out_channels if width % config.num_heads]:
+        raise ValueError(f"the UNet's channels must be divisible by its {config.num_heads} heads, got {indivisible[0]}")
     unet = UNet2DConditionModel(**unet_arguments(config))
     hybrid_granularity_attention.install(unet)
     return unet
 
 
 def unet_arguments(config: UNetConfig) -> dict[str, Any]:
-    """What `UNet2DConditionModel` is called with: cross-attention at all scales but the coarsest."""
+    """Arguments of `UNet2DConditionModel`: cross-attention at all scales but the coarsest."""
     attended = len(config.block_out_channels) - 1
     return {
         "sample_size": config.sample_size,
@@ -100,31 +95,34 @@ def build_vae(config: VAEConfig) -> AutoencoderKL:
 
 
 def build_scheduler(config: SchedulerConfig) -> DDPMScheduler:
-    """`set_alpha_to_one` is for the schedulers made from this one that know it (DDIM): as in Stable Diffusion."""
+    """Builds a DDPM scheduler. Its `set_alpha_to_one` is for DDIM made from its config, as in Stable Diffusion."""
     return DDPMScheduler.from_config({**asdict(config), "clip_sample": False, "set_alpha_to_one": False})
 
 
 def check_model_folder(folder: Path) -> None:
-    """Raises ValueError naming the first part of a model that the folder does not hold."""
+    """Raises ValueError naming the first component that the model folder lacks."""
     index = folder / "model_index.json"
     if not index.is_file():
         raise ValueError(f"{folder}: no model_index.json; expected a model saved by this package (see cfld convert)")
-    parts = load_object(index)
-    for part in (*MODELS, "scheduler"):
-        if part not in parts:
-            raise ValueError(f"{index}: names no {part}; this is no CFLD model")
-        wanted = "scheduler_config.json" if part == "scheduler" else "config.json"
-        if not (folder / part / wanted).is_file():
-            raise ValueError(f"{folder}: {part}/{wanted} is missing; copy the whole folder again")
-        if part in MODELS and not any((folder / part).glob("*.safetensors")):
-            raise ValueError(f"{folder}: no weights (*.safetensors) in {part}; copy the whole folder again")
+    components = load_object(index)
+    for name in (*CLASSES, "scheduler"):
+        if name not in components:
+            raise ValueError(f"{index}: no {name}; expected a CFLD model")
+        config = "scheduler_config.json" if name == "scheduler" else "config.json"
+        if not (folder / name / config).is_file():
+            raise ValueError(f"{folder}: {name}/{config} is missing; copy the whole folder again")
+        if name in CLASSES and not any((folder / name).glob("*.safetensors")):
+            raise ValueError(f"{folder}: no weights (*.safetensors) in {name}; copy the whole folder again")
 
 
-def load_models(folder: Path, dtype: Any = None, torch_dtype: Any = None, **options: Any) -> dict[str, Any]:
-    """Adds to the options of `from_pretrained` the parts that the caller does not bring, all weights accounted for.
+def load_components(folder: Path, dtype: Any = None, torch_dtype: Any = None, **options: Any) -> dict[str, Any]:
+    """Loads the components that are not among the options of `DiffusionPipeline.from_pretrained`, all weights checked.
 
     Args:
-        dtype, torch_dtype: the same by its new name and its old one; float32 where neither is given.
+        dtype, torch_dtype: one dtype under its new and its old name, or one per component; default float32.
+
+    Returns:
+        the options, with the loaded components.
 
     Raises:
         ValueError: naming what is missing in the folder or does not load.
@@ -134,26 +132,23 @@ def load_models(folder: Path, dtype: Any = None, torch_dtype: Any = None, **opti
     if {"device_map", "quantization_config"} & options.keys():  # diffusers must place the weights itself
         return {"torch_dtype": dtype, **options}
     dtypes = dtype if isinstance(dtype, dict) else {"default": dtype}
-    passed_on = {name: options[name] for name in ("variant", "low_cpu_mem_usage") if name in options}
-    loaded = {
-        part: load_part(
-            _kind(folder, part), folder, part, torch_dtype=dtypes.get(part, dtypes.get("default")), **passed_on
-        )
-        for part in MODELS
-        if part not in options
-    }
-    return {**loaded, **options}
+    shared = {name: options[name] for name in ("variant", "low_cpu_mem_usage") if name in options}
+    for name in [name for name in CLASSES if name not in options]:
+        component_dtype = dtypes.get(name, dtypes.get("default"))
+        cls = _saved_class(folder, name)
+        options[name] = load_component(cls, folder, name, torch_dtype=component_dtype, **shared)
+    return options
 
 
-def _kind(folder: Path, part: str) -> type[Any]:
-    """The class that a part was saved as; what is no such class, `load_part` refuses."""
-    saved = load_object(folder / part / "config.json").get("_class_name", "")
-    return MODELS[part].get(saved, next(iter(MODELS[part].values())))
+def _saved_class(folder: Path, name: str) -> type[Any]:
+    """The class that a component was saved as, or the default one, for which `load_component` then raises."""
+    class_name = load_object(folder / name / "config.json").get("_class_name", "")
+    return CLASSES[name].get(class_name, next(iter(CLASSES[name].values())))
 
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """Trainable parameters, component by component: table 1 of the paper."""
+    """Number of trainable parameters per component (table 1 of the paper)."""
 
     H_S: int
     H_A: int
@@ -168,8 +163,8 @@ class ParameterCount:
         return self.H_S + self.H_A + self.H_D + self.H_P + self.null_prompt + self.H_N_trainable
 
 
-def count_parameters(config: ModelConfig, unet_weights: Any = "kv") -> ParameterCount:
-    """Counts without allocating a weight: the modules are built on the meta device."""
+def count_parameters(config: ModelConfig, unet_weights: TrainableWeights = "kv") -> ParameterCount:
+    """Counts on the meta device, without allocating weights."""
     with torch.device("meta"):
         conditioner, unet = build_conditioner(config.conditioner, config.conditioner_class), build_unet(config.unet)
     freeze_except(unet, unet_weights)

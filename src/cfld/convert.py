@@ -1,7 +1,7 @@
-"""The authors' released checkpoint -> this layout; and the weights that training starts from.
+"""Converts the authors' released checkpoint, or the pretrained weights that training starts from, to a model folder.
 
 Released: two torch pickles, `pytorch_model.bin` (all but the UNet) and `pytorch_model_1.bin` (the UNet), read with
-`weights_only=True` alone. Start: a Stable Diffusion 1.5 folder and Microsoft's Swin-B file.
+`weights_only=True`. Pretrained: a Stable Diffusion 1.5 folder and Microsoft's Swin-B file.
 """
 
 from __future__ import annotations
@@ -25,59 +25,53 @@ from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
 from cfld.files import load_object, whole_folder
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 from cfld.models.swin import SwinTransformer, WindowAttention
+from cfld.pipeline import CFLDPipeline
 
 CONDITIONER_FILE: Final = "pytorch_model.bin"
 UNET_FILE: Final = "pytorch_model_1.bin"
 _INDEX: Final = "relative_position_index"
-"""A buffer of Microsoft's Swin that holds no weights: this package computes it."""
+"""A buffer in Microsoft's Swin files that this package computes instead."""
 
 
 def load_official_checkpoint(folder: str | Path) -> tuple[Conditioner, UNet2DConditionModel]:
-    """Loads the released format, in evaluation mode and float32, attention processors installed.
+    """Loads the released format, in evaluation mode and float32, with the attention processors installed.
 
     Args:
-        folder: with `pytorch_model.bin` and `pytorch_model_1.bin`; where a `config.json` and a `unet/config.json` lie
-            beside them the dimensions are theirs, else the published ones.
+        folder: holds `pytorch_model.bin` and `pytorch_model_1.bin`. Optional `config.json` and `unet/config.json`
+            beside them give the dimensions; the default ones are the published ones.
 
     Raises:
-        ValueError: if a file is missing or no plain torch file, or naming **all** missing, unexpected and mis-shaped
-            keys of both files.
+        ValueError: if a file is missing or cannot be read, or naming **all** missing, unexpected and mis-shaped keys
+            of both files.
     """
     folder = Path(folder)
     with torch.device("meta"):
         unet = _empty_unet(folder)
         conditioner = build.build_conditioner(_conditioner_config(folder, unet.config.layers_per_block + 1))
-    states = {
-        CONDITIONER_FILE: rename_conditioner(
-            read_weights(folder / CONDITIONER_FILE), len(conditioner.appearance_encoders)
-        ),
-        UNET_FILE: rename_unet(read_weights(folder / UNET_FILE)),
+    encoders = len(conditioner.appearance_encoders)
+    loaded = {
+        CONDITIONER_FILE: (conditioner, rename_conditioner(read_weights(folder / CONDITIONER_FILE), encoders)),
+        UNET_FILE: (unet, rename_unet(read_weights(folder / UNET_FILE))),
     }
-    problems = [
-        f"{file}: {problem}"
-        for (file, state), module in zip(states.items(), (conditioner, unet), strict=True)
-        for problem in compare(module, state)
-    ]
-    if problems:
+    if problems := [f"{file}: {problem}" for file, pair in loaded.items() for problem in compare(*pair)]:
         raise ValueError(f"{folder} does not fit the model: " + "; ".join(problems))
-    for module, state in zip((conditioner, unet), states.values(), strict=True):
+    for module, state in loaded.values():
         _assign(module, state)
     hybrid_granularity_attention.install(unet)
     return conditioner.eval(), unet.eval()
 
 
 def load_swin(encoder: SwinTransformer, path: str | Path) -> None:
-    """Loads Microsoft's published Swin weights; relative-position tables are resized bicubically where they differ.
+    """Loads Microsoft's published Swin weights, resizing relative-position bias tables of another window bicubically.
 
     Raises:
-        ValueError: naming all keys that do not fit; the encoder is then as it was.
+        ValueError: naming all keys that do not fit, before any weight is changed.
     """
-    state = read_weights(Path(path))
     state = {
         key: tensor
-        for key, tensor in state.items()
+        for key, tensor in read_weights(Path(path)).items()
         if not key.endswith((_INDEX, "attn_mask")) and not key.startswith(("head.", "norm."))
     }
     shapes = {name: parameter.shape for name, parameter in encoder.named_parameters()}
@@ -91,7 +85,7 @@ def load_swin(encoder: SwinTransformer, path: str | Path) -> None:
 
 
 def resize_bias_table(table: Tensor, rows: int) -> Tensor:
-    """((2 w - 1)^2, heads) for window w -> (rows, heads), bicubically over the two offsets; others stay as they are."""
+    """Resizes ((2 w - 1)^2, heads) for window w to (rows, heads) bicubically; returns other tables unchanged."""
     old, new = math.isqrt(len(table)), math.isqrt(rows)
     if len(table) == rows or table.ndim != 2 or old**2 != len(table):
         return table
@@ -100,44 +94,42 @@ def resize_bias_table(table: Tensor, rows: int) -> Tensor:
 
 
 def convert_checkpoint(checkpoint: str | Path, base: str | Path, out: str | Path, output_size: tuple[int, int]) -> None:
-    """The released checkpoint, with VAE and noise schedule of a Stable Diffusion 1.5 folder, as a diffusers folder."""
+    """Writes a model folder: the released checkpoint, VAE and noise schedule of a Stable Diffusion 1.5 folder."""
     with whole_folder(out) as folder:
         conditioner, unet = load_official_checkpoint(checkpoint)
-        vae, scheduler = load_part(AutoencoderKL, base, "vae"), load_scheduler(base)
+        vae, scheduler = load_component(AutoencoderKL, base, "vae"), load_scheduler(base)
         _save(build.Components(conditioner, unet, vae, scheduler), folder, output_size)
 
 
 def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, model: ModelConfig) -> None:
-    """Where training starts: UNet, VAE and schedule of `base`, H_S from Microsoft's file, the rest random."""
+    """Writes a model folder to train from: UNet, VAE and noise schedule of `base`, H_S of `swin`, the rest random."""
     with whole_folder(out) as folder:
         conditioner = build.build_conditioner(model.conditioner, model.conditioner_class)
         if swin is not None:
             load_swin(conditioner.source_encoder, swin)
-        unet, vae = load_part(UNet2DConditionModel, base, "unet"), load_part(AutoencoderKL, base, "vae")
+        unet, vae = load_component(UNet2DConditionModel, base, "unet"), load_component(AutoencoderKL, base, "vae")
         _save(build.Components(conditioner, unet, vae, load_scheduler(base)), folder, model.output_size)
 
 
-def save_model(parts: build.Components, out: str | Path, output_size: tuple[int, int]) -> None:
-    """Writes the diffusers folder that `CFLDPipeline.from_pretrained` opens; `out` appears whole or not at all."""
+def save_model(components: build.Components, out: str | Path, output_size: tuple[int, int]) -> None:
+    """Writes the folder that `CFLDPipeline.from_pretrained` loads, atomically."""
     with whole_folder(out) as folder:
-        _save(parts, folder, output_size)
+        _save(components, folder, output_size)
 
 
-def _save(parts: build.Components, folder: Path, output_size: tuple[int, int]) -> None:
-    from cfld.pipeline import CFLDPipeline
-
-    pipe = CFLDPipeline(**vars(parts), output_size=output_size)
+def _save(components: build.Components, folder: Path, output_size: tuple[int, int]) -> None:
+    pipe = CFLDPipeline(**vars(components), output_size=output_size)
     try:
         pipe.save_pretrained(folder, safe_serialization=True)
-    except SafetensorError as error:  # a full disk, told by the library in its own way
+    except SafetensorError as error:  # how safetensors reports a full disk
         raise OSError(f"{folder.parent}: cannot save ({_one_line(error)})") from None
 
 
 def load_scheduler(folder: str | Path) -> DDPMScheduler:
-    """DDPM (section 3.3) on the folder's noise schedule; latents are never clipped.
+    """DDPM (section 3.3) with the folder's noise schedule, without clipping.
 
     Raises:
-        ValueError: when the folder has none, or none that DDPM can go by.
+        ValueError: if the folder has no noise schedule, or none for DDPM.
     """
     file = Path(folder) / "scheduler" / "scheduler_config.json"
     if not file.is_file():
@@ -149,9 +141,9 @@ def load_scheduler(folder: str | Path) -> DDPMScheduler:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dictionary from a torch file (under `model` or `state_dict` where nested) or a safetensors file.
+    """Reads a state dictionary from a torch file (at its top level, `model` or `state_dict`) or a safetensors file.
 
-    Nothing in the file is executed: pickles are read with `weights_only=True`.
+    Executes no code from the file: pickles are read with `weights_only=True`.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
@@ -159,8 +151,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # torch's own message advises to execute what is in the file
-        raise ValueError(f"{path}: not a plain file of weights, or cut short; download it again") from None
+    except pickle.UnpicklingError:  # torch's own message recommends weights_only=False
+        raise ValueError(f"{path}: not a plain file of weights, or truncated; download it again") from None
     except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise ValueError(f"{path}: not a plain file of weights ({_one_line(error)})") from None
     for key in ("model", "state_dict"):
@@ -171,12 +163,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def compare(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `state` from loading into `module`: one entry a missing, unexpected or mis-shaped key."""
+    """Lists the differences between a module and a state: one entry per missing, unexpected or mis-shaped key."""
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     missing = [f"missing {name}" for name in own if name not in state]
     unexpected = [f"unexpected {name}" for name in state if name not in own]
     shapes = [
-        f"{name} has shape {tuple(tensor.shape)} in place of {own[name]}"
+        f"{name} has shape {tuple(tensor.shape)}, expected {own[name]}"
         for name, tensor in state.items()
         if name in own and tuple(tensor.shape) != own[name]
     ]
@@ -198,7 +190,7 @@ _RENAMES: Final = {
 
 
 def rename_conditioner(state: Mapping[str, Tensor], encoders: int) -> dict[str, Tensor]:
-    """The release's keys -> ours. Its list of appearance encoders runs from the UNet's last attention to the first."""
+    """Renames the release's keys. Its appearance encoders are listed from the UNet's last attention to its first."""
     renamed = {}
     for key, tensor in state.items():
         if key.endswith(_INDEX):
@@ -211,12 +203,12 @@ def rename_conditioner(state: Mapping[str, Tensor], encoders: int) -> dict[str, 
 
 
 def rename_unet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The release's keys of the UNet -> the stock class's."""
+    """Renames the release's keys of the UNet to those of the stock class."""
     return {key.removeprefix("model."): tensor for key, tensor in state.items()}
 
 
 def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Gives a module on the meta device its weights, and computes its buffers anew."""
+    """Loads weights into a module on the meta device and computes its buffers."""
     module.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     for child in module.modules():
         if isinstance(child, WindowAttention):
@@ -224,7 +216,7 @@ def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _conditioner_config(folder: Path, attentions_per_block: int) -> ConditionerConfig:
-    """The dimensions in the release's `config.json`, or the published ones."""
+    """Reads the dimensions from the release's `config.json`; default: the published ones."""
     file = folder / "config.json"
     if not file.is_file():
         return ConditionerConfig(attentions_per_block=attentions_per_block)
@@ -249,7 +241,7 @@ def _conditioner_config(folder: Path, attentions_per_block: int) -> ConditionerC
             attentions_per_block=attentions_per_block,
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file}: not the release's dimensions ({type(error).__name__}: {error})") from None
+        raise ValueError(f"{file}: cannot read the release's dimensions ({type(error).__name__}: {error})") from None
 
 
 def _empty_unet(folder: Path) -> UNet2DConditionModel:
@@ -259,7 +251,7 @@ def _empty_unet(folder: Path) -> UNet2DConditionModel:
     try:
         unet: UNet2DConditionModel = UNet2DConditionModel.from_config(load_object(file))
     except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{file}: not the dimensions of a UNet ({_one_line(error)})") from None
+        raise ValueError(f"{file}: cannot read the UNet's dimensions ({_one_line(error)})") from None
     return unet
 
 

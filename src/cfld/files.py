@@ -1,4 +1,4 @@
-"""Files and folders on disk that are seen whole or not at all, and JSON."""
+"""JSON, and atomic writes: a file or folder appears on disk complete or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def save_json(values: Any, path: str | Path) -> None:
 
 
 def load_json(path: str | Path) -> Any:
-    """Raises ValueError naming the file when it is no JSON."""
+    """Raises ValueError naming the file if it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -25,7 +25,7 @@ def load_json(path: str | Path) -> Any:
 
 
 def load_object(path: str | Path) -> dict[str, Any]:
-    """Raises ValueError naming the file when it is no JSON object."""
+    """Raises ValueError naming the file if it is not a JSON object."""
     values = load_json(path)
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a JSON object, got {str(values)[:40]!r}")
@@ -33,9 +33,13 @@ def load_object(path: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, to write to; it takes the place of `path` at the end, all or nothing."""
-    temporary = path.with_name(f".{path.name}.part")
+def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
+    """Yields a temporary path beside `path` to write to; it replaces `path` when the block ends without an error.
+
+    Args:
+        suffix: ending of the temporary name, for libraries that infer the format from it.
+    """
+    temporary = path.with_name(f".{path.name}{suffix}")
     temporary.unlink(missing_ok=True)
     try:
         yield temporary
@@ -44,7 +48,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def place(source: Path, target: Path) -> None:
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a UTF-8 file; several processes may write the same one."""
+    with replacing(Path(path), f".{os.getpid()}.part") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        _sync(temporary)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
     """Hard-links `source` to `target`, or copies it where the file system has no hard links."""
     with replacing(target) as temporary:
         try:
@@ -53,24 +64,9 @@ def place(source: Path, target: Path) -> None:
             shutil.copy2(source, temporary)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a file that is seen whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yields a new folder beside `path` that takes its name when the block ends well and vanishes when it does not.
+    """Yields a temporary folder that is renamed to `path` when the block ends, and removed if it raises.
 
     Raises:
         ValueError: if `path` exists and is not an empty folder.
@@ -78,35 +74,29 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"{path} exists already; name another folder, or remove it first")
-    new = [parent for parent in path.absolute().parents if not parent.exists()]
+    missing_parents = [parent for parent in path.absolute().parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     temporary.chmod(0o755)
     try:
         yield temporary
-        sync_tree(temporary)
+        for file in filter(Path.is_file, temporary.rglob("*")):
+            _sync(file)
         if path.exists():
             path.rmdir()
         temporary.replace(path)
-        sync_directory(path.parent)
+        _sync(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        for parent in new:
+        for parent in missing_parents:
             with suppress(OSError):
                 parent.rmdir()
         raise
 
 
-def sync_tree(folder: Path) -> None:
-    """Makes sure that every file below is on the disk, so that a rename afterwards never shows a torn one."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-
-
-def sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Flushes a file or folder to disk, so that a rename after it never exposes a torn one."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

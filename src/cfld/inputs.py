@@ -1,4 +1,4 @@
-"""What a caller may hand to `CFLDPipeline`, checked and as tensors."""
+"""Converts the arguments of `CFLDPipeline` to tensors and checks them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pose: TypeAlias = Keypoints | NDArray[Any] | Tensor
 
 
 def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appearance_guidance_scale: float) -> None:
-    """Raises ValueError naming the number that no sampling can go by."""
+    """Raises ValueError for fewer than one step and for guidance scales that are not finite."""
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
@@ -31,7 +31,7 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
 
 
 def source_batch(images: Images, side: int) -> Tensor:
-    """float32 (B, 3, side, side) in [-1, 1].
+    """Converts images to float32 (B, 3, side, side) in [-1, 1].
 
     Args:
         images: PIL image(s) of any mode and size, or a floating-point tensor (B, 3, H, W) or (3, H, W) in [-1, 1].
@@ -43,25 +43,26 @@ def source_batch(images: Images, side: int) -> Tensor:
         batch = images if images.ndim == 4 else images[None]
         if batch.ndim != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
             raise ValueError(
-                f"a source tensor is floating point (B, 3, H, W) in [-1, 1], got {images.dtype} {tuple(images.shape)}"
+                "a source_image tensor must be floating point (B, 3, H, W) in [-1, 1], "
+                f"got {images.dtype} {tuple(images.shape)}"
             )
         return transforms.resize(batch.float(), (side, side))
     pils = [images] if isinstance(images, Image.Image) else images
     if not isinstance(pils, Sequence) or not pils or not all(isinstance(pil, Image.Image) for pil in pils):
-        raise ValueError("source_image must be PIL image(s), a tensor, or what encode_source returned")
+        raise ValueError("source_image must be PIL image(s), a tensor, or the result of encode_source")
     tensors = [transforms.to_model_range(transforms.to_tensor(image)) for image in pils]
     return torch.stack([transforms.resize(tensor, (side, side)) for tensor in tensors])
 
 
 def pose_batch(poses: Pose | Sequence[Pose], size: tuple[int, int]) -> Tensor:
-    """float32 (B, 21, *size) in [0, 1].
+    """Converts poses to pose maps, float32 (B, 21, *size) in [0, 1].
 
     Args:
         poses: `Keypoints`, an array (18, 2) or (B, 18, 2) of (y, x) in a 256x176 frame, a pose map (21, *size) or
             (B, 21, *size), or a list of these.
 
     Raises:
-        ValueError: for anything else, and for keypoints without a single joint.
+        ValueError: for anything else, and for keypoints without a visible joint.
     """
     items = poses if isinstance(poses, list | tuple) else [poses]
     if not items:
@@ -71,20 +72,19 @@ def pose_batch(poses: Pose | Sequence[Pose], size: tuple[int, int]) -> Tensor:
 
 def _pose_maps(pose: Any, size: tuple[int, int]) -> Tensor:
     if isinstance(pose, Keypoints):
-        return _drawn(pose, size)[None]
+        return _pose_map(pose, size)[None]
     if isinstance(pose, Tensor) and tuple(pose.shape[-2:]) != (NUM_JOINTS, 2):
         if tuple(pose.shape[-3:]) != (POSE_CHANNELS, *size) or pose.ndim > 4 or not pose.is_floating_point():
             raise ValueError(
-                f"a pose map is floating point ({POSE_CHANNELS}, {size[0]}, {size[1]}) for this model, "
+                f"a pose map must be floating point ({POSE_CHANNELS}, {size[0]}, {size[1]}) for this model, "
                 f"got {pose.dtype} {tuple(pose.shape)}"
             )
         return pose.float().reshape(-1, POSE_CHANNELS, *size)
     array = pose.cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
-    rows = array if array.ndim == 3 else array[None]
-    return torch.stack([_drawn(as_keypoints(row), size) for row in rows])
+    return torch.stack([_pose_map(as_keypoints(yx), size) for yx in (array if array.ndim == 3 else array[None])])
 
 
-def _drawn(keypoints: Keypoints, size: tuple[int, int]) -> Tensor:
+def _pose_map(keypoints: Keypoints, size: tuple[int, int]) -> Tensor:
     if not keypoints.visible.any():
-        raise ValueError("target_pose: all 18 joints are missing; nothing says where the person stands")
+        raise ValueError("target_pose: all 18 joints are missing; give at least one visible joint")
     return pose_map(keypoints, size=size)

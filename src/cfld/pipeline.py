@@ -1,4 +1,4 @@
-"""`CFLDPipeline`: an image of a person and a target pose in, the person in that pose out.
+"""`CFLDPipeline`: generates the person of a source image in a target pose.
 
 from cfld import CFLDPipeline
 pipe = CFLDPipeline.from_pretrained("mannequin")
@@ -22,9 +22,9 @@ from torch import Tensor
 
 from cfld import build, inputs
 from cfld.data import transforms
-from cfld.diffusion import editing
+from cfld.diffusion import masking
 from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
-from cfld.diffusion.sampling import OnStep, sample
+from cfld.diffusion.sampling import sample
 from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
@@ -32,7 +32,7 @@ from cfld.models.unet import predict_noise
 from cfld.types import Conditioning, SourceConditioning
 
 BUNDLED: Final = Path(__file__).parent / "assets"
-"""Models that come with the package, one folder a name."""
+"""Folder of the models that come with the package, one subfolder per name."""
 
 OnStepEnd: TypeAlias = Callable[["CFLDPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 Generators: TypeAlias = torch.Generator | list[torch.Generator]
@@ -54,13 +54,13 @@ class CFLDPipeline(DiffusionPipeline):
     ) -> None:
         """
         Args:
-            output_size: (height, width) that the model's square images are squeezed to.
+            output_size: (height, width) that the model's square images are resized to.
 
         Raises:
-            ValueError: if the parts' dimensions do not fit together.
+            ValueError: if the components' dimensions do not match.
         """
         super().__init__()
-        check_fit(conditioner, unet, vae)
+        check_components(conditioner, unet, vae)
         hybrid_granularity_attention.install(unet)
         self.register_modules(conditioner=conditioner, unet=unet, vae=vae, scheduler=scheduler)
         self.register_to_config(output_size=tuple(output_size))
@@ -68,24 +68,25 @@ class CFLDPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, model: str | Path = "mannequin", **options: Any) -> CFLDPipeline:
-        """Loads the bundled model by its name, a folder in diffusers layout, or a hub id.
+        """Loads a pipeline.
 
         Args:
-            options: of `DiffusionPipeline.from_pretrained`: torch_dtype, cache_dir, revision and so on.
+            model: name of a bundled model, folder in diffusers layout, or hub id.
+            options: of `DiffusionPipeline.from_pretrained`, such as torch_dtype, cache_dir and revision.
 
         Raises:
             ValueError: naming what is missing in the folder or does not load.
         """
         folder = BUNDLED / model if (BUNDLED / model / "model_index.json").is_file() else Path(model)
         if folder.exists():
-            options = build.load_models(folder, **options)
+            options = build.load_components(folder, **options)
         elif not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", str(model)):
             raise ValueError(f"{model}: no such model folder")
         try:
             pipe: CFLDPipeline = super().from_pretrained(str(folder), **{"use_safetensors": True, **options})
         except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            where = "does not load" if folder.exists() else "is no folder here, and the hub does not give it"
-            raise ValueError(f"model {str(model)!r} {where}: {' '.join(str(error).split())[:300]}") from error
+            problem = "does not load" if folder.exists() else "is not a folder and cannot be loaded from the hub"
+            raise ValueError(f"model {str(model)!r} {problem}: {' '.join(str(error).split())[:300]}") from error
         return pipe
 
     @torch.no_grad()
@@ -105,44 +106,45 @@ class CFLDPipeline(DiffusionPipeline):
         callback_on_step_end: OnStepEnd | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
     ) -> Any:
-        """Draws the source person in the target pose. One source goes with any number of poses, and the other way.
+        """Generates the source person in the target pose. One source combines with many poses, and vice versa.
 
         Args:
-            source_image: PIL image(s) of any mode and size, or a float tensor (B, 3, H, W) in [-1, 1], or what
-                `encode_source` returned.
+            source_image: PIL image(s) of any mode and size, a float tensor (B, 3, H, W) in [-1, 1], or the result of
+                `encode_source`.
             target_pose: `Keypoints`, an (18, 2) array of (y, x) in a 256x176 frame with -1 for missing joints, or a
-                pose map (21, H, W); a list or a batch of these; or what `encode_pose` returned.
-            pose_guidance_scale, appearance_guidance_scale: w_pose and w_app of eq. 7; 1 and 1 is no guidance.
-            generator: one for the whole batch, or a list with one a sample: then a sample's image does not depend
-                on its batch.
-            latents: (B, 4, h, w) standard normal noise to start from, in place of the generator's.
-            height, width: of the result; the model's `output_size` by default.
+                pose map (21, H, W); a list or a batch of these; or the result of `encode_pose`.
+            num_inference_steps: number of denoising steps.
+            pose_guidance_scale, appearance_guidance_scale: w_pose and w_app of eq. 7; 1 and 1 disable guidance.
+            generator: one for the whole batch, or a list of one per sample, which makes each sample's image
+                independent of its batch.
+            latents: (B, 4, h, w), standard normal noise to start from instead of sampling it with the generator.
+            height, width: of the output images; default: the model's `output_size`.
             output_type: `pil`, `np` (B, H, W, 3) in [0, 1], `pt` (B, 3, H, W) in [0, 1], or `latent`.
+            return_dict: whether to return an `ImagePipelineOutput` rather than a tuple.
             callback_on_step_end: called as (pipe, step, t, {"latents": z}) after each step; may return changed
                 latents, or set `pipe._interrupt = True` to stop.
-            callback_on_step_end_tensor_inputs: what the callback is handed; there is nothing but "latents".
+            callback_on_step_end_tensor_inputs: tensors to pass to the callback; only "latents" is available.
 
         Returns:
             an output with `images`, or the tuple (images,).
 
         Raises:
-            ValueError: naming the argument that is wrong.
+            ValueError: naming the argument that is invalid.
         """
-        default_height, default_width = self.config.output_size
-        size = (default_height if height is None else height, default_width if width is None else width)
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
-        self._check_output(size, output_type, callback_on_step_end_tensor_inputs)
-        source, pose = _pair_up(self.encode_source(source_image), self.encode_pose(target_pose))
-        denoise = self._denoiser(source, pose, pose_guidance_scale, appearance_guidance_scale)
+        size = self._output_size(height, width)
+        self._check_output(output_type, callback_on_step_end_tensor_inputs)
+        source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
+        denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         z_T = self._prepare_latents(source.batch_size, generator, latents)
-        z_0 = self._denoise(denoise, z_T, num_inference_steps, generator, callback_on_step_end)
+        z_0 = self._sample(denoise, z_T, num_inference_steps, generator, callback_on_step_end)
         images = z_0 if output_type == "latent" else self._decode(z_0, size, output_type)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
     @torch.no_grad()
     def encode_source(self, source_image: Images | SourceConditioning) -> SourceConditioning:
-        """Everything that depends on the source alone; hand it to the call in place of the image, for many poses.
+        """Encodes the source once, to pass to the call in place of the image for many poses.
 
         Args:
             source_image: as in the call.
@@ -155,9 +157,9 @@ class CFLDPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def encode_pose(self, target_pose: Pose | Sequence[Pose] | Conditioning) -> Conditioning:
-        """Everything that depends on the pose alone, with the null prompt: what the middle branch of eq. 7 is told.
+        """Encodes the pose once, to pass to the call in place of the pose for many sources.
 
-        Hand it to the call in place of the pose, for many sources.
+        The result has the null prompt: it is the condition of the middle branch of eq. 7.
 
         Args:
             target_pose: as in the call.
@@ -172,7 +174,7 @@ class CFLDPipeline(DiffusionPipeline):
     def transfer_style(
         self,
         reference_image: Image.Image,
-        mask: editing.Mask,
+        mask: masking.Mask,
         source_image: Images | SourceConditioning,
         target_pose: Pose | Sequence[Pose] | Conditioning,
         feather: float = 0.0,
@@ -183,60 +185,76 @@ class CFLDPipeline(DiffusionPipeline):
         generator: Generators | None = None,
         callback_on_step_end: OnStepEnd | None = None,
     ) -> ImagePipelineOutput:
-        """Draws the source's style into the reference image where the mask is white (section 4.6).
+        """Generates the source's style in the masked region of the reference image (section 4.6).
 
         Args:
             reference_image: the image to edit.
-            mask: white where to generate, black where the reference stays; as large as the reference.
-            source_image: whose style it gets; several make several images.
+            mask: white where to generate, black where to keep the reference; of the reference's size.
+            source_image: the source(s) of the style; one image is generated for each.
             target_pose: the reference's own pose.
             feather: width in pixels of the transition along the inside of the mask's edge; 0 is a hard edge.
-            paste: the result is as large as the reference and keeps its unmasked pixels to the bit; otherwise it is of
-                `output_size`, and unmasked it is the reference as the VAE gives it back.
-            num_inference_steps and what follows: as in the call.
+            paste: return images of the reference's size with its unmasked pixels bit-identical; otherwise images of
+                `output_size`, unmasked the VAE's reconstruction of the reference.
+            num_inference_steps and following: as in the call.
 
         Returns:
             an output with `images`, PIL.
 
         Raises:
-            ValueError: naming the argument that is wrong, also for a mask of another size and an empty one.
+            ValueError: naming the argument that is invalid, including a mask of another size and an empty one.
         """
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
         reference = transforms.to_rgb(reference_image)
-        weights = editing.soft_mask(mask, (reference.height, reference.width), feather)
-        source, pose = _pair_up(self.encode_source(source_image), self.encode_pose(target_pose))
+        weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
+        source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
         noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
-        size = (reference.height, reference.width) if paste else tuple(self.config.output_size)
+        size = (reference.height, reference.width) if paste else self._output_size(None, None)
         backdrop = transforms.to_tensor(reference)[None] / 255 if paste else self._decode(z_ref, size, "pt")
         self.scheduler.set_timesteps(num_inference_steps, device=noise.device)
-        region = editing.latent_mask(weights, self.conditioner.latent_size)
-        masked = editing.MaskedSampling(self.scheduler, z_ref, noise, region)
-        drawn = self(
-            source, pose, num_inference_steps, pose_guidance_scale, appearance_guidance_scale, generator,
-            masked.start(), size[0], size[1], "pt", callback_on_step_end=masked.then(callback_on_step_end),
-        ).images  # fmt: skip
-        arrays = self.image_processor.pt_to_numpy(editing.paste(drawn, backdrop, weights))
+        region = masking.latent_mask(weights, self.conditioner.latent_size)
+        masked = masking.MaskedSampling(self.scheduler, z_ref, noise, region)
+        generated = self(
+            source,
+            pose,
+            num_inference_steps,
+            pose_guidance_scale,
+            appearance_guidance_scale,
+            generator,
+            masked.start(),
+            *size,
+            output_type="pt",
+            callback_on_step_end=masked.then(callback_on_step_end),
+        ).images
+        arrays = self.image_processor.pt_to_numpy(masking.paste(generated, backdrop, weights))
         return ImagePipelineOutput(images=self.image_processor.numpy_to_pil(arrays))
 
     @property
     def num_timesteps(self) -> int:
-        """Steps of the latest call, as the scheduler counts them."""
+        """Number of timesteps of the latest call."""
         return len(self.scheduler.timesteps)
 
     @property
     def interrupt(self) -> bool:
-        """Whether a callback has stopped the latest call."""
+        """Whether a callback stopped the latest call."""
         return getattr(self, "_interrupt", False)
 
-    def _check_output(self, size: tuple[int, int], output_type: str, tensor_inputs: Sequence[str]) -> None:
+    def _output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
+        default_height, default_width = self.config.output_size
+        size = (default_height if height is None else height, default_width if width is None else width)
         if min(size) < 1:
             raise ValueError(f"height and width must be at least 1, got {size}")
-        if output_type not in ("pil", "np", "pt", "latent"):
-            raise ValueError(f"output_type is pil, np, pt or latent, got {output_type!r}")
-        if unknown := [name for name in tensor_inputs if name not in self._callback_tensor_inputs]:
-            raise ValueError(f"callbacks are handed {self._callback_tensor_inputs}, not {', '.join(unknown)}")
+        return size
 
-    def _denoiser(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
+    def _check_output(self, output_type: str, tensor_inputs: Sequence[str]) -> None:
+        if output_type not in ("pil", "np", "pt", "latent"):
+            raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
+        if unknown := [name for name in tensor_inputs if name not in self._callback_tensor_inputs]:
+            raise ValueError(
+                f"callback_on_step_end_tensor_inputs must be among {self._callback_tensor_inputs}, got {unknown}"
+            )
+
+    def _guide(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
+        """eq. 7, with the null prompt that `encode_pose` returned."""
         full, null = source.with_pose(pose.pose_features), Conditioning(pose.prompt_embeds)
         weights = branch_weights(w_pose, w_app)
         return guided_denoiser(lambda z_t, t, c: predict_noise(self.unet, z_t, t, c), full, null, weights)
@@ -244,44 +262,39 @@ class CFLDPipeline(DiffusionPipeline):
     def _prepare_latents(self, batch_size: int, generator: Generators | None, latents: Tensor | None) -> Tensor:
         shape = (batch_size, self.unet.config.in_channels, *self.conditioner.latent_size)
         if isinstance(generator, list) and len(generator) != batch_size:
-            raise ValueError(f"{len(generator)} generators for {batch_size} samples; give one, or one a sample")
+            raise ValueError(f"{len(generator)} generators for {batch_size} samples; give one, or one per sample")
         if latents is None:
             return randn_tensor(shape, generator=generator, device=self._execution_device, dtype=self.unet.dtype)
         if tuple(latents.shape) != shape:
             raise ValueError(f"latents must have shape {shape}, got {tuple(latents.shape)}")
         return latents.to(self._execution_device, self.unet.dtype)
 
-    def _denoise(
+    def _sample(
         self, denoise: Denoiser, z_T: Tensor, steps: int, generator: Generators | None, on_step_end: OnStepEnd | None
     ) -> Tensor:
+        def on_step(i: int, t: Tensor, z_t: Tensor) -> Tensor:
+            return ((on_step_end and on_step_end(self, i, t, {"latents": z_t})) or {}).get("latents", z_t)
+
         self._interrupt = False
         self.scheduler.set_timesteps(steps, device=z_T.device)
         timesteps = itertools.takewhile(lambda _: not self._interrupt, self.progress_bar(self.scheduler.timesteps))
         z_T = z_T * self.scheduler.init_noise_sigma
-        return sample(denoise, self.scheduler, timesteps, z_T, generator, self._on_step(on_step_end))
-
-    def _on_step(self, callback: OnStepEnd | None) -> OnStep | None:
-        if callback is None:
-            return None
-
-        def on_step(i: int, t: Tensor, latents: Tensor) -> Tensor:
-            return (callback(self, i, t, {"latents": latents}) or {}).get("latents", latents)
-
-        return on_step
+        return sample(denoise, self.scheduler, timesteps, z_T, generator, on_step)
 
     def _encode(self, image: Image.Image) -> Tensor:
-        """z_0 (1, 4, h, w) of an image of any size, squeezed to the square that latents come from."""
+        """z_0 = E(y), (1, 4, h, w), of an image of any size, resized to the model's square."""
         side = self.conditioner.latent_size[0] * self.image_processor.config.vae_scale_factor
         square = inputs.source_batch(image, side).to(self._execution_device, self.vae.dtype)
         return self.vae.encode(square).latent_dist.mode() * self.vae.config.scaling_factor
 
     def _decode(self, z_0: Tensor, size: tuple[int, int], output_type: str) -> Any:
+        """y = D(z_0), resized from the model's square to `size`."""
         square = self.vae.decode(z_0.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
         return self.image_processor.postprocess(transforms.resize(square.float(), size), output_type=output_type)
 
 
-def check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:
-    """Raises ValueError naming the dimensions in which the parts do not fit together."""
+def check_components(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:
+    """Raises ValueError naming the dimensions in which the components do not match."""
     c, u = conditioner.config, unet.config
     pairs = {
         "prompt_dim and the UNet's cross_attention_dim": (c.prompt_dim, u.cross_attention_dim),
@@ -289,17 +302,17 @@ def check_fit(conditioner: Conditioner, unet: UNet2DConditionModel, vae: Autoenc
         "attentions_per_block and the UNet's layers_per_block + 1": (c.attentions_per_block, u.layers_per_block + 1),
         "the VAE's latent_channels and the UNet's in_channels": (vae.config.latent_channels, u.in_channels),
     }
-    if wrong := [f"{what} ({a} and {b})" for what, (a, b) in pairs.items() if a != b]:
-        raise ValueError(f"the parts do not fit together: {'; '.join(wrong)} must agree")
+    if wrong := [f"{names} ({a} and {b})" for names, (a, b) in pairs.items() if a != b]:
+        raise ValueError(f"the components do not match: {'; '.join(wrong)} must agree")
     if unhooked := [name for name in conditioner.bias_names if f"{name}.processor" not in unet.attn_processors]:
-        raise ValueError(f"the parts do not fit together: the UNet has no attention {', '.join(unhooked)}")
+        raise ValueError(f"the components do not match: the UNet has no attention {', '.join(unhooked)}")
 
 
-def _pair_up(source: SourceConditioning, pose: Conditioning) -> tuple[SourceConditioning, Conditioning]:
-    """Repeats the side of which there is one, so that both have one batch size."""
+def _pair(source: SourceConditioning, pose: Conditioning) -> tuple[SourceConditioning, Conditioning]:
+    """Repeats a single source or pose to the batch size of the other."""
     sources, poses = source.batch_size, pose.batch_size
     if sources != poses and 1 not in (sources, poses):
-        raise ValueError(f"{sources} sources and {poses} poses; give as many of both, or one of either")
+        raise ValueError(f"{sources} sources and {poses} poses; give equally many, or one of either")
     if sources < poses:
         return source.select([0] * poses), pose
     return source, pose if sources == poses else pose.select([0] * sources)

@@ -1,4 +1,4 @@
-"""The values that pass between rooms. Shape legend, used throughout the package:
+"""The values that pass between packages. Shape legend, used throughout:
 
 B  batch          C  channels       H W  height, width in pixels       h w  height, width of the latents (H/8, W/8)
 L  tokens (h w)   Q  learnable queries (prompt length)                 D    prompt width
@@ -15,13 +15,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PosePair:
-    """One sample: two images of one person, and where their joints are. `x_s, x_sp` and `x_g, x_tp` of the paper.
+    """One sample: two images of one person and their keypoints; `x_s, x_sp` and `x_g, x_tp` of the paper.
 
     Attributes:
         source_image, target_image: uint8 (3, H, W), RGB; both of one size.
         source_pose, target_pose: float32 (18, 2), (y, x) in pixels of `frame`; -1 = missing.
         frame: (height, width) that the poses refer to.
-        source_name, target_name: how the data set calls the two images.
+        source_name, target_name: names of the two images in the data set.
     """
 
     source_image: Tensor
@@ -35,11 +35,11 @@ class PosePair:
 
 @dataclass(frozen=True)
 class SourceConditioning:
-    """What the denoiser is told of the source image alone; computed once a source, whatever the poses.
+    """The conditions that depend on the source image alone; computed once per source, for any number of poses.
 
     Attributes:
         prompt_embeds: (B, Q, D), the coarse-grained prompt F_d^out.
-        query_bias: (B, L, C) a biased attention, B of eq. 4, keyed by the UNet's own layer names. Empty = no bias.
+        query_bias: (B, L, C) per biased attention, B of eq. 4, keyed by the UNet's own layer names. Empty = no bias.
     """
 
     prompt_embeds: Tensor
@@ -50,67 +50,66 @@ class SourceConditioning:
         return self.prompt_embeds.shape[0]
 
     def select(self, index: Tensor | Sequence[int]) -> SourceConditioning:
-        """The samples at `index`, in that order; repeats are allowed."""
-        rows = torch.as_tensor(index, device=self.prompt_embeds.device)
-        biases = {name: bias[rows] for name, bias in self.query_bias.items()}
-        return SourceConditioning(self.prompt_embeds[rows], biases)
+        """Returns the samples at `index`, in that order; indices may repeat."""
+        index = torch.as_tensor(index, device=self.prompt_embeds.device)
+        return SourceConditioning(self.prompt_embeds[index], {name: B[index] for name, B in self.query_bias.items()})
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SourceConditioning:
-        """The same on another device or in another number format."""
-        biases = {name: bias.to(device, dtype) for name, bias in self.query_bias.items()}
-        return SourceConditioning(self.prompt_embeds.to(device, dtype), biases)
+        """Moves and casts all tensors."""
+        query_bias = {name: B.to(device, dtype) for name, B in self.query_bias.items()}
+        return SourceConditioning(self.prompt_embeds.to(device, dtype), query_bias)
 
     def with_pose(self, pose_features: Sequence[Tensor] = ()) -> Conditioning:
-        """Adds what is told of the target pose; the batch sizes must agree."""
+        """Adds the features of the target pose; the batch sizes must agree."""
         return Conditioning(self.prompt_embeds, self.query_bias, tuple(pose_features))
 
 
 @dataclass(frozen=True)
 class Conditioning(SourceConditioning):
-    """All that the denoiser is told. What is absent counts as zero, and costs nothing.
+    """All conditions of the denoiser. Absent ones count as zero and cost nothing.
 
     Attributes:
-        pose_features: one (B, C, h, w) a down block, from the finest. Empty = no pose.
-        kv_cache: None, or a dictionary that the attention processors fill at the first call with the keys and
-            values of the prompt, and read at the next ones. One cache belongs to one UNet and one batch.
+        pose_features: one (B, C, h, w) per down block, from the finest on. Empty = no pose.
+        kv_cache: None, or a dictionary in which the attention processors keep the keys and values of the prompt
+            from the first call on. One cache belongs to one UNet and one batch.
     """
 
     pose_features: tuple[Tensor, ...] = ()
     kv_cache: dict[str, tuple[Tensor, Tensor]] | None = None
 
     def select(self, index: Tensor | Sequence[int]) -> Conditioning:
-        rows = torch.as_tensor(index, device=self.prompt_embeds.device)
-        return super().select(rows).with_pose([feature[rows] for feature in self.pose_features])
+        index = torch.as_tensor(index, device=self.prompt_embeds.device)
+        return super().select(index).with_pose([feature[index] for feature in self.pose_features])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
         return super().to(device, dtype).with_pose([feature.to(device, dtype) for feature in self.pose_features])
 
     def cached(self) -> Conditioning:
-        """The same with an empty prompt cache of its own, for the many steps of a sampling loop."""
+        """Adds an empty key-value cache, for the many steps of a sampling loop."""
         return replace(self, kv_cache={})
 
     @staticmethod
-    def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        """One batch out of several; biases and poses that only some parts have become zeros in the others."""
-        names = dict.fromkeys(name for part in parts for name in part.query_bias)
-        levels = max(len(part.pose_features) for part in parts)
+    def cat(items: Sequence[Conditioning]) -> Conditioning:
+        """Concatenates along the batch; biases and pose features that only some items have are zero in the others."""
+        names = dict.fromkeys(name for item in items for name in item.query_bias)
+        scales = range(max(len(item.pose_features) for item in items))
         return Conditioning(
-            torch.cat([part.prompt_embeds for part in parts]),
-            {name: _cat_or_zero(parts, lambda part, name=name: part.query_bias.get(name)) for name in names},
+            torch.cat([item.prompt_embeds for item in items]),
+            {name: _cat_or_zero(items, lambda item, name=name: item.query_bias.get(name)) for name in names},
             tuple(
-                _cat_or_zero(parts, lambda part, i=i: part.pose_features[i] if part.pose_features else None)
-                for i in range(levels)
+                _cat_or_zero(items, lambda item, i=i: item.pose_features[i] if item.pose_features else None)
+                for i in scales
             ),
         )
 
 
-def _cat_or_zero(parts: Sequence[Conditioning], get: Callable[..., Tensor | None]) -> Tensor:
-    """Concatenates `get(part)` over parts, with zeros of the right shape where it is None."""
-    tensors = [get(part) for part in parts]
+def _cat_or_zero(items: Sequence[Conditioning], get: Callable[..., Tensor | None]) -> Tensor:
+    """Concatenates `get(item)`, with zeros of the right shape where it is None."""
+    tensors = [get(item) for item in items]
     like = next(tensor for tensor in tensors if tensor is not None)
     return torch.cat(
         [
-            like.new_zeros(part.batch_size, *like.shape[1:]) if tensor is None else tensor
-            for part, tensor in zip(parts, tensors, strict=True)
+            like.new_zeros(item.batch_size, *like.shape[1:]) if tensor is None else tensor
+            for item, tensor in zip(items, tensors, strict=True)
         ]
     )

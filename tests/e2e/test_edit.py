@@ -92,7 +92,7 @@ class TestTransfer:
     def test_bad_masks(self, transfer: list[str | Path], capsys: pytest.CaptureFixture[str]) -> None:
         out = ("--out", "edited.png")
         Image.new("L", (67, 45), "white").save("mask.png")
-        assert "mask is 67 x 45 pixels and its reference image 45 x 67" in told(capsys, *transfer, *out)
+        assert "mask has 67 x 45 pixels, expected 45 x 67" in told(capsys, *transfer, *out)
         Image.new("L", SIZE).save("mask.png")
         assert "the mask is empty" in told(capsys, *transfer, *out)
         Image.new("RGBA", SIZE).save("mask.png")
@@ -174,7 +174,7 @@ class TestInterpolate:
         [
             (("--source", "--frames", "3"), "no source"),
             (("--source", "--weights", "1"), "no source"),
-            (("--source", "a.png", "b.png", "--weights", "0.5", "0.6"), "1 in sum, got 0.5, 0.6 (sum 1.1)"),
+            (("--source", "a.png", "b.png", "--weights", "0.5", "0.6"), "sum to 1, got 0.5, 0.6 (sum 1.1)"),
             (("--source", "a.png", "b.png", "--weights", "2", "-1"), "0 or more"),
             (("--source", "a.png", "b.png", "--weights", "1"), "1 weights for 2 sources"),
             (("--source", "a.png", "b.png", "--weights", "nan", "1"), "0 or more"),

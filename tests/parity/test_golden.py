@@ -82,9 +82,7 @@ def test_pose_features(scale: int, branches: dict[str, Conditioning], golden: di
 
 
 @pytest.mark.parametrize(("block", "attention"), [(block, i) for block in (1, 2, 3) for i in range(3)])
-def test_query_bias(
-    block: int, attention: int, branches: dict[str, Conditioning], golden: dict[str, Tensor]
-) -> None:
+def test_query_bias(block: int, attention: int, branches: dict[str, Conditioning], golden: dict[str, Tensor]) -> None:
     name = f"up_blocks.{block}.attentions.{attention}.transformer_blocks.0.attn2"
     assert_agrees(branches["cond"].query_bias[name], golden[f"bias_block_{3 * block + attention}_cross_attn_q"])
 

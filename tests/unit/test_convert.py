@@ -90,7 +90,7 @@ def test_all_problems_of_both_files_are_named_in_one_error(spoilt: Path) -> None
     for told in (
         f"{CONDITIONER_FILE}: missing prompt_decoder.queries",
         f"{CONDITIONER_FILE}: unexpected stranger",
-        f"{CONDITIONER_FILE}: null_prompt has shape (1, 2, 3) in place of (1, 6, 32)",
+        f"{CONDITIONER_FILE}: null_prompt has shape (1, 2, 3), expected (1, 6, 32)",
         f"{UNET_FILE}: missing conv_in.bias",
         f"{UNET_FILE}: unexpected odd",
     ):

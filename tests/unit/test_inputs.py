@@ -112,10 +112,10 @@ def test_keypoints_bring_their_frame(poses: list[Keypoints]) -> None:
         ([], "empty"),
         (np.full((18, 2), -1), "all 18 joints are missing"),
         (np.zeros((17, 2)), "18 joints"),
-        (torch.zeros(21, 16, 16), r"a pose map is .*\(21, 32, 32\)"),
-        (torch.zeros(20, 32, 32), "a pose map is"),
-        (torch.zeros(1, 1, 21, 32, 32), "a pose map is"),
-        (torch.zeros(21, 32, 32, dtype=torch.uint8), "a pose map is"),
+        (torch.zeros(21, 16, 16), r"a pose map must be .*\(21, 32, 32\)"),
+        (torch.zeros(20, 32, 32), "a pose map must be"),
+        (torch.zeros(1, 1, 21, 32, 32), "a pose map must be"),
+        (torch.zeros(21, 32, 32, dtype=torch.uint8), "a pose map must be"),
     ],
 )
 def test_other_poses_are_told(pose: Any, told: str) -> None:

@@ -82,9 +82,9 @@ class TestSavingAndLoading:
         loaded = CFLDPipeline.from_pretrained(model_folder, **{option: mixed})
         assert (loaded.conditioner.dtype, loaded.vae.dtype) == (torch.bfloat16, torch.float32)
 
-    def test_a_part_of_ones_own_may_be_brought(self, model_folder: Path, parts: Any) -> None:
-        loaded = CFLDPipeline.from_pretrained(model_folder, unet=parts.unet, output_size=(32, 20))
-        assert loaded.unet is parts.unet
+    def test_a_part_of_ones_own_may_be_brought(self, model_folder: Path, components: Any) -> None:
+        loaded = CFLDPipeline.from_pretrained(model_folder, unet=components.unet, output_size=(32, 20))
+        assert loaded.unet is components.unet
         assert tuple(loaded.config.output_size) == (32, 20)
 
     def test_components_make_another_pipeline(self, pipe: CFLDPipeline) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from cfld.build import build_scheduler
 from cfld.config.schema import SchedulerConfig
 from cfld.data.transforms import resize, to_model_range, to_tensor
-from cfld.diffusion.editing import interpolate
+from cfld.diffusion.interpolation import interpolate
 from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
@@ -171,7 +171,7 @@ def test_bad_arguments_are_told(
 def test_bad_masks_are_told(
     pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
-    with pytest.raises(ValueError, match="mask is 45 x 66 pixels and its reference image 45 x 67"):
+    with pytest.raises(ValueError, match="mask has 45 x 66 pixels, expected 45 x 67"):
         transfer(pipe, person, Image.new("L", (45, 66), "white"), style, poses[0])
     with pytest.raises(ValueError, match="the mask is empty"):
         transfer(pipe, person, Image.new("L", person.size), style, poses[0])

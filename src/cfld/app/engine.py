@@ -18,7 +18,8 @@ from cfld.app.limits import Limits
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, Served, Settings, StyleTransfer
 from cfld.app.uploads import read_upload
 from cfld.data.transforms import read_image, resize
-from cfld.diffusion.editing import interpolation_weights, soft_mask
+from cfld.diffusion.interpolation import interpolation_weights
+from cfld.diffusion.masking import soft_mask
 from cfld.diffusion.schedulers import make_scheduler
 from cfld.inference.attention import attention_sheet
 from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style

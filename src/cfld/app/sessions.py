@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cfld.app.engine import Drawn
 from cfld.app.settings import Settings
-from cfld.files import place, save_json
+from cfld.files import link_or_copy, save_json
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ def bring(file: Path, folder: Path, called: Any = None) -> str:
     """
     own = Path(str(called or file.name)).name[-NAME_LENGTH:]
     path = free_path(folder, re.sub(r"[^\w. ()+-]", "_", own).lstrip("-. ") or "upload")
-    place(file, path)
+    link_or_copy(file, path)
     return path.name
 
 

@@ -80,7 +80,7 @@ class Transfer(EditOptions):
 
     def run(self) -> None:
         from cfld.data.transforms import read_image
-        from cfld.diffusion.editing import soft_mask
+        from cfld.diffusion.masking import soft_mask
         from cfld.inference.editing import read_mask, transfer_style
         from cfld.inputs import check_sampling
 
@@ -108,7 +108,7 @@ class Interpolate(EditOptions):
     """In place of --weights: so many images on an even way through all sources; 9 by default."""
 
     def run(self) -> None:
-        from cfld.diffusion.editing import check_weights
+        from cfld.diffusion.interpolation import check_weights
         from cfld.inference.editing import interpolate_styles, strip
         from cfld.inputs import check_sampling
 
@@ -124,7 +124,7 @@ class Interpolate(EditOptions):
         print(self.out)
 
     def _rows(self) -> list[tuple[float, ...]]:
-        from cfld.diffusion.editing import interpolation_weights
+        from cfld.diffusion.interpolation import interpolation_weights
 
         if self.weights and self.frames is not None:
             raise ValueError("give --weights or --frames, not both")

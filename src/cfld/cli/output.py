@@ -76,18 +76,17 @@ def _save_video(images: Sequence[Image.Image], out: Path, fps: float) -> None:
     import cv2
     import numpy as np
 
-    temporary = out.with_name(f".{out.stem}.part{VIDEO}")  # OpenCV goes by the ending
+    from cfld.files import replacing
+
     height, width = (side + side % 2 for side in (images[0].height, images[0].width))  # videos have even sides
-    video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-    try:
-        if not video.isOpened():
-            raise ValueError(f"{out}: OpenCV cannot write videos here; take another ending, for example .webp")
-        for image in images:
-            pixels = np.asarray(image.convert("RGB"))[..., ::-1]
-            margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
-            video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
-        video.release()
-        temporary.replace(out)
-    finally:
-        video.release()
-        temporary.unlink(missing_ok=True)
+    with replacing(out, f".part{VIDEO}") as temporary:  # OpenCV infers the format from the ending
+        video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+        try:
+            if not video.isOpened():
+                raise ValueError(f"{out}: OpenCV cannot write videos here; take another ending, for example .webp")
+            for image in images:
+                pixels = np.asarray(image.convert("RGB"))[..., ::-1]
+                margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
+                video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
+        finally:
+            video.release()

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cfld.models.choices import DropoutMode, TrainableWeights
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerConfig:
@@ -159,13 +161,13 @@ class TrainConfig:
     epochs: float = 100
     max_steps: int | None = None
     """Optimiser steps, in place of epochs."""
-    unet_weights: Literal["kv", "qkv", "all"] = "kv"
+    unet_weights: TrainableWeights = "kv"
     """What of the UNet trains: keys and values of the biased attentions, the queries too, or everything."""
     timestep_law: Literal["cubic", "uniform"] = "cubic"
     """How t is drawn (section 3.3)."""
     condition_dropout: float = 0.2
     """eta, the chance that a condition is replaced by the empty set."""
-    dropout_mode: Literal["joint", "prompt", "independent"] = "joint"
+    dropout_mode: DropoutMode = "joint"
     """`joint`: source and pose together (paper). `prompt`: that alone (release). `independent`: each by itself."""
     reconstruction_share: float = 1.0
     """Of a batch's sources, how many are reconstructed to estimate eq. 5; fewer leave more time for the targets."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from cfld.data.base import SPLITS
 from cfld.data.lists import Layout, read_annotations, read_names
-from cfld.files import place, replacing
+from cfld.files import link_or_copy, replacing
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def place_images(
             if (folder / name).exists():
                 present += 1
             elif name in available[split]:
-                place(available[split][name], folder / name)
+                link_or_copy(available[split][name], folder / name)
                 written += 1
             else:
                 missing.append(name)

@@ -1,1 +1,1 @@
-"""Diffusion without weights: timesteps, guidance, schedulers, and the one sampling loop."""
+"""The diffusion process without weights: timesteps, guidance, schedulers, sampling, masking, interpolation."""

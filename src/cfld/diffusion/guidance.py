@@ -13,17 +13,17 @@ from cfld.types import Conditioning
 PredictNoise = Callable[[Tensor, Tensor, Conditioning], Tensor]
 """(z_t, t, conditioning) -> eps, all of one batch size."""
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""(z_t, t) -> eps: what a sampling loop calls."""
+"""(z_t, t) -> eps, as the sampling loop calls it."""
 
 
 @dataclass(frozen=True)
 class BranchWeights:
-    """What each branch of eq. 7 counts once the brackets are opened; they add up to 1.
+    """The coefficients of the three branches of eq. 7, which sum to 1.
 
     Attributes:
-        null: of eps(z_t, t, null, null).
-        pose: of eps(z_t, t, null, x_tp).
-        full: of eps(z_t, t, x_s, x_tp).
+        null: of eps_theta(z_t, t, null, null).
+        pose: of eps_theta(z_t, t, null, x_tp).
+        full: of eps_theta(z_t, t, x_s, x_tp).
     """
 
     null: float
@@ -32,15 +32,16 @@ class BranchWeights:
 
 
 def branch_weights(pose_guidance_scale: float, appearance_guidance_scale: float) -> BranchWeights:
-    """eq. 7: eps_0 + w_pose (eps_pose - eps_0) + w_app (eps_full - eps_pose), sorted by branch."""
+    """Collects the terms of eq. 7 by branch."""
     w_pose, w_app = pose_guidance_scale, appearance_guidance_scale
+    # eq. 7: eps_t = eps_null + w_pose (eps_pose - eps_null) + w_app (eps_full - eps_pose)
     return BranchWeights(null=1 - w_pose, pose=w_pose - w_app, full=w_app)
 
 
 def guided_denoiser(
     predict_noise: PredictNoise, full: Conditioning, null: Conditioning, weights: BranchWeights
 ) -> Denoiser:
-    """The denoiser of eq. 7. Branches of weight zero are not computed; the others go through as one batch.
+    """Returns the denoiser of eq. 7: one batch of all branches whose weight is not zero.
 
     Args:
         full: source and pose, (B, ...).
@@ -52,6 +53,7 @@ def guided_denoiser(
 
     def denoise(z_t: Tensor, t: Tensor) -> Tensor:
         eps = predict_noise(z_t.repeat(len(needed), 1, 1, 1), t, batch).chunk(len(needed))
-        return torch.stack([weight * branch for (weight, _), branch in zip(needed, eps, strict=True)]).sum(0)
+        # eq. 7, by branch
+        return torch.stack([w * eps_branch for (w, _), eps_branch in zip(needed, eps, strict=True)]).sum(0)
 
     return denoise

@@ -1,4 +1,4 @@
-"""The one sampling loop. It knows neither models nor conditions: a denoiser and a scheduler are handed to it."""
+"""The sampling loop. It is independent of models and conditions: denoiser and scheduler are arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from cfld.diffusion.guidance import Denoiser
 
 OnStep = Callable[[int, Tensor, Tensor], Tensor]
-"""(step, t, z) after each step -> z to go on with."""
+"""(step, t, z), called after each step -> z to continue with."""
 
 
 def sample(
@@ -23,19 +23,21 @@ def sample(
     generator: torch.Generator | list[torch.Generator] | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """z_T -> z_0 (section 3.3, sampling).
+    """Denoises z_T to z_0 (section 3.3).
 
     Args:
-        scheduler: a diffusers scheduler whose `set_timesteps` has been called; `timesteps` are its own.
+        scheduler: a diffusers scheduler after `set_timesteps`.
+        timesteps: the scheduler's own.
         latents: (B, 4, h, w), standard normal noise times `scheduler.init_noise_sigma`.
-        generator: one, or a list with one a sample, for schedulers that add noise.
+        generator: one, or a list of one per sample, for schedulers that add noise.
 
     Returns:
         (B, 4, h, w).
     """
-    step_arguments = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    step_options = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    z_t = latents
     for i, t in enumerate(timesteps):
-        eps = denoise(scheduler.scale_model_input(latents, t), t)
-        latents = scheduler.step(eps, t, latents, **step_arguments, return_dict=False)[0]
-        latents = on_step(i, t, latents) if on_step else latents
-    return latents
+        eps_t = denoise(scheduler.scale_model_input(z_t, t), t)
+        z_t = scheduler.step(eps_t, t, z_t, **step_options, return_dict=False)[0]
+        z_t = on_step(i, t, z_t) if on_step else z_t
+    return z_t

@@ -10,7 +10,7 @@ from PIL import Image
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import contact_sheet
 from cfld.data.transforms import read_image
-from cfld.diffusion.editing import interpolate
+from cfld.diffusion.interpolation import interpolate
 from cfld.inference.generation import Job, call_options
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 

@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from cfld.data.transforms import resize
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 from cfld.pipeline import BUNDLED
 
 
@@ -18,7 +18,7 @@ def open_vae(model: str, device: torch.device | str = "cpu") -> AutoencoderKL:
         ValueError: for any other.
     """
     bundled = BUNDLED / model
-    vae: AutoencoderKL = load_part(AutoencoderKL, bundled if bundled.is_dir() else model, "vae").to(device)
+    vae: AutoencoderKL = load_component(AutoencoderKL, bundled if bundled.is_dir() else model, "vae").to(device)
     return vae
 
 

@@ -1,4 +1,4 @@
-"""What H_D's learned queries look at: their attention over the source image (paper figure 7)."""
+"""Attention maps of H_D's learnable queries over the source image (paper figure 7)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cfld.models.perception_refined_decoder import PerceptionRefinedDecoder
 
 @contextmanager
 def recorded_attention(decoder: PerceptionRefinedDecoder) -> Iterator[list[Tensor]]:
-    """Records the decoder's cross-attention over f_4 while the block runs; what the decoder computes stays the same.
+    """Records the decoder's cross-attention over f_4 while the block runs, without changing its output.
 
     Yields:
-        a list to which each forward of the decoder adds R tensors, one a block in their order: (B, Q, h, w) over the
-        tokens of f_4, averaged over the heads. Each query's map adds up to 1.
+        a list to which each forward pass of the decoder appends R tensors, one per decoder block: (B, Q, h, w) over
+        the tokens of f_4, averaged over the heads. Each query's map sums to 1.
     """
     maps: list[Tensor] = []
     with ExitStack() as hooks:
@@ -31,9 +31,9 @@ def recorded_attention(decoder: PerceptionRefinedDecoder) -> Iterator[list[Tenso
 
 
 def _record(maps: list[Tensor], attention: Attention, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
-    """softmax(Q K^T / sqrt(d)), head by head, from what the attention is about to be called with."""
+    """A forward pre-hook: computes softmax(Q K^T / sqrt(d)) per head from the attention's arguments."""
     Q = attention.head_to_batch_dim(attention.to_q(args[0]))  #                        (B heads, Q, d)
     K = attention.head_to_batch_dim(attention.to_k(kwargs["encoder_hidden_states"]))  # (B heads, L, d)
-    scores = attention.get_attention_scores(Q, K)  #                                   (B heads, Q, L)
-    side = math.isqrt(scores.shape[-1])
-    maps.append(scores.unflatten(0, (-1, attention.heads)).mean(1).unflatten(-1, (side, side)).detach())
+    weights = attention.get_attention_scores(Q, K)  #                                  (B heads, Q, L)
+    side = math.isqrt(weights.shape[-1])
+    maps.append(weights.unflatten(0, (-1, attention.heads)).mean(1).unflatten(-1, (side, side)).detach())

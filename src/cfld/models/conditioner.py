@@ -1,30 +1,29 @@
-"""H_S + H_D + H_A + H_P joined: source image and pose map -> `Conditioning`; the empty set; condition dropout."""
+"""H_S, H_D, H_A and H_P joined: source image and pose map -> `Conditioning`; null condition; condition dropout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from diffusers import ModelMixin
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor, nn
 
+from cfld.models.choices import DropoutMode
 from cfld.models.hybrid_granularity_attention import FineGrainedAppearanceEncoder, biased_attention_names
 from cfld.models.perception_refined_decoder import PerceptionRefinedDecoder
 from cfld.models.pose_adapter import PoseAdapter
 from cfld.models.swin import SwinTransformer
 from cfld.types import Conditioning, SourceConditioning
 
-DropoutMode = Literal["joint", "prompt", "independent"]
-
 
 class Conditioner(ModelMixin, ConfigMixin):
-    """Everything of the method but the UNet. Defaults are the paper's (table 1); any other dimensions will do.
+    """All of the method except the UNet. Defaults are the paper's (table 1).
 
-    The scales must meet: with patch size p and source side S, f_1 has S/p tokens a side, and so has the latent;
-    the pose map over `pose_downscale` has that side too.
+    The scales must match: f_1 has source_size / patch_size tokens a side, as many as the latents, and the pose map
+    has `pose_downscale` times that side.
     """
 
     _supports_gradient_checkpointing = True
@@ -57,10 +56,10 @@ class Conditioner(ModelMixin, ConfigMixin):
             source_size: side of the square source image in pixels.
             patch_size, swin_*, window_size, drop_path_rate: H_S.
             num_queries, prompt_dim, decoder_*: H_D; prompt_dim is the UNet's cross_attention_dim.
-            appearance_*: H_A, one entry a scale from the finest (f_1) on.
+            appearance_*: H_A, one entry per scale from the finest (f_1) on.
             pose_*: H_P.
-            unet_channels: channels of the UNet's blocks from the finest; one scale of H_A and H_P each.
-            attentions_per_block: cross-attentions of one up block, the UNet's layers_per_block + 1.
+            unet_channels: channels of the UNet's blocks from the finest on; one scale of H_A and H_P each.
+            attentions_per_block: cross-attentions of each up block, the UNet's layers_per_block + 1.
         """
         super().__init__()
         self.source_encoder = SwinTransformer(
@@ -70,7 +69,6 @@ class Conditioner(ModelMixin, ConfigMixin):
         self.prompt_decoder = PerceptionRefinedDecoder(
             tokens, self.source_encoder.channels[-1], num_queries, prompt_dim, decoder_depth, decoder_heads
         )
-        scales = len(unet_channels)
         self.appearance_encoders = nn.ModuleList(
             FineGrainedAppearanceEncoder(
                 self.source_encoder.channels[scale],
@@ -79,7 +77,7 @@ class Conditioner(ModelMixin, ConfigMixin):
                 appearance_heads[scale],
                 appearance_depth,
             )
-            for scale in reversed(range(scales))
+            for scale in reversed(range(len(unet_channels)))
             for _ in range(attentions_per_block)
         )
         self.pose_adapter = PoseAdapter(pose_channels, unet_channels, pose_downscale, pose_norm_groups)
@@ -87,12 +85,12 @@ class Conditioner(ModelMixin, ConfigMixin):
 
     @property
     def bias_names(self) -> tuple[str, ...]:
-        """The UNet's name of the attention that each of `appearance_encoders` biases."""
+        """The UNet's names of the attentions that `appearance_encoders` bias, in that order."""
         return biased_attention_names(len(self.config.unet_channels) + 1, self.config.attentions_per_block)
 
     @property
     def latent_size(self) -> tuple[int, int]:
-        """(height, width) of the latents: those of f_1, whose tokens the finest attention's queries are biased with."""
+        """(height, width) of the latents: those of f_1, whose tokens bias the queries of the finest attentions."""
         side = self.config.source_size // self.config.patch_size
         return side, side
 
@@ -103,10 +101,11 @@ class Conditioner(ModelMixin, ConfigMixin):
         return height * self.config.pose_downscale, width * self.config.pose_downscale
 
     def forward(self, source_image: Tensor | None, pose_map: Tensor | None) -> Conditioning:
-        """
+        """Encodes a source image and a pose map; at least one of them.
+
         Args:
-            source_image: (B, 3, source_size, source_size) in [-1, 1], or None for the empty set.
-            pose_map: (B, 21, H, W) in [0, 1], of `pose_size`, or None for no pose.
+            source_image: (B, 3, source_size, source_size) in [-1, 1], or None for the null prompt.
+            pose_map: (B, 21, *pose_size) in [0, 1], or None for no pose.
         """
         source: SourceConditioning
         if source_image is not None:
@@ -114,36 +113,37 @@ class Conditioner(ModelMixin, ConfigMixin):
         elif pose_map is not None:
             source = self.null(len(pose_map))
         else:
-            raise ValueError("give a source image, a pose map, or both; for neither there is null(batch_size)")
+            raise ValueError("give a source image, a pose map, or both; for neither, use null(batch_size)")
         return source.with_pose(() if pose_map is None else self.encode_pose(pose_map))
 
     def encode_source(self, source_image: Tensor) -> SourceConditioning:
-        """H_S, H_D, H_A: all that depends on the source alone."""
+        """H_S, H_D, H_A: everything that depends on the source alone."""
+        # section 3.2: F_s = [f_1, f_2, f_3, f_4] = H_S(x_s)
         features = self.source_encoder(source_image)
         return SourceConditioning(self.encode_prompt(features), self.encode_query_bias(features))
 
     def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
-        """H_D: f_4 -> (B, Q, D)."""
+        """H_D: f_4 -> F_d^out (B, Q, D)."""
         prompt_embeds: Tensor = self.prompt_decoder(features[-1])
         return prompt_embeds
 
     def encode_query_bias(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
-        """H_A: f_1 .. f_3 -> (B, L, C) a biased attention, from the coarsest scale on."""
+        """H_A: f_1 .. f_3 -> B (B, L, C) per biased attention, from the coarsest scale on."""
         scales = reversed(range(len(self.config.unet_channels)))
         inputs = [features[scale] for scale in scales for _ in range(self.config.attentions_per_block)]
         encoders = zip(self.bias_names, self.appearance_encoders, inputs, strict=True)
-        return {name: encoder(f_l) for name, encoder, f_l in encoders}
+        return {name: phi_A(f_l) for name, phi_A, f_l in encoders}
 
     def encode_pose(self, pose_map: Tensor) -> tuple[Tensor, ...]:
-        """H_P: all that depends on the pose alone."""
+        """H_P: everything that depends on the pose alone."""
         return self.pose_adapter(pose_map)
 
     def null(self, batch_size: int) -> Conditioning:
-        """The empty set of eq. 7 for both: the learned null prompt, no pose, no bias."""
+        """The empty set of eq. 7 for source and pose: the learned null prompt, no bias, no pose features."""
         return Conditioning(self.null_prompt.expand(batch_size, -1, -1))
 
     def drop(self, conditioning: Conditioning, masks: DropoutMasks) -> Conditioning:
-        """Replaces what the masks say by the empty set, sample by sample (classifier-free guidance training)."""
+        """Replaces masked conditions by the empty set, sample by sample, to train for classifier-free guidance."""
         prompt_embeds, bias, pose = conditioning.prompt_embeds, masks.bias, masks.pose
         return Conditioning(
             torch.where(masks.prompt[:, None, None], self.null_prompt.to(prompt_embeds), prompt_embeds),
@@ -152,7 +152,7 @@ class Conditioner(ModelMixin, ConfigMixin):
         )
 
     def enable_gradient_checkpointing(self) -> None:
-        """Recomputes H_S in the backward pass instead of keeping it: less memory, a third more time there."""
+        """Recomputes H_S in the backward pass: less memory, a third more time for H_S."""
         self.source_encoder.gradient_checkpointing = True
 
     def disable_gradient_checkpointing(self) -> None:
@@ -161,7 +161,7 @@ class Conditioner(ModelMixin, ConfigMixin):
 
 @dataclass(frozen=True)
 class DropoutMasks:
-    """bool (B,) each: whose prompt, query biases and pose are replaced by the empty set."""
+    """bool (B,) each: the samples whose prompt, query biases and pose features are dropped."""
 
     prompt: Tensor
     bias: Tensor
@@ -169,17 +169,16 @@ class DropoutMasks:
 
 
 def sample_dropout(
-    batch_size: int, rate: float, meaning: DropoutMode, generator: torch.Generator | None = None
+    batch_size: int, rate: float, mode: DropoutMode, generator: torch.Generator | None = None
 ) -> DropoutMasks:
-    """Draws who is dropped, with chance `rate` (eta).
+    """Samples which conditions are dropped, each with probability `rate` (eta, section 3.3).
 
     Args:
-        meaning: `joint`: source and pose together (the paper, section 3.3). `prompt`: the prompt alone, biases and
-            pose stay (the release's default). `independent`: source and pose each by itself, so that all three
-            branches of eq. 7 are seen in training.
+        mode: `joint`: source and pose together (the paper). `prompt`: the prompt only; biases and pose stay (the
+            release's default). `independent`: source and pose separately, which trains all three branches of eq. 7.
     """
-    if meaning not in get_args(DropoutMode):
-        raise ValueError(f"condition dropout is one of {get_args(DropoutMode)}, got {meaning!r}")
+    if mode not in get_args(DropoutMode):
+        raise ValueError(f"dropout_mode is one of {get_args(DropoutMode)}, got {mode!r}")
     device = generator.device if generator is not None else None
     source, pose = (torch.rand(2, batch_size, generator=generator, device=device) < rate).unbind()
     never = torch.zeros_like(source)
@@ -187,4 +186,4 @@ def sample_dropout(
         "joint": DropoutMasks(source, source, source),
         "prompt": DropoutMasks(source, never, never),
         "independent": DropoutMasks(source, source, pose),
-    }[meaning]
+    }[mode]

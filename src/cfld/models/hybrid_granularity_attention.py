@@ -1,7 +1,7 @@
 """H_A: hybrid-granularity attention (paper section 3.2, eq. 4, figure 2c).
 
 `FineGrainedAppearanceEncoder` is phi_A; `HybridGranularityAttnProcessor` adds its output to the queries of a stock
-diffusers attention; `install` and `remove` put the processors on a UNet and take them off again.
+diffusers attention; `install` and `remove` attach the processors to a UNet and detach them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,16 @@ from torch.nn import functional as F
 
 
 class FineGrainedAppearanceEncoder(nn.Module):
-    """phi_A: f_l -> B, K transformer layers between two zero convolutions, for one biased attention."""
+    """phi_A: f_l -> B for one biased attention, K transformer layers between two zero convolutions."""
 
     def __init__(self, in_channels: int, dim: int, out_channels: int, num_heads: int, depth: int = 4) -> None:
+        """
+        Args:
+            in_channels: channels of f_l.
+            dim: width of the transformer layers.
+            out_channels: width of the attention's queries.
+            depth: K.
+        """
         super().__init__()
         self.zero_conv_in = zero_init(nn.Conv2d(in_channels, dim, kernel_size=1))
         self.blocks = nn.ModuleList(
@@ -26,18 +33,19 @@ class FineGrainedAppearanceEncoder(nn.Module):
         )
         self.zero_conv_out = zero_init(nn.Conv2d(dim, out_channels, kernel_size=1))
 
-    def forward(self, feature: Tensor) -> Tensor:
-        """f_l: (B, C_in, H, W) -> B: (B, H W, C_out)."""
-        x = self.zero_conv_in(feature)
-        tokens = x.flatten(2).transpose(1, 2)  #                      (B, L, dim)
+    def forward(self, f_l: Tensor) -> Tensor:
+        """(B, C_in, H, W) -> (B, H W, C_out)."""
+        # eq. 4: B = phi_A(f_l)
+        x = self.zero_conv_in(f_l)
+        tokens = x.flatten(2).transpose(1, 2)  #                 (B, L, dim)
         for block in self.blocks:
             tokens = block(tokens)
-        x = tokens.transpose(1, 2).unflatten(2, x.shape[2:])  #       (B, dim, H, W)
+        x = tokens.transpose(1, 2).unflatten(2, x.shape[2:])  #  (B, dim, H, W)
         return self.zero_conv_out(x).flatten(2).transpose(1, 2)
 
 
 def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
-    """A layer that starts by giving zero (ControlNet, Zhang et al., 2023)."""
+    """Zeroes weight and bias, so that the layer outputs zero at first (ControlNet, Zhang et al., 2023)."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -45,10 +53,10 @@ def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
 
 
 class HybridGranularityAttnProcessor:
-    """Scaled dot-product attention that adds a bias to its queries where it is handed one.
+    """Scaled dot-product attention with biased queries (eq. 4); without a bias, the stock processor's result.
 
-    Stateless: `query_bias` and `kv_cache` come through the UNet's `cross_attention_kwargs`, and each processor
-    takes the entry of its own attention. Without them it computes what the stock processor does.
+    Stateless: `query_bias` and `kv_cache` come through the UNet's `cross_attention_kwargs`, and each processor uses
+    the entry under the name of its own attention.
     """
 
     def __init__(self, name: str) -> None:
@@ -63,19 +71,30 @@ class HybridGranularityAttnProcessor:
         query_bias: Mapping[str, Tensor] | None = None,
         kv_cache: dict[str, tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        Q = attn.to_q(hidden_states)  #                                                    (B, L, C)
-        if query_bias and self.name in query_bias:
-            Q = Q + query_bias[self.name].to(Q.dtype)
+        """
+        Args:
+            hidden_states: (B, L, C), F_h.
+            encoder_hidden_states: (B, Q, D), the prompt F_d^out; None in self-attention.
+            query_bias: (B, L, C) per biased attention.
+            kv_cache: filled with the prompt's keys and values at the first call, read at later ones.
+
+        Returns:
+            (B, L, C), F_o.
+        """
+        B = (query_bias or {}).get(self.name)
+        # eq. 4: Q = W_q F_h, K = W_k F_d^out, V = W_v F_d^out
+        Q = attn.to_q(hidden_states)  #                                             (B, L, C)
         if encoder_hidden_states is None:
-            K, V = attn.to_k(hidden_states), attn.to_v(hidden_states)
+            K, V = attn.to_k(hidden_states), attn.to_v(hidden_states)  #            (B, L, C)
         else:
-            K, V = self._prompt_keys_values(attn, encoder_hidden_states, kv_cache)
+            K, V = self._keys_values(attn, encoder_hidden_states, kv_cache)  #      (B, Q, C)
         # eq. 4: F_o = softmax((Q + B) K^T / sqrt(d)) V
+        Q = Q if B is None else Q + B.to(Q.dtype)
         Q, K, V = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (Q, K, V))
-        F_o = F.scaled_dot_product_attention(Q, K, V, attn_mask=attention_mask)
+        F_o = F.scaled_dot_product_attention(Q, K, V, attn_mask=attention_mask)  #  (B, heads, L, d)
         return attn.to_out[1](attn.to_out[0](F_o.transpose(1, 2).flatten(2)))
 
-    def _prompt_keys_values(
+    def _keys_values(
         self, attn: Attention, prompt: Tensor, cache: dict[str, tuple[Tensor, Tensor]] | None
     ) -> tuple[Tensor, Tensor]:
         if cache is None:
@@ -86,10 +105,10 @@ class HybridGranularityAttnProcessor:
 
 
 def install(unet: UNet2DConditionModel) -> dict[str, object]:
-    """Puts a processor on every attention of the UNet; does nothing where they already sit.
+    """Sets a processor on every attention of the UNet, unless they all have one.
 
     Returns:
-        the processors that were there, for `remove`.
+        the previous processors, for `remove`.
     """
     previous = dict(unet.attn_processors)
     if not is_installed(unet):
@@ -100,7 +119,7 @@ def install(unet: UNet2DConditionModel) -> dict[str, object]:
 
 
 def remove(unet: UNet2DConditionModel, previous: Mapping[str, object]) -> None:
-    """Undoes `install`, given what it returned."""
+    """Undoes `install`, given its result."""
     unet.set_attn_processor(dict(previous))
 
 
@@ -110,7 +129,7 @@ def is_installed(unet: UNet2DConditionModel) -> bool:
 
 
 def takes_bias(unet: UNet2DConditionModel, name: str) -> bool:
-    """Whether the UNet has an attention of that name with one of these processors on it."""
+    """Whether the UNet has an attention of that name with one of these processors."""
     try:
         return isinstance(unet.get_submodule(name).processor, HybridGranularityAttnProcessor)
     except AttributeError:
@@ -118,7 +137,7 @@ def takes_bias(unet: UNet2DConditionModel, name: str) -> bool:
 
 
 def biased_attention_names(num_blocks: int = 4, attentions_per_block: int = 3) -> tuple[str, ...]:
-    """The UNet's names of the cross-attentions of its up blocks but the coarsest, in the order of the forward pass."""
+    """The UNet's names of the cross-attentions in all up blocks but the coarsest, in the order of the forward pass."""
     return tuple(
         f"up_blocks.{block}.attentions.{i}.transformer_blocks.0.attn2"
         for block in range(1, num_blocks)

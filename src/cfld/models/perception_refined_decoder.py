@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class PerceptionRefinedDecoder(nn.Module):
-    """R blocks refine Q learnable queries by looking at f_4; their output F_d^out stands where a text prompt stood."""
+    """R blocks refine Q learnable queries by cross-attention to f_4; the output takes the place of a text prompt."""
 
     def __init__(
         self,
@@ -34,28 +34,30 @@ class PerceptionRefinedDecoder(nn.Module):
         self.blocks = nn.ModuleList(DecoderBlock(dim, source_dim, num_heads) for _ in range(depth))
 
     def forward(self, f_4: Tensor) -> Tensor:
-        """f_4: (B, C, H, W) -> prompt_embeds: (B, Q, D)."""
-        source = f_4.flatten(2).transpose(1, 2) + self.source_position  # (B, L, C)
-        x = self.queries.expand(len(f_4), -1, -1)  #                       (B, Q, D)
+        """(B, C, H, W) -> prompt_embeds (B, Q, D)."""
+        # section 3.2: F_d^out = H_D(F_d^in, f_4)
+        source = f_4.flatten(2).transpose(1, 2) + self.source_position  #  (B, L, C)
+        F_d = self.queries.expand(len(f_4), -1, -1)  #                     (B, Q, D), F_d^in
         for block in self.blocks:
-            x = block(x, self.query_position, source)
-        return x
+            F_d = block(F_d, self.query_position, source)
+        return F_d
 
 
 class DecoderBlock(nn.Module):
-    """Cross-attention to the source, self-attention, GEGLU; pre-norm, with the position added before each attention."""
+    """Cross-attention to the source, self-attention, GEGLU; pre-norm, the position added before each attention."""
 
     def __init__(self, dim: int, source_dim: int, num_heads: int) -> None:
         super().__init__()
-        head = dim // num_heads
+        dim_head = dim // num_heads
         self.norm1 = nn.LayerNorm(dim)
-        self.attn1 = Attention(dim, heads=num_heads, dim_head=head)
+        self.attn1 = Attention(dim, heads=num_heads, dim_head=dim_head)
         self.norm2 = nn.LayerNorm(dim)
-        self.attn2 = Attention(dim, cross_attention_dim=source_dim, heads=num_heads, dim_head=head)
+        self.attn2 = Attention(dim, cross_attention_dim=source_dim, heads=num_heads, dim_head=dim_head)
         self.norm3 = nn.LayerNorm(dim)
         self.ff = FeedForward(dim, activation_fn="geglu")
 
     def forward(self, x: Tensor, position: Tensor, source: Tensor) -> Tensor:
+        """x: (B, Q, D), position: (Q, D), source: (B, L, C) -> (B, Q, D)."""
         x = x + position
         x = x + self.attn2(self.norm2(x), encoder_hidden_states=source)
         x = x + position

@@ -1,4 +1,4 @@
-"""H_P: the pose adapter, pose map -> one residual per down block (paper section 3.2; T2I-Adapter, Mou et al., 2023)."""
+"""H_P: the pose adapter, pose map -> one feature map per down block (section 3.2; T2I-Adapter, Mou et al., 2023)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class PoseAdapter(nn.Module):
-    """Pixel-unshuffle, a 1x1 convolution, and one residual block a scale with average pooling between."""
+    """Pixel-unshuffle, a 1x1 convolution, and one residual block per scale with average pooling between them."""
 
     def __init__(
         self,
@@ -20,9 +20,9 @@ class PoseAdapter(nn.Module):
     ) -> None:
         """
         Args:
-            in_channels: channels of the pose map: 3 of the skeleton, 18 heat maps.
-            channels: those of the UNet's first down blocks.
-            downscale: side of the pose map over side of the latents.
+            in_channels: channels of the pose map: 3 of the skeleton image, 18 heat maps.
+            channels: of the UNet's first down blocks.
+            downscale: side of the pose map divided by the side of the latents.
         """
         super().__init__()
         self.unshuffle = nn.PixelUnshuffle(downscale)
@@ -34,8 +34,8 @@ class PoseAdapter(nn.Module):
         self.downsample = nn.AvgPool2d(2)
 
     def forward(self, pose_map: Tensor) -> tuple[Tensor, ...]:
-        """(B, 21, H, W) in [0, 1] -> (B, C_i, H/downscale/2^i, W/downscale/2^i) for each scale i."""
-        x = self.conv_in(self.unshuffle(pose_map))
+        """(B, 21, H, W) in [0, 1] -> (B, C_i, h/2^i, w/2^i) for each scale i, to be added to down block i."""
+        x = self.conv_in(self.unshuffle(pose_map))  #            (B, C_0, h, w)
         features = []
         for i, resnet in enumerate(self.resnets):
             x = resnet(self.downsample(x) if i else x, None)

@@ -1,6 +1,6 @@
 """H_S: the source image encoder, a Swin Transformer (Liu et al., ICCV 2021) that returns its four scales.
 
-Parameter names are those of Microsoft's published weights, so that their files load as they are.
+Parameter names are those of Microsoft's published weights, so that their files load unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 class SwinTransformer(nn.Module):
     """Source image -> f_1..f_4 (paper section 3.2; Swin-B by default, section 4.1).
 
-    The last scale is the raw output of the last stage: no final norm, as in the authors' release.
+    The last scale is the raw output of the last stage, without a final norm, as in the authors' release.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class SwinTransformer(nn.Module):
         """
         Args:
             image_size: side of the square input in pixels; divisible by patch_size * 2^(stages - 1).
-            window_size: side of an attention window in tokens; a stage smaller than it takes one window, unshifted.
-            drop_path_rate: chance that the last block's residual is dropped in training; earlier ones linearly less.
+            window_size: side of an attention window in tokens; a smaller stage is one window, unshifted.
+            drop_path_rate: probability of dropping the last block's residual in training; linearly less before it.
         """
         super().__init__()
         resolutions = [image_size // (patch_size * 2**stage) for stage in range(len(depths))]
@@ -84,7 +84,7 @@ class PatchEmbed(nn.Module):
 
 
 class SwinStage(nn.Module):
-    """Blocks at one scale, then the patch merging that leads to the next."""
+    """Blocks at one scale, then patch merging to the next scale."""
 
     def __init__(
         self, dim: int, resolution: int, num_heads: int, window_size: int, drop_path: Sequence[float], downsample: bool
@@ -97,7 +97,7 @@ class SwinStage(nn.Module):
         self.downsample = PatchMerging(dim) if downsample else None
 
     def forward(self, x: Tensor, gradient_checkpointing: bool) -> tuple[Tensor, Tensor]:
-        """x: (B, H, W, C) -> f_l: (B, C, H, W), and what the next stage starts from."""
+        """x: (B, H, W, C) -> f_l: (B, C, H, W), and the input of the next stage."""
         for block in self.blocks:
             x = checkpoint(block, x, use_reentrant=False) if gradient_checkpointing else block(x)
         return x.permute(0, 3, 1, 2), x if self.downsample is None else self.downsample(x)
@@ -111,14 +111,14 @@ class SwinBlock(nn.Module):
     ) -> None:
         super().__init__()
         if resolution % window_size:
-            raise ValueError(f"a stage of {resolution} tokens a side cannot be cut into windows of {window_size}")
+            raise ValueError(f"a stage of {resolution} tokens a side cannot be divided into windows of {window_size}")
         self.window_size, self.shift, self.drop_path = window_size, shift, drop_path
         self.norm1 = nn.LayerNorm(dim)
         self.attn = WindowAttention(dim, window_size, num_heads)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim)
         mask = shifted_window_mask(resolution, window_size, shift) if shift else None
-        self.register_buffer("attn_mask", mask)  # saved with the weights, as Microsoft's files have it
+        self.register_buffer("attn_mask", mask)  # persistent, as in Microsoft's files
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self._drop_path(self._attend(self.norm1(x)))
@@ -152,7 +152,7 @@ class WindowAttention(nn.Module):
         self.reset_buffers()
 
     def reset_buffers(self) -> None:
-        """Computes what is no weight; call it after giving weights to a model built on the meta device."""
+        """Computes the index buffer; call it after loading weights into a model built on the meta device."""
         self.register_buffer("relative_position_index", relative_position_index(self.window_size), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -178,7 +178,7 @@ class Mlp(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """(B, H, W, C) -> (B, H/2, W/2, 2C): the four neighbours side by side, normed and projected."""
+    """(B, H, W, C) -> (B, H/2, W/2, 2C): concatenates 2x2 neighbours, normalises and projects them."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class PatchMerging(nn.Module):
 
 
 def split_windows(x: Tensor, window: int) -> Tensor:
-    """(B, H, W, C) -> (B windows, window^2, C); the windows of one image lie together, row by row."""
+    """(B, H, W, C) -> (B windows, window^2, C), image by image, the windows in row-major order."""
     b, h, w, c = x.shape
     x = x.view(b, h // window, window, w // window, window, c)
     return x.transpose(2, 3).reshape(-1, window * window, c)
@@ -205,14 +205,14 @@ def join_windows(windows: Tensor, window: int, side: int) -> Tensor:
 
 
 def relative_position_index(window: int) -> Tensor:
-    """int64 (window^2, window^2): the row of the bias table that holds the offset between two tokens."""
+    """int64 (window^2, window^2): the row of the bias table for the offset between two tokens."""
     position = torch.cartesian_prod(torch.arange(window), torch.arange(window))
     offset = position[:, None] - position[None] + window - 1
     return offset[..., 0] * (2 * window - 1) + offset[..., 1]
 
 
 def shifted_window_mask(side: int, window: int, shift: int) -> Tensor:
-    """float32 (windows, window^2, window^2): -100 between tokens that only the cyclic shift made neighbours."""
+    """float32 (windows, window^2, window^2): -100 between tokens that share a window only through the cyclic shift."""
     band = torch.zeros(side)
     band[-shift:] = 1
     region = split_windows((2 * band[:, None] + band[None])[None, ..., None], window).squeeze(-1)

@@ -19,7 +19,7 @@ from cfld import mannequin
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.data.transforms import to_pil
-from cfld.diffusion.editing import interpolate, interpolation_weights
+from cfld.diffusion.interpolation import interpolate, interpolation_weights
 from cfld.files import replacing
 from cfld.inference.attention import attention_sheet
 from cfld.mannequin.dataset import MannequinDataset

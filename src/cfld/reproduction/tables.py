@@ -18,7 +18,7 @@ from cfld.config.schema import SamplingConfig, TrainConfig
 from cfld.convert import save_model
 from cfld.data.registry import detect_dataset, open_dataset
 from cfld.evaluation.images import Folder, Settings, evaluate_images
-from cfld.files import save_json, write_text
+from cfld.files import save_json, whole_folder, write_text
 from cfld.inference.generation import dataset_jobs, generate
 from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
@@ -189,8 +189,8 @@ class Experiment:
             return None
         folder = self.out / "start"
         if not (folder / "vae").is_dir():
-            shutil.copytree(self.scale.vae / "vae", folder / "vae.part", dirs_exist_ok=True)
-            (folder / "vae.part").rename(folder / "vae")
+            with whole_folder(folder / "vae") as temporary:
+                shutil.copytree(self.scale.vae / "vae", temporary, dirs_exist_ok=True)
         return str(folder)
 
     def _with_clip(self, config: TrainConfig) -> TrainConfig:

@@ -16,7 +16,7 @@ from cfld.convert import load_scheduler
 from cfld.data.base import PoseDataset
 from cfld.data.registry import PROCEDURAL_DATASETS, open_dataset
 from cfld.models import hybrid_granularity_attention
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 
 
 def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseDataset:
@@ -51,7 +51,7 @@ def initial_components(config: TrainConfig) -> build.Components:
 
     def part(kind: type[Any], name: str, make: Callable[[], Any], expected: Mapping[str, Any]) -> Any:
         if folder is not None and (folder / name).is_dir():
-            loaded = load_scheduler(folder) if kind is DDPMScheduler else load_part(kind, folder, name)
+            loaded = load_scheduler(folder) if kind is DDPMScheduler else load_component(kind, folder, name)
             _check_dimensions(f"{folder}/{name}", loaded.config, expected)
             return loaded
         torch.manual_seed(config.seed)
@@ -59,7 +59,7 @@ def initial_components(config: TrainConfig) -> build.Components:
 
     parts = build.Components(
         part(
-            build.conditioner_class(model.conditioner_class),
+            build.CONDITIONERS[model.conditioner_class],
             "conditioner",
             lambda: build.build_conditioner(model.conditioner, model.conditioner_class),
             asdict(model.conditioner),

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from cfld.data.transforms import resize
 from cfld.diffusion.timesteps import TimestepLaw, sample_timesteps
-from cfld.models.conditioner import Conditioner, DropoutMasks, DropoutMode, sample_dropout
+from cfld.models.choices import DropoutMode
+from cfld.models.conditioner import Conditioner, DropoutMasks, sample_dropout
 from cfld.models.unet import predict_noise
 from cfld.types import Conditioning
 

@@ -23,7 +23,7 @@ from cfld.diffusion.guidance import branch_weights, guided_denoiser
 from cfld.diffusion.sampling import sample
 from cfld.files import whole_folder
 from cfld.models.unet import freeze_except, predict_noise
-from cfld.pipeline import CFLDPipeline, check_fit
+from cfld.pipeline import CFLDPipeline, check_components
 from cfld.poses.render import pose_map
 from cfld.training.batches import AttributeSamples, ImageSamples, PairSamples, attribute_numbers, square
 from cfld.training.initial_components import initial_components, open_data
@@ -80,7 +80,7 @@ class CFLDStage:
         self.config, self.accelerator = config, accelerator
         self.data = open_data(config.data, "train", config.model.output_size)
         self.parts = initial_components(config)
-        check_fit(self.parts.conditioner, self.parts.unet, self.parts.vae)
+        check_components(self.parts.conditioner, self.parts.unet, self.parts.vae)
         self.parts.vae.requires_grad_(False).eval().to(accelerator.device)
         freeze_except(self.parts.unet, config.unet_weights)
         if config.gradient_checkpointing:

@@ -1,6 +1,4 @@
 import json
-import os
-import stat
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -9,7 +7,6 @@ import pytest
 from cfld.config import io
 from cfld.config.presets import PRESETS, get_preset
 from cfld.config.schema import DataConfig, ModelConfig, SamplingConfig, TrainConfig
-from cfld.files import whole_folder, write_text
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -51,37 +48,3 @@ def test_unknown_presets_are_told_with_the_known_ones() -> None:
 def test_configurations_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         get_preset("tiny").seed = 1  # type: ignore[misc]
-
-
-def test_a_text_replaces_the_old_one_whole(tmp_path: Path) -> None:
-    old = os.umask(0o022)
-    try:
-        write_text(tmp_path / "a.json", "one")
-        write_text(tmp_path / "a.json", "two")
-    finally:
-        os.umask(old)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-    assert (tmp_path / "a.json").read_text() == "two"
-    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o644
-
-
-def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
-    out = tmp_path / "new" / "model"
-    with pytest.raises(FileNotFoundError), whole_folder(out) as folder:
-        (folder / "nowhere" / "part").write_text("never")
-    assert list(tmp_path.iterdir()) == []
-    with whole_folder(out) as folder:
-        (folder / "part").write_text("whole")
-        assert not out.exists()
-    assert (out / "part").read_text() == "whole"
-    assert [path.name for path in out.parent.iterdir()] == ["model"]
-
-
-def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path: Path) -> None:
-    out = tmp_path / "model"
-    out.mkdir()
-    with whole_folder(out) as folder:
-        (folder / "part").write_text("mine")
-    with pytest.raises(ValueError, match="exists already"), whole_folder(out):
-        pass
-    assert (out / "part").read_text() == "mine"

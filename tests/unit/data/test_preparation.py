@@ -55,13 +55,13 @@ def test_deepfashion_is_prepared_and_read(raw: Path) -> None:
 
 
 def test_an_interrupted_run_is_taken_up(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt_third(source: Path, target: Path, place=preparation.place) -> None:  # type: ignore[no-untyped-def]
+    def interrupt_third(source: Path, target: Path, link_or_copy=preparation.link_or_copy) -> None:  # type: ignore[no-untyped-def]
         if target.name == NAMES[2]:
             target.with_name(f".{target.name}.part").write_bytes(b"half")
             raise KeyboardInterrupt
-        place(source, target)
+        link_or_copy(source, target)
 
-    monkeypatch.setattr(preparation, "place", interrupt_third)
+    monkeypatch.setattr(preparation, "link_or_copy", interrupt_third)
     with pytest.raises(KeyboardInterrupt):
         deepfashion.prepare(raw / "img_highres", raw / "lists", raw / "out")
     monkeypatch.undo()

@@ -55,8 +55,8 @@ def conditions(conditioner: Conditioner, batch: int = 2) -> Conditioning:
 @pytest.mark.parametrize("model", [tiny_model(), THREE_STAGES, mannequin_model()], ids=["tiny", "three", "mannequin"])
 def test_any_dimensions(model: ModelConfig) -> None:
     torch.manual_seed(0)
-    parts = build_components(model)
-    full = conditions(parts.conditioner)
+    components = build_components(model)
+    full = conditions(components.conditioner)
     config, side = model.conditioner, model.unet.sample_size
     assert full.prompt_embeds.shape == (2, config.num_queries, config.prompt_dim)
     shapes = [tuple(feature.shape) for feature in full.pose_features]
@@ -66,12 +66,12 @@ def test_any_dimensions(model: ModelConfig) -> None:
         scale = len(config.unet_channels) - int(name.split(".")[1])
         assert bias.shape == (2, (side // 2**scale) ** 2, config.unet_channels[scale]), name
     z_t = torch.randn(2, model.unet.latent_channels, side, side)
-    assert predict_noise(parts.unet, z_t, 10, full).shape == z_t.shape
+    assert predict_noise(components.unet, z_t, 10, full).shape == z_t.shape
 
 
 @torch.no_grad()
-def test_a_batch_is_its_samples(parts: Components) -> None:
-    conditioner = parts.conditioner
+def test_a_batch_is_its_samples(components: Components) -> None:
+    conditioner = components.conditioner
     full = conditions(conditioner, batch=3)
     torch.manual_seed(3)
     images, maps = torch.rand(3, 3, 32, 32) * 2 - 1, torch.rand(3, 21, 32, 32)
@@ -86,8 +86,8 @@ def test_a_batch_is_its_samples(parts: Components) -> None:
 
 
 @torch.no_grad()
-def test_one_side_alone(parts: Components) -> None:
-    conditioner = parts.conditioner
+def test_one_side_alone(components: Components) -> None:
+    conditioner = components.conditioner
     full = conditions(conditioner)
     torch.manual_seed(3)
     image, pose_map = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 21, 32, 32)
@@ -114,10 +114,10 @@ def tiny_conditioner() -> dict[str, object]:
 
 
 @torch.no_grad()
-def test_saving_and_loading(parts: Components, tmp_path: Path) -> None:
-    parts.conditioner.save_pretrained(tmp_path)
+def test_saving_and_loading(components: Components, tmp_path: Path) -> None:
+    components.conditioner.save_pretrained(tmp_path)
     again = Conditioner.from_pretrained(tmp_path)
-    full, loaded = conditions(parts.conditioner), conditions(again)
+    full, loaded = conditions(components.conditioner), conditions(again)
     assert torch.equal(full.prompt_embeds, loaded.prompt_embeds)
     assert all(torch.equal(bias, loaded.query_bias[name]) for name, bias in full.query_bias.items())
     assert not again.training
@@ -144,17 +144,17 @@ def test_checkpointing_changes_no_gradient() -> None:
 
 
 @torch.no_grad()
-def test_dropping_replaces_whole_samples(parts: Components) -> None:
-    full, null = conditions(parts.conditioner, 3), parts.conditioner.null(1)
+def test_dropping_replaces_whole_samples(components: Components) -> None:
+    full, null = conditions(components.conditioner, 3), components.conditioner.null(1)
     yes, no = torch.tensor([False, True, False]), torch.zeros(3, dtype=torch.bool)
-    dropped = parts.conditioner.drop(full, DropoutMasks(yes, yes, no))
+    dropped = components.conditioner.drop(full, DropoutMasks(yes, yes, no))
     assert torch.equal(dropped.prompt_embeds[1:2], null.prompt_embeds)
     assert torch.equal(dropped.prompt_embeds[[0, 2]], full.prompt_embeds[[0, 2]])
     for name, bias in dropped.query_bias.items():
         assert not bias[1].any()
         assert torch.equal(bias[[0, 2]], full.query_bias[name][[0, 2]])
     assert all(torch.equal(a, b) for a, b in zip(dropped.pose_features, full.pose_features, strict=True))
-    assert not parts.conditioner.drop(full, DropoutMasks(no, no, yes)).pose_features[0][1].any()
+    assert not components.conditioner.drop(full, DropoutMasks(no, no, yes)).pose_features[0][1].any()
 
 
 def test_what_is_dropped_together() -> None:

@@ -3,13 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from torch import Tensor
 
 from cfld.build import Components, unet_arguments
 from cfld.config.presets import tiny_model
 from cfld.config.schema import UNetConfig
 from cfld.models import hybrid_granularity_attention as hga
-from cfld.models.unet import freeze_except, predict_noise
+from cfld.models.unet import predict_noise
 from cfld.types import Conditioning
+
+BATCH, TOKENS, DIM, HEADS, PROMPT, PROMPT_DIM = 2, 9, 12, 3, 5, 7
 
 
 @pytest.fixture
@@ -72,33 +76,13 @@ def test_no_warning_at_a_forward(stock: UNet2DConditionModel, caplog: pytest.Log
 
 
 @torch.no_grad()
-def test_every_biased_attention_hears_its_bias_and_no_other(parts: Components) -> None:
+def test_every_biased_attention_hears_its_bias_and_no_other(components: Components) -> None:
     latents, t, prompt = inputs()
-    plain = predict_noise(parts.unet, latents, t, Conditioning(prompt))
-    full = parts.conditioner(torch.rand(2, 3, 32, 32), None)
+    plain = predict_noise(components.unet, latents, t, Conditioning(prompt))
+    full = components.conditioner(torch.rand(2, 3, 32, 32), None)
     for name, bias in full.query_bias.items():
-        biased = predict_noise(parts.unet, latents, t, Conditioning(prompt, {name: 5 * torch.randn_like(bias)}))
+        biased = predict_noise(components.unet, latents, t, Conditioning(prompt, {name: 5 * torch.randn_like(bias)}))
         assert not torch.allclose(biased, plain, atol=1e-6), name
-
-
-def test_a_bias_that_nobody_hears_is_an_error(stock: UNet2DConditionModel) -> None:
-    latents, t, prompt = inputs()
-    name = hga.biased_attention_names(4, 2)[0]
-    with pytest.raises(ValueError, match="ignores the query bias"):
-        predict_noise(stock, latents, t, Conditioning(prompt, {name: torch.zeros(1)}))
-    hga.install(stock)
-    with pytest.raises(ValueError, match=r"up_blocks\.9"):
-        predict_noise(stock, latents, t, Conditioning(prompt, {"up_blocks.9.attn2": torch.zeros(1)}))
-
-
-@torch.no_grad()
-def test_the_callers_pose_features_stay_whole(parts: Components) -> None:
-    """The UNet takes items off the list it is handed."""
-    latents, t, prompt = inputs()
-    pose = Conditioning(prompt, pose_features=parts.conditioner.encode_pose(torch.rand(2, 21, 32, 32)))
-    first, second = (predict_noise(parts.unet, latents, t, pose) for _ in range(2))
-    assert len(pose.pose_features) == 3
-    assert torch.equal(first, second)
 
 
 def test_names_are_the_unets_own() -> None:
@@ -111,22 +95,6 @@ def test_names_are_the_unets_own() -> None:
     assert widths == [1280] * 3 + [640] * 3 + [320] * 3
 
 
-@pytest.mark.parametrize(("trainable", "count"), [("kv", 12), ("qkv", 18), ("all", None)])
-def test_what_trains(stock: UNet2DConditionModel, trainable: str, count: int | None) -> None:
-    names = freeze_except(stock, trainable)
-    assert len(names) == (count or len(list(stock.parameters())))
-    assert {n for n, p in stock.named_parameters() if p.requires_grad} == set(names)
-    if count:
-        assert all(
-            name.startswith(("up_blocks.1", "up_blocks.2", "up_blocks.3")) and ".attn2." in name for name in names
-        )
-
-
-def test_unknown_weights_are_told(stock: UNet2DConditionModel) -> None:
-    with pytest.raises(ValueError, match="kv"):
-        freeze_except(stock, "most")
-
-
 def test_an_appearance_encoder_starts_at_zero() -> None:
     encoder = hga.FineGrainedAppearanceEncoder(6, 8, 10, num_heads=2, depth=1)
     bias = encoder(torch.randn(2, 6, 3, 4))
@@ -134,3 +102,26 @@ def test_an_appearance_encoder_starts_at_zero() -> None:
     assert not bias.any()
     bias.sum().backward()
     assert encoder.zero_conv_out.bias.grad.any()
+
+
+@pytest.fixture(scope="module")
+def attention() -> Attention:
+    torch.manual_seed(0)
+    return Attention(DIM, PROMPT_DIM, heads=HEADS, dim_head=DIM // HEADS, processor=AttnProcessor2_0()).eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("bias", [None, {}, {"there": torch.ones(BATCH, TOKENS, DIM)}, {"here": torch.zeros(1)}])
+def test_without_a_bias_it_is_the_stock_attention(attention: Attention, bias: dict[str, Tensor] | None) -> None:
+    x, prompt = torch.randn(BATCH, TOKENS, DIM), torch.randn(BATCH, PROMPT, PROMPT_DIM)
+    ours = hga.HybridGranularityAttnProcessor("here")(attention, x, prompt, query_bias=bias)
+    assert torch.equal(ours, attention(x, prompt))
+
+
+@torch.no_grad()
+def test_keys_and_values_are_computed_once_a_cache(attention: Attention) -> None:
+    x, prompt = torch.randn(BATCH, TOKENS, DIM), torch.randn(BATCH, PROMPT, PROMPT_DIM)
+    processor, cache = hga.HybridGranularityAttnProcessor("here"), {}
+    first = processor(attention, x, prompt, kv_cache=cache)
+    assert list(cache) == ["here"]
+    assert torch.equal(processor(attention, x, torch.zeros_like(prompt), kv_cache=cache), first)

@@ -128,7 +128,7 @@ def test_checkpointing_changes_no_gradient() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({"image_size": 30}, "divisible by 8"), ({"image_size": 40}, "cannot be cut into windows of 4")],
+    [({"image_size": 30}, "divisible by 8"), ({"image_size": 40}, "cannot be divided into windows of 4")],
 )
 def test_sizes_that_do_not_fit_are_told(changes: dict[str, int], told: str) -> None:
     with pytest.raises(ValueError, match=told):

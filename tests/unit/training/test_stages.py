@@ -11,7 +11,7 @@ from cfld.config.schema import TrainConfig
 from cfld.inference.reconstruction import through_vae
 from cfld.mannequin import VOCABULARY
 from cfld.mannequin.dataset import write_mannequin
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 from cfld.models.unet import freeze_except
 from cfld.training.latent_cache import encode_moments
 from cfld.training.loop import train
@@ -100,7 +100,7 @@ def test_a_decoder_trained_alone_leaves_the_latents(config: TrainConfig, tmp_pat
         replace(config, stage="vae", vae_weights="decoder", init_from=str(tmp_path / "start"), max_steps=1),
         tmp_path / "run",
     )
-    trained, image = load_part(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
+    trained, image = load_component(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
     assert trained.config.scaling_factor == 0.5
     assert torch.equal(encode_moments(trained, image), encode_moments(start.eval(), image))
     latents = torch.randn(1, 4, 8, 8)

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from cfld.config.schema import OptimConfig
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_model_range
+from cfld.files import replacing
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, KeypointNetwork, save_network
@@ -82,12 +83,11 @@ def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Imag
     poses = [dataset.keypoints(name).scaled(size) for name in dataset.names]
     joints = np.stack([np.where(pose.visible[:, None], pose.yx, np.nan) for pose in poses]).astype(np.float32)
     if not file.exists():
-        temporary = file.with_name(f"{file.name}.part")
         shape = (len(dataset.names), *size, 3)
-        pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        for i, name in enumerate(tqdm(dataset.names, desc="drawing", unit="image", disable=None)):
-            pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
-        temporary.replace(file)
+        with replacing(file) as temporary:
+            pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+            for i, name in enumerate(tqdm(dataset.names, desc="drawing", unit="image", disable=None)):
+                pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
     return Images(np.load(file, mmap_mode="r"), joints)
 
 

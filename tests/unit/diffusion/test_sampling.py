@@ -7,8 +7,6 @@ from torch import Tensor
 
 from cfld.diffusion.guidance import Denoiser
 from cfld.diffusion.sampling import sample
-from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
-from cfld.diffusion.timesteps import sample_timesteps
 
 SHAPE = (2, 4, 8, 8)
 
@@ -57,34 +55,3 @@ def test_on_step_sees_every_step_and_may_change_the_latents() -> None:
     last = sample(lambda z, _: z, scheduler, scheduler.timesteps, torch.randn(SHAPE), on_step=on_step)
     assert seen == list(enumerate(scheduler.timesteps.tolist()))
     assert not last.any()
-
-
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_schedulers_keep_the_noise_schedule(name: str) -> None:
-    config = DDPMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction"
-    ).config
-    scheduler = make_scheduler(name, config)
-    assert scheduler.config.beta_end == 0.012
-    assert scheduler.config.prediction_type == "v_prediction"
-    torch.testing.assert_close(scheduler.alphas_cumprod, DDPMScheduler.from_config(config).alphas_cumprod)
-
-
-def test_unknown_schedulers_are_told_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no scheduler 'dpm'; there are ddpm, ddim"):
-        make_scheduler("dpm", {})
-
-
-def test_uniform_timesteps_are_uniform() -> None:
-    t = sample_timesteps(100_000, 10, "uniform", torch.Generator().manual_seed(0))
-    assert torch.bincount(t).tolist() == pytest.approx([10_000] * 10, rel=0.05)
-
-
-def test_timesteps_follow_their_generator() -> None:
-    one, two = (sample_timesteps(8, generator=torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(one, two)
-
-
-def test_unknown_laws_are_told() -> None:
-    with pytest.raises(ValueError, match="cubic"):
-        sample_timesteps(1, law="square")  # type: ignore[arg-type]

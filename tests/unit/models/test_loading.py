@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
-from cfld.models.folder import load_part
+from cfld.models.loading import load_component
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -21,9 +21,9 @@ def folder(model_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_half_precision_on_disk_loads_as_float32(folder: Path) -> None:
-    load_part(UNet2DConditionModel, folder, "unet").half().save_pretrained(folder / "unet")
+    load_component(UNet2DConditionModel, folder, "unet").half().save_pretrained(folder / "unet")
     assert load_file(folder / "unet" / WEIGHTS)["conv_in.weight"].dtype == torch.float16
-    assert load_part(UNet2DConditionModel, folder, "unet").dtype == torch.float32
+    assert load_component(UNet2DConditionModel, folder, "unet").dtype == torch.float32
 
 
 def test_missing_and_unexpected_weights_are_told(folder: Path) -> None:
@@ -31,7 +31,7 @@ def test_missing_and_unexpected_weights_are_told(folder: Path) -> None:
     weights["stranger"] = weights.pop("encoder.conv_in.weight")
     save_file(weights, folder / "vae" / WEIGHTS, metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"1 missing weights \(encoder\.conv_in\.weight\); 1 unexpected .*stranger"):
-        load_part(AutoencoderKL, folder, "vae")
+        load_component(AutoencoderKL, folder, "vae")
 
 
 def test_mis_shaped_weights_are_told(folder: Path) -> None:
@@ -39,41 +39,41 @@ def test_mis_shaped_weights_are_told(folder: Path) -> None:
     weights["encoder.conv_in.weight"] = weights["encoder.conv_in.weight"][:4].clone()
     save_file(weights, folder / "vae" / WEIGHTS, metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"vae does not load: .*encoder\.conv_in\.weight"):
-        load_part(AutoencoderKL, folder, "vae")
+        load_component(AutoencoderKL, folder, "vae")
 
 
 def test_a_part_of_another_kind_is_told(folder: Path) -> None:
     shutil.rmtree(folder / "vae")
     shutil.copytree(folder / "unet", folder / "vae")
     with pytest.raises(ValueError, match="holds a UNet2DConditionModel, expected a AutoencoderKL"):
-        load_part(AutoencoderKL, folder, "vae")
+        load_component(AutoencoderKL, folder, "vae")
 
 
 @pytest.mark.parametrize(("file", "content"), [(WEIGHTS, b"\x08\0\0"), ("config.json", b"{"), ("config.json", b"[1]")])
 def test_broken_files_are_told(folder: Path, file: str, content: bytes) -> None:
     (folder / "unet" / file).write_bytes(content)
     with pytest.raises(ValueError, match="unet"):
-        load_part(UNet2DConditionModel, folder, "unet")
+        load_component(UNet2DConditionModel, folder, "unet")
 
 
 def test_a_truncated_file_is_told(folder: Path) -> None:
     whole = (folder / "unet" / WEIGHTS).read_bytes()
     (folder / "unet" / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="unet does not load"):
-        load_part(UNet2DConditionModel, folder, "unet")
+        load_component(UNet2DConditionModel, folder, "unet")
 
 
 def test_missing_files_are_told(folder: Path) -> None:
     (folder / "unet" / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="unet does not load"):
-        load_part(UNet2DConditionModel, folder, "unet")
+        load_component(UNet2DConditionModel, folder, "unet")
     (folder / "unet" / "config.json").unlink()
     with pytest.raises(ValueError, match=r"no unet/config\.json"):
-        load_part(UNet2DConditionModel, folder, "unet")
+        load_component(UNet2DConditionModel, folder, "unet")
 
 
 def test_dimensions_that_no_class_takes_are_told(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8, 16]}))
     with pytest.raises(ValueError, match="unet does not load"):
-        load_part(UNet2DConditionModel, folder, "unet")
+        load_component(UNet2DConditionModel, folder, "unet")
