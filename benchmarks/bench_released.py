@@ -16,7 +16,7 @@ from diffusers.utils import logging
 from PIL import Image
 
 from cfld.build import build_components
-from cfld.cli.generate import find_device
+from cfld.cli.options import find_device
 from cfld.config.presets import get_preset
 from cfld.mannequin import keypoints, render, sample_body_pose, sample_identity
 from cfld.pipeline import CFLDPipeline

@@ -109,14 +109,14 @@ class TestTransfer:
             (("--feather", "-1"), "feather is a width"),
             (("--feather", "nan"), "feather is a width"),
             (("--steps", "0"), "num_inference_steps must be at least 1"),
-            (("--scheduler", "magic"), "no scheduler 'magic'"),
+            (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
             (("--source", "none.png"), "none.png: no such image"),
             (("--source", "."), "is a folder, expected an image file"),
             (("--reference", "none.png"), "none.png: no such image"),
             (("--target-pose", "nobody"), "no such file"),
-            (("--out", "edited.xyz"), "the ending says the format, one of .png"),
-            (("--out", "edited.gif"), "the ending says the format, one of .png"),
-            (("--out", "edited"), "the ending says the format"),
+            (("--out", "edited.xyz"), "unknown file extension; use one of .png"),
+            (("--out", "edited.gif"), "unknown file extension; use one of .png"),
+            (("--out", "edited"), "unknown file extension"),
             (("--out", "./a.png"), "is also an input"),
             (("--out", "mask.png"), "is also an input"),
             (("--model", "none/here"), "none/here"),
@@ -178,11 +178,11 @@ class TestInterpolate:
             (("--source", "a.png", "b.png", "--weights", "2", "-1"), "0 or more"),
             (("--source", "a.png", "b.png", "--weights", "1"), "1 weights for 2 sources"),
             (("--source", "a.png", "b.png", "--weights", "nan", "1"), "0 or more"),
-            (("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"), "not both"),
+            (("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"), "give either --weights or --frames"),
             (("--source", "a.png", "b.png", "--frames", "1"), "at least 2 frames"),
             (("--source", "a.png", "none.png"), "none.png: no such image"),
             (("--source", "a.png", "."), "is a folder"),
-            (("--source", "a.png", "--out", "x.bmp"), "the ending says the format, one of .png, .jpg, .jpeg, .gif"),
+            (("--source", "a.png", "--out", "x.bmp"), "unknown file extension; use one of .png, .jpg, .jpeg, .gif"),
             (("--source", "a.png", "--out", "a.png"), "is also an input"),
         ],
     )
@@ -207,9 +207,9 @@ class TestAttention:
 
     def test_bad_input(self, model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = ("attention", "--model", model_folder)
-        assert "no source" in told(capsys, *command, "--source", "--out", "x.png")
+        assert "--source is empty" in told(capsys, *command, "--source", "--out", "x.png")
         assert "none.png: no such image" in told(capsys, *command, "--source", "none.png", "--out", "x.png")
-        assert "the ending says" in told(capsys, *command, "--source", "a.png", "--out", "x.gif")
+        assert "unknown file extension" in told(capsys, *command, "--source", "a.png", "--out", "x.gif")
         assert "--blocks" in told(capsys, *command, "--source", "a.png", "--out", "x.png", "--blocks", "first")
         assert not Path("x.png").exists()
 

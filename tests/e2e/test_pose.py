@@ -155,7 +155,7 @@ def test_own_images_in_other_poses(
     run(capsys, "generate", *options, "--fit", "letterbox", "--retarget")
     assert {file.name for file in out.glob("*.png")} == {"me_to_mannequin4.png", "me_to_mannequin5.png"}
     assert {file.name for file in (out / "retargeted").iterdir()} == {"me_to_mannequin4.png", "me_to_mannequin5.png"}
-    assert json.loads((out / "config.json").read_text())["own"]["fit"] == "letterbox"
+    assert json.loads((out / "config.json").read_text())["preprocessing"]["fit"] == "letterbox"
     save_keypoints(PEOPLE.keypoints(PEOPLE.names[0]), tmp_path / "own.json")
     other = ("--out", tmp_path / "other", "--retarget", "--source-pose", tmp_path / "own.json")
     run(capsys, "generate", *options[:-2], *other)
@@ -181,12 +181,12 @@ def test_bad_input_is_told_in_one_line(
         ((tmp_path / "none.png", *out), "no such image"),
         ((tmp_path / "text.png", *out), "not an image"),
         ((tmp_path / "bad.json", *out), "1 joints"),
-        ((photo, "--out", tmp_path / "out.txt"), "--out is the JSON file"),
-        ((openpose, "--out", openpose), "also the input"),
+        ((photo, "--out", tmp_path / "out.txt"), "unknown file extension; use one of .json"),
+        ((openpose, "--out", openpose), "is also an input"),
         ((photo, *out, "--draw", photo), "also an input"),
         ((photo, *out, "--fit", "crop"), "--fitted"),
         ((photo, *out, "--fitted", tmp_path / "f.png"), "--fit"),
-        ((openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"), "no image"),
+        ((openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"), "is not an image; --fit and --mask need one"),
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
         ((photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300), "0 to 255"),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),

@@ -9,51 +9,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from tyro.conf import OmitArgPrefixes
 
-from cfld.cli.generate import open_pipeline
+from cfld.cli.options import DetectorOptions, Frame, PipelineOptions, PreprocessingOptions
 from cfld.cli.output import MOVING, check_output, save_images, settings_of
-from cfld.cli.pose import DetectorOptions, PreprocessingOptions
 from cfld.config.schema import SamplingConfig
 
-ENDINGS: Final = (*MOVING, ".png")
+FORMATS: Final = (*MOVING, ".png")
 """A .png is an animated one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Animate:
-    """Draw one person in many poses. The noise is the same in all frames, so that only the pose changes."""
+    """Generate one person in a sequence of poses. All frames start from the same noise: only the pose changes."""
 
     source: Path
-    """An image of a person."""
+    """Image of a person."""
     poses: str
-    """`walk`: a mannequin's walk cycle. Or a folder of keypoint files or images, taken in the order of their
-    names. Or one JSON file: a list of poses, or of ControlNet's images."""
+    """walk: the walk cycle of a mannequin. Or a folder of keypoint files or images, in the order of their names. Or
+    one JSON file with a list of poses or of ControlNet images."""
     out: Path
-    """The file to write: .gif, .webp, .png or .apng (animated), .mp4. The settings are kept beside it, in a file of
-    that name plus .json."""
+    """File to write: .gif, .webp, .png or .apng (animated), or .mp4. The settings are saved as FILE.json."""
     frames: int | None = None
-    """Of walk: how many frames a cycle has, 16 by default. Else: so many poses, evenly spaced, instead of all."""
+    """Number of frames; walk has 16 by default, other sequences all of their poses, or this many, evenly spaced."""
     fps: float = 10.0
-    """Frames a second."""
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
-    frame: tuple[int, int] = (256, 176)
-    """Height and width of the image that keypoint files refer to, where they do not tell."""
-    own: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
-    """What is done to own images."""
-    pose: DetectorOptions = field(default_factory=DetectorOptions)
-    """How poses are found in images."""
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How images are sampled."""
+    """Frames per second."""
+    frame: Frame = (256, 176)
     batch: int = 8
-    """Frames drawn side by side."""
-    device: str | None = None
-    """cpu, cuda, mps; by default what is there."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weight dtype."""
+    """Batch size; it does not change the images."""
+    preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
+    pose: DetectorOptions = field(default_factory=DetectorOptions)
+    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def run(self) -> None:
         from cfld.data.transforms import read_image
@@ -63,17 +52,17 @@ class Animate:
 
         self._check()
         check_sampling(**self.sampling.arguments())
-        preparation = self.own.preparation(self.pose)
+        preparation = self.preprocessing.preparation(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preparation.reader)
-        ready = prepare_sequence(image, str(self.source), poses, preparation)
-        pipe = open_pipeline(self.model, self.sampling.scheduler, self.device, self.dtype)
-        images = generate_frames(pipe, ready.image, ready.poses, self.sampling, self.batch)
+        prepared = prepare_sequence(image, str(self.source), poses, preparation)
+        pipe = self.pipeline.open(self.sampling.scheduler)
+        images = generate_frames(pipe, prepared.image, prepared.poses, self.sampling, self.batch)
         save_images(images, self.out, settings_of(self), frame_ms=1000 / self.fps)
         print(self.out)
 
     def _check(self) -> None:
-        check_output(self.out, [self.source], ENDINGS)
+        check_output(self.out, [self.source], FORMATS)
         if not 0 < self.fps <= 100:
             raise ValueError(f"--fps must be above 0 and at most 100, got {self.fps}")
         if self.batch < 1:

@@ -12,11 +12,12 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
-from cfld.cli.generate import open_pipeline
-from cfld.cli.pose import DetectorOptions
+from cfld.cli.options import DetectorOptions, PipelineOptions
 
 if TYPE_CHECKING:
     from cfld.app.engine import Engine
@@ -29,8 +30,7 @@ class App:
     Uploads and results are removed a minute after a visitor has closed the page, and all of them when it is stopped.
     """
 
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
     """How poses are found in images."""
     host: str = "127.0.0.1"
@@ -43,10 +43,6 @@ class App:
     """What one visitor may ask for."""
     keep: float = 60.0
     """Seconds that a visitor's files stay after the page was closed."""
-    device: str | None = None
-    """cpu, cuda, mps; by default what is there."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weight dtype."""
 
     def run(self) -> None:
         try:
@@ -67,7 +63,8 @@ class App:
         from cfld.app.engine import Engine
         from cfld.app.settings import Served
 
-        pipe = open_pipeline(self.model, device=self.device, dtype=self.dtype)
-        name = Path(self.model).name if Path(self.model).is_dir() else self.model
-        served = Served(model=name, dtype=self.dtype, backend=self.pose.backend, confidence=self.pose.confidence)
+        pipe = self.pipeline.open()
+        model, dtype = self.pipeline.model, self.pipeline.dtype
+        name = Path(model).name if Path(model).is_dir() else model
+        served = Served(model=name, dtype=dtype, backend=self.pose.backend, confidence=self.pose.confidence)
         return Engine(pipe, self.pose.reader(), served, self.limits)

@@ -1,4 +1,4 @@
-"""`cfld attention`: where each learned query looks in a source image, figure 7 of the paper.
+"""`cfld attention`: where in the source image each learned query attends, as in figure 7 of the paper.
 
 cfld attention --source me.png --out attention.png
 cfld attention --source a.png b.png c.png --blocks mean --out attention.jpg
@@ -6,33 +6,30 @@ cfld attention --source a.png b.png c.png --blocks mean --out attention.jpg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from cfld.cli.generate import open_pipeline
+from tyro.conf import OmitArgPrefixes
+
+from cfld.cli.options import PipelineOptions
 from cfld.cli.output import check_output, save_images, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
-    """Draw the attention maps of H_D's learned queries over source images, averaged over the heads.
+    """Plot the attention maps of the learned queries of H_D over source images, averaged over the heads.
 
-    One row an image. Each map is stretched to its own range: no colour where the query looks least, red where most.
+    One row per image. Each map is scaled to its own range, from transparent (lowest attention) to red (highest).
     """
 
     source: tuple[Path, ...]
     """Images of people, at least one."""
     out: Path
-    """The PNG or JPEG to write; the settings are kept beside it, in a file of that name plus .json."""
+    """PNG or JPEG file to write. The settings are saved as FILE.json."""
     blocks: Literal["last", "mean"] = "last"
-    """Which blocks of H_D: the last one, whose output is the prompt, or the mean of all."""
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
-    device: str | None = None
-    """cpu, cuda, mps; by default what is there."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weight dtype."""
+    """Blocks of H_D: the last one, whose output is the prompt, or the mean over all."""
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def run(self) -> None:
         from cfld.data.transforms import read_image
@@ -40,9 +37,8 @@ class Attention:
 
         check_output(self.out, self.source)
         if not self.source:
-            raise ValueError("there is no source; give at least one image")
+            raise ValueError("--source is empty; give at least one image")
         images = [read_image(source) for source in self.source]
-        pipe = open_pipeline(self.model, device=self.device, dtype=self.dtype)
-        sheet = attention_sheet(pipe, images, self.blocks)
+        sheet = attention_sheet(self.pipeline.open(), images, self.blocks)
         save_images([sheet], self.out, settings_of(self))
         print(self.out)

@@ -8,27 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cfld.config.presets import PRESETS
+
+if TYPE_CHECKING:
+    Preset: TypeAlias = str
+else:
+    Preset = Literal[tuple(PRESETS)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convert:
-    """Turn the authors' released checkpoint into a model folder, or make the one that training starts from.
+    """Convert the authors' released checkpoint into a model folder, or create the one that training starts from.
 
-    With --checkpoint: the released weights, and the VAE and noise schedule of --base.
-    Without: UNet, VAE and schedule of --base, the source encoder of --swin, all else random.
+    With --checkpoint: the released weights, with the VAE and noise schedule of --base.
+    Without: UNet, VAE and noise schedule of --base, source encoder of --swin, everything else randomly initialised.
     """
 
     base: Path
-    """A Stable Diffusion 1.5 folder in diffusers layout (unet/, vae/, scheduler/: 3.8 GB); with --checkpoint its vae/
-    and scheduler/ will do (0.3 GB)."""
+    """Stable Diffusion 1.5 folder in diffusers layout (unet/, vae/, scheduler/: 3.8 GB); with --checkpoint, vae/ and
+    scheduler/ are enough (0.3 GB)."""
     out: Path
-    """The model folder to write; it appears whole or not at all."""
+    """Model folder to write."""
     checkpoint: Path | None = None
-    """The folder with pytorch_model.bin and pytorch_model_1.bin."""
+    """Folder with pytorch_model.bin and pytorch_model_1.bin."""
     swin: Path | None = None
-    """Microsoft's Swin-B weights (ImageNet-22k to 1k, 384, window 12); without --checkpoint."""
-    preset: str = "deepfashion-256"
-    """Whose dimensions and output size: deepfashion-256, deepfashion-512, market1501, ..."""
+    """Microsoft's Swin-B weights (ImageNet-22k to 1k, 384, window 12); only without --checkpoint."""
+    preset: Preset = "deepfashion-256"
+    """Preset whose model dimensions and output size apply."""
 
     def run(self) -> None:
         from cfld.config.presets import get_preset
@@ -36,7 +44,7 @@ class Convert:
 
         model = get_preset(self.preset).model
         if self.checkpoint is not None and self.swin is not None:
-            raise ValueError("--checkpoint holds a source encoder already; leave out --swin")
+            raise ValueError("--checkpoint already contains a source encoder; leave out --swin")
         if self.checkpoint is not None:
             convert_checkpoint(self.checkpoint, self.base, self.out, model.output_size)
         else:

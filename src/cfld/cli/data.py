@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, subcommand
 
+from cfld.cli.options import Json
+
 if TYPE_CHECKING:
     from cfld.data.folder import FolderDataset
 
@@ -84,8 +86,7 @@ class Info:
 
     root: Positional[Path]
     """The folder."""
-    json: bool = False
-    """Print JSON."""
+    json: Json = False
 
     def run(self) -> None:
         from cfld.data.base import SPLITS

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
-from cfld.cli.generate import find_device, open_pipeline
+from cfld.cli.options import Device, Json, PipelineOptions, SkipMissing, find_device
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Images:
     """What a detector found in the images, or NAME=PATH: a folder with a JSON file for each, or an annotation CSV."""
     identity: Literal["colours", "inception"] | None = None
     """Look up whether the nearest true images show the same person, by these features."""
-    skip_missing: bool = False
-    """Leave out pairs whose annotation or image is missing in the data set instead of stopping."""
+    skip_missing: SkipMissing = False
     cache: Path = Path("~/.cache/cfld")
     """Where the statistics of FID's real set are kept."""
     out: Path | None = None
@@ -68,10 +67,8 @@ class Images:
     """Order the page's images by a figure of the first folder."""
     worst_first: bool = False
     """The worst first, else the best."""
-    json: bool = False
-    """Print JSON."""
-    device: str | None = None
-    """cpu, cuda, mps; by default what is there."""
+    json: Json = False
+    device: Device = None
 
     def run(self) -> None:
         try:
@@ -163,8 +160,7 @@ class Images:
 class MannequinQuality:
     """Score a model on mannequins that it never saw: is it the right person, in the right pose?"""
 
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
     identities: int = 100
     """How many people."""
     poses: int = 8
@@ -173,13 +169,12 @@ class MannequinQuality:
     """Poses to tell apart."""
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     """How images are sampled."""
-    json: bool = False
-    """Print JSON."""
+    json: Json = False
 
     def run(self) -> None:
         from cfld.mannequin.quality import mannequin_quality, table
 
-        pipe = open_pipeline(self.model, self.sampling.scheduler)
+        pipe = self.pipeline.open(self.sampling.scheduler)
         pipe.set_progress_bar_config(disable=True)
         quality = mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared)
         print(json.dumps(asdict(quality), indent=2) if self.json else table(quality))

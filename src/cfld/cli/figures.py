@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes
 
-from cfld.cli.generate import open_pipeline
+from cfld.cli.options import PipelineOptions
 from cfld.cli.output import settings_of
 from cfld.config.schema import SamplingConfig
 
@@ -26,12 +26,9 @@ class Figures:
 
     out: Path
     """The folder to write; each figure is a JPEG of at most 150 kB. What is there of them is replaced."""
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
     """How images are sampled; the seed draws the people too."""
-    device: str | None = None
-    """cpu, cuda, mps; by default what is there."""
 
     def run(self) -> None:
         from cfld.files import save_json
@@ -41,7 +38,7 @@ class Figures:
         check_sampling(**self.sampling.arguments())
         if self.sampling.seed < 0:
             raise ValueError(f"--seed draws people here and must not be negative, got {self.sampling.seed}")
-        pipe = open_pipeline(self.model, self.sampling.scheduler, self.device)
+        pipe = self.pipeline.open(self.sampling.scheduler)
         pipe.set_progress_bar_config(disable=True)
         self.out.mkdir(parents=True, exist_ok=True)
         for name, draw in FIGURES.items():

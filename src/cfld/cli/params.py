@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from tyro.conf import Positional
 
+from cfld.cli.options import Json
+
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
@@ -14,8 +16,7 @@ class Params:
 
     preset: Positional[str]
     """A preset's name, for example deepfashion-512."""
-    json: bool = False
-    """Print JSON, in parameters."""
+    json: Json = False
 
     def run(self) -> None:
         from cfld.config.presets import get_preset

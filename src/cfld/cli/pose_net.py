@@ -12,6 +12,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, subcommand
 
+from cfld.cli.options import Json
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
 
 
@@ -42,8 +43,7 @@ class MeasureKeypoints:
     """Images of each."""
     seed: int = 0
     """Another seed is other people."""
-    json: bool = False
-    """Print the figures as JSON."""
+    json: Json = False
 
     def run(self) -> None:
         import json

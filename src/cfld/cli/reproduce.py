@@ -14,6 +14,8 @@ from typing import Literal
 
 from tyro.conf import Positional
 
+from cfld.cli.options import Json
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduce:
@@ -39,8 +41,7 @@ class Reproduce:
     """Steps of each training, in place of the preset's."""
     weights: Path | None = None
     """The folder with the weight files of the metrics' networks, for LPIPS and FID."""
-    json: bool = False
-    """Print JSON."""
+    json: Json = False
 
     def run(self) -> None:
         import logging

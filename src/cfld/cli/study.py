@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
+from cfld.cli.options import Json, Split
 from cfld.study.definition import Protocol
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Create:
     Give it once a method."""
     data: Path | None = None
     """A data set folder, whose pairs and images are taken (see cfld data)."""
-    split: Literal["train", "test"] = "test"
-    """Which pairs of --data."""
+    split: Split = "test"
     limit: int | None = None
     """Take only the first so many pairs of --data, as cfld generate --limit draws them."""
     sources: Path | None = None
@@ -141,8 +141,7 @@ class Results:
     """Count participants who failed the attention checks, too."""
     answers: Path | None = None
     """Write every single answer to this CSV file, too."""
-    json: bool = False
-    """Print JSON."""
+    json: Json = False
 
     def run(self) -> None:
         from cfld.study.definition import open_study

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from cfld.diffusion.schedulers import SCHEDULERS
+
+if TYPE_CHECKING:
+    SchedulerName: TypeAlias = str
+else:
+    SchedulerName = Literal[tuple(SCHEDULERS)]
 
 from cfld.models.choices import DropoutMode, TrainableWeights
 
@@ -211,21 +218,21 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How images are sampled (section 3.3)."""
+    """Sampling of images (section 3.3)."""
 
     steps: int = 50
-    """Sampling steps."""
+    """Number of sampling steps."""
     pose_guidance_scale: float = 2.0
-    """w_pose of eq. 7."""
+    """Guidance weight of the pose, w_pose of eq. 7."""
     appearance_guidance_scale: float = 2.0
-    """w_app of eq. 7."""
-    scheduler: str | None = None
-    """ddpm, ddim, dpm++, dpm++-karras, unipc, euler, euler-a, heun or pndm; the model's own by default."""
+    """Guidance weight of the source image, w_app of eq. 7."""
+    scheduler: SchedulerName | None = None
+    """Sampler; by default the model's own."""
     seed: int = 0
-    """Another seed is other noise."""
+    """Random seed of the noise."""
 
     def arguments(self) -> dict[str, Any]:
-        """Steps and guidance as the pipeline's call and `check_sampling` take them."""
+        """Steps and guidance as arguments of the pipeline's call and of `check_sampling`."""
         return {
             "num_inference_steps": self.steps,
             "pose_guidance_scale": self.pose_guidance_scale,

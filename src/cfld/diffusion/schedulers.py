@@ -1,13 +1,11 @@
-"""The schedulers that the command line knows by name; in Python any diffusers scheduler will do.
+"""The schedulers that the command line knows by name, one row each; in Python any diffusers scheduler works.
 
-One row a scheduler. Each is made from the model's own noise schedule by `from_config`.
+Each is built by `from_config` from the noise schedule of the model's own scheduler.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
-
-import diffusers
 
 SCHEDULERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ddpm": ("DDPMScheduler", {}),
@@ -20,10 +18,11 @@ SCHEDULERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "heun": ("HeunDiscreteScheduler", {}),
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
 }
+"""Name -> (diffusers class, options)."""
 
 
 def make_scheduler(name: str, config: Any) -> Any:
-    """The scheduler called `name` on another scheduler's noise schedule.
+    """Builds the scheduler called `name` with another scheduler's noise schedule.
 
     Args:
         config: `pipe.scheduler.config`.
@@ -31,7 +30,9 @@ def make_scheduler(name: str, config: Any) -> Any:
     Raises:
         ValueError: listing the names, for an unknown one.
     """
+    import diffusers
+
     if name not in SCHEDULERS:
-        raise ValueError(f"no scheduler {name!r}; there are {', '.join(SCHEDULERS)}")
+        raise ValueError(f"unknown scheduler {name!r}; choose one of {', '.join(SCHEDULERS)}")
     kind, options = SCHEDULERS[name]
     return getattr(diffusers, kind).from_config(config, **options)

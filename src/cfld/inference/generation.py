@@ -199,11 +199,12 @@ def image_jobs(source: Path, poses: dict[str, Keypoints]) -> list[Job]:
     Raises:
         ValueError: naming a source that is no image, or a folder without any.
     """
-    return [
-        Job(str(file), functools.partial(read_image, file), pose, f"{file.stem}_to_{name}")
-        for file in _images(source)
-        for name, pose in poses.items()
-    ]
+    return [file_job(file, name, pose) for file in _images(source) for name, pose in poses.items()]
+
+
+def file_job(file: Path, name: str, pose: Keypoints) -> Job:
+    """The job of an image file and a target pose called `name`."""
+    return Job(str(file), functools.partial(read_image, file), pose, f"{file.stem}_to_{name}")
 
 
 def target_poses(

@@ -37,12 +37,8 @@ def test_pose_transfer_is_what_generate_is_told() -> None:
     )
     assert isinstance(command, Generate)
     assert (str(command.source), command.target_pose, command.sampling) == (ODD, (("pose.json",),), SAMPLING)
-    assert (command.own.fit, command.own.retarget, command.model, command.dtype) == (
-        "letterbox",
-        True,
-        "other",
-        "bfloat16",
-    )
+    assert (command.preprocessing.fit, command.preprocessing.retarget) == ("letterbox", True)
+    assert (command.pipeline.model, command.pipeline.dtype) == ("other", "bfloat16")
     assert (command.pose.backend, command.pose.confidence) == ("rtmpose", 0.5)
 
 
@@ -73,7 +69,7 @@ def test_interpolation_is_what_edit_interpolate_is_told() -> None:
 def test_attention_is_what_attention_is_told() -> None:
     command = parsed(Attention(sources=("a.png", ODD), blocks="mean", served=SERVED))
     assert isinstance(command, AttentionCommand)
-    assert (command.blocks, command.model, command.dtype) == ("mean", "other", "bfloat16")
+    assert (command.blocks, command.pipeline.model, command.pipeline.dtype) == ("mean", "other", "bfloat16")
 
 
 def test_settings_are_json_with_the_command_in_them() -> None:

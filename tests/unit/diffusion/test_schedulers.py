@@ -19,5 +19,5 @@ def test_schedulers_keep_the_noise_schedule(name: str) -> None:
 
 
 def test_unknown_schedulers_are_told_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no scheduler 'dpm'; there are ddpm, ddim"):
+    with pytest.raises(ValueError, match=r"unknown scheduler 'dpm'; choose one of ddpm, ddim"):
         make_scheduler("dpm", {})

@@ -1,0 +1,192 @@
+"""Options that several commands share: each has its name, default and help text here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from tyro.conf import arg
+
+from cfld.poses.registry import DETECTORS
+
+if TYPE_CHECKING:
+    import torch
+
+    from cfld.inference.pose_reading import PoseReader
+    from cfld.inference.preprocessing import Preparation
+    from cfld.pipeline import CFLDPipeline
+
+    Backend: TypeAlias = str
+else:
+    Backend = Literal[tuple(DETECTORS)]
+
+
+def _option(help: str, default: str | None = None) -> Any:
+    """An option's help text; `default` says in words what happens without the option."""
+    return arg(help=help, help_behavior_hint=None if default is None else f"(default: {default})")
+
+
+Device: TypeAlias = Annotated[str | None, _option("Device to run on, for example cpu, cuda, cuda:1 or mps.", "auto")]
+Frame: TypeAlias = Annotated[
+    tuple[int, int],
+    _option(
+        "Height and width of the image that keypoint coordinates refer to, for rows of an annotation CSV and keypoint "
+        "files that do not store it. Market-1501: 128 64."
+    ),
+]
+Annotations: TypeAlias = Annotated[
+    Path | None, _option("Annotation CSV (name:keypoints_y:keypoints_x) in which target poses are looked up.", "none")
+]
+Fit: TypeAlias = Annotated[
+    Literal["crop", "letterbox"] | None,
+    _option(
+        "Cut the image to the aspect ratio of the training images, 256:176, with the person as tall in it as theirs. "
+        "crop: stay inside the image. letterbox: extend beyond it where necessary, filled with --background.",
+        "keep the image",
+    ),
+]
+Background: TypeAlias = Annotated[
+    tuple[int, int, int] | None,
+    _option("Red, green and blue, 0 to 255, of the background that is filled in.", "median colour of the image's edge"),
+]
+Split: TypeAlias = Annotated[Literal["train", "test"], _option("Split of --data.")]
+SkipMissing: TypeAlias = Annotated[
+    bool, _option("Skip pairs of --data whose image or annotation is missing, instead of stopping.")
+]
+Json: TypeAlias = Annotated[bool, _option("Print JSON instead of text.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """The model, and where and in which dtype it runs."""
+
+    model: str = "mannequin"
+    """`mannequin`, the bundled model; a model folder; or a hub id."""
+    device: Device = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Weight dtype."""
+
+    def open(self, scheduler: str | None = None) -> CFLDPipeline:
+        """Loads the model.
+
+        Args:
+            scheduler: a name in `SCHEDULERS`; None = the model's own.
+
+        Raises:
+            ValueError: naming the option that is wrong.
+        """
+        import torch
+        from diffusers.utils import logging
+
+        from cfld.diffusion.schedulers import make_scheduler
+        from cfld.pipeline import CFLDPipeline
+
+        logging.disable_progress_bar()
+        dtype = getattr(torch, self.dtype)
+        pipe = CFLDPipeline.from_pretrained(self.model, torch_dtype=dtype)  # `to` with a dtype would warn
+        if scheduler is not None:
+            pipe.scheduler = make_scheduler(scheduler, pipe.scheduler.config)
+        placed: CFLDPipeline = pipe.to(find_device(self.device))
+        return placed
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of that name; for None CUDA or MPS where available, else the CPU.
+
+    Raises:
+        ValueError: for a device that is not available.
+    """
+    import torch
+
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} is not available ({str(error).splitlines()[0]})") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions:
+    """The pose detector, which finds the joints of people in images."""
+
+    backend: Backend = "mannequin"
+    """mannequin: synthetic people, bundled. rtmpose: photographs, by RTMPose or DWPose in ONNX format (needs
+    cfld[pose]). mediapipe: photographs, by MediaPipe's pose landmarker (needs cfld[mediapipe])."""
+    model: Annotated[
+        Path | None,
+        _option(
+            "Model file of the backend (mannequin: folder). Default models of rtmpose, dw-ll_ucoco_384.onnx (134 MB, "
+            "Apache-2.0), and mediapipe, pose_landmarker_full.task (9 MB, Apache-2.0), are downloaded once.",
+            "the backend's default model",
+        ),
+    ] = None
+    detector: Annotated[
+        Path | None,
+        _option(
+            "rtmpose: YOLOX file of the person detector that runs first. Used with the default model: yolox_l.onnx "
+            "(217 MB, Apache-2.0), downloaded once. With another model and no detector, the whole image is taken as "
+            "one person.",
+            "see text",
+        ),
+    ] = None
+    confidence: float = 0.3
+    """Joints with a lower confidence, in the detector's output or in a keypoint file, count as missing."""
+    person: Annotated[int | None, _option("Which of several people, 1 = the largest.", "the largest")] = None
+
+    def reader(self) -> PoseReader:
+        from cfld.inference.pose_reading import PoseReader
+        from cfld.poses.estimate import open_detector
+
+        return PoseReader(
+            lambda: open_detector(self.backend, self.model, self.detector, self.confidence),
+            self.person,
+            self.confidence,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingOptions:
+    """Preprocessing of the images given with --source."""
+
+    fit: Fit = None
+    background: Background = None
+    retarget: bool = False
+    """Transfer the target poses to the body in the source image: its bone lengths and position, their directions."""
+    source_pose: Annotated[
+        Path | None,
+        _option(
+            "Keypoint file with the pose in the source image, or another image to detect it in. Only used by --fit "
+            "and --retarget.",
+            "detect it in the source image",
+        ),
+    ] = None
+
+    def preparation(self, detector: DetectorOptions) -> Preparation:
+        """
+        Raises:
+            ValueError: when the background is no colour.
+        """
+        from cfld.inference.preprocessing import Preparation
+
+        return Preparation(
+            fit=self.fit,
+            background=check_colour(self.background),
+            retarget=self.retarget,
+            source_pose=self.source_pose,
+            reader=detector.reader(),
+        )
+
+
+def check_colour(colour: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+    """Returns `colour`.
+
+    Raises:
+        ValueError: when a channel is outside 0 to 255.
+    """
+    if colour is not None and not all(0 <= channel <= 255 for channel in colour):
+        raise ValueError(f"--background is red, green and blue from 0 to 255, got {colour}")
+    return colour
