@@ -178,7 +178,10 @@ class TestInterpolate:
             (("--source", "a.png", "b.png", "--weights", "2", "-1"), "0 or more"),
             (("--source", "a.png", "b.png", "--weights", "1"), "1 weights for 2 sources"),
             (("--source", "a.png", "b.png", "--weights", "nan", "1"), "0 or more"),
-            (("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"), "give either --weights or --frames"),
+            (
+                ("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"),
+                "either --weights or --frames",
+            ),
             (("--source", "a.png", "b.png", "--frames", "1"), "at least 2 frames"),
             (("--source", "a.png", "none.png"), "none.png: no such image"),
             (("--source", "a.png", "."), "is a folder"),

@@ -13,6 +13,7 @@ from PIL import Image
 from cfld import mannequin
 from cfld.cli import main
 from cfld.contact_sheet import GAP
+from support.programs import chromium
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -186,7 +186,10 @@ def test_bad_input_is_told_in_one_line(
         ((photo, *out, "--draw", photo), "also an input"),
         ((photo, *out, "--fit", "crop"), "--fitted"),
         ((photo, *out, "--fitted", tmp_path / "f.png"), "--fit"),
-        ((openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"), "is not an image; --fit and --mask need one"),
+        (
+            (openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"),
+            "not an image; --fit and --mask",
+        ),
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
         ((photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300), "0 to 255"),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),

@@ -94,7 +94,7 @@ def _save_video(images: Sequence[Image.Image], out: Path, fps: float) -> None:
         video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
         try:
             if not video.isOpened():
-                raise ValueError(f"{out}: OpenCV cannot write videos on this machine; use another format, such as .webp")
+                raise ValueError(f"{out}: OpenCV cannot write videos here; use another format, such as .webp")
             for image in images:
                 pixels = np.asarray(image.convert("RGB"))[..., ::-1]
                 margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
