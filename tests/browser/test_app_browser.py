@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from cfld.app.engine import mannequin_pose, random_figure
 from cfld.app.tabs.controls import POSES
-from cfld.poses.keypoints import Keypoints, load_keypoints, save_keypoints
+from cfld.poses.formats import load_keypoints
+from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS
 
 PATIENCE = 60_000

@@ -14,7 +14,8 @@ from PIL import Image
 from cfld.cli import main
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.metrics.pose_accuracy import pck
-from cfld.poses.keypoints import Keypoints, load_keypoints, save_keypoints
+from cfld.poses.formats import load_keypoints
+from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.retarget import retarget
 
 QUICK = ("--steps", "1", "--device", "cpu")
@@ -193,8 +194,8 @@ def test_bad_input_is_told_in_one_line(
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
         ((photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300), "0 to 255"),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),
-        ((photo, *out, *onnx, tmp_path / "text.png"), "no ONNX model"),
-        ((photo, *out, "--detector", tmp_path / "text.png"), "backend rtmpose"),
+        ((photo, *out, *onnx, tmp_path / "text.png"), "not an ONNX model"),
+        ((photo, *out, "--detector", tmp_path / "text.png"), "no separate person detector; leave out --detector"),
         ((photo, *out, "--confidence", 2), "confidence"),
         ((photo, *out, "--retarget", nobody), "nobody found"),
         ((photo, *out, "--retarget", "nothing"), "no such file"),

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from cfld.poses.detectors.rtmpose import DEVIATION, MEAN
+from cfld.poses.detectors.rtmpose import MEAN, STD
 
 SMEAR = 9
 """Side of the square that a dot's response is averaged over, so that its highest place is its middle."""
@@ -26,7 +26,7 @@ def dot_finder(path: Path, size: tuple[int, int], joints: int = 17) -> Path:
 
     Joints after the 17th, of which there are 116 in COCO-WholeBody, are where the first one is.
     """
-    wanted = (colours(17).astype(np.float32) - MEAN) / DEVIATION
+    wanted = (colours(17).astype(np.float32) - MEAN) / STD
     wanted = np.concatenate([wanted, np.repeat(wanted[:1], joints - 17, axis=0)]).astype(np.float32)
     height, width = size
     constants = {

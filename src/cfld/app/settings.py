@@ -14,7 +14,7 @@ from cfld.config.io import to_dict
 from cfld.config.schema import SamplingConfig
 from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
-from cfld.poses.formats import CONFIDENCE
+from cfld.poses.people import CONFIDENCE
 
 POSE: str = "pose.json"
 """What a target pose is called: noise depends on the name."""

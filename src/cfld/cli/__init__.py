@@ -23,7 +23,7 @@ from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
 from cfld.cli.params import Params
 from cfld.cli.pose import Pose
-from cfld.cli.pose_net import Keypoints
+from cfld.cli.pose_net import PoseNet
 from cfld.cli.reproduce import Reproduce
 from cfld.cli.study import Study
 from cfld.cli.train import Train
@@ -34,7 +34,7 @@ Command = (
     | Edit
     | Annotated[Pose, subcommand("pose")]
     | Annotated[Animate, subcommand("animate")]
-    | Keypoints
+    | PoseNet
     | Annotated[Attention, subcommand("attention")]
     | Annotated[App, subcommand("app")]
     | Annotated[Figures, subcommand("figures")]

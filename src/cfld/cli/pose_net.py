@@ -1,11 +1,12 @@
-"""`cfld keypoints`: the small network that finds the joints of mannequins.
+"""`cfld pose-net`: the small pose network of mannequins.
 
-cfld keypoints train --out runs/keypoints
-cfld keypoints test --identities 100 --poses 8 --seed 1
+cfld pose-net train --out runs/pose-net
+cfld pose-net test --identities 100 --poses 8 --seed 1
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -17,52 +18,47 @@ from cfld.mannequin.pose_network.config import PoseNetworkConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainKeypoints:
-    """Draw people and train the network on them; about 20 minutes of one core with the defaults, the bundled one's."""
+class Train:
+    """Train the network on mannequins. The defaults are those of the bundled network: about 20 minutes on one core."""
 
     out: Path
-    """The folder to write: the drawn images, kept for the next time, and the network in network/."""
+    """The folder to write: the training images, which later runs reuse, and the network in network/."""
     config: OmitArgPrefixes[PoseNetworkConfig] = field(default_factory=PoseNetworkConfig)
-    """On whom, and how long."""
+    """The training images and the optimisation."""
 
     def run(self) -> None:
-        from cfld.mannequin.pose_network.training import train_keypoints
+        from cfld.mannequin.pose_network.training import train_pose_network
 
-        print(train_keypoints(self.config, self.out))
+        print(train_pose_network(self.config, self.out))
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureKeypoints:
-    """Measure the network on mannequins whom it was not trained on."""
+class Test:
+    """Measure the accuracy of the network on mannequins of the test split."""
 
     model: Path | None = None
-    """A network's folder; by default the bundled one."""
+    """Folder of a network that `cfld pose-net train` wrote (default: the bundled one)."""
     identities: int = 100
-    """People of the test split."""
+    """Number of people."""
     poses: int = 8
-    """Images of each."""
+    """Images of each person."""
     seed: int = 0
-    """Another seed is other people."""
+    """Random seed of the people and their poses."""
     json: Json = False
 
     def run(self) -> None:
-        import json
-
         from cfld.evaluation.keypoint_accuracy import keypoint_accuracy
         from cfld.mannequin.dataset import MannequinDataset
         from cfld.mannequin.pose_network.detector import BUNDLED, MannequinDetector
-        from cfld.poses.formats import CONFIDENCE
+        from cfld.poses.people import CONFIDENCE
 
         detector = MannequinDetector(self.model or BUNDLED, CONFIDENCE)
         dataset = MannequinDataset(identities=self.identities, poses=self.poses, seed=self.seed, split="test")
-        accuracy = keypoint_accuracy(detector, dataset)
-        if self.json:
-            print(json.dumps(vars(accuracy)))
-        else:
-            print("\n".join(f"{name:<12} {value:.4g}" for name, value in vars(accuracy).items()))
+        figures = vars(keypoint_accuracy(detector, dataset))
+        print(json.dumps(figures) if self.json else "\n".join(f"{k:<12} {v:.4g}" for k, v in figures.items()))
 
 
-Keypoints = Annotated[
-    Annotated[TrainKeypoints, subcommand("train")] | Annotated[MeasureKeypoints, subcommand("test")],
-    subcommand("keypoints", description="Train and test the network that finds the joints of mannequins."),
+PoseNet = Annotated[
+    Annotated[Train, subcommand("train")] | Annotated[Test, subcommand("test")],
+    subcommand("pose-net", description="Train or test the network that finds the joints of mannequins."),
 ]

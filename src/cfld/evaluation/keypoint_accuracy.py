@@ -12,7 +12,8 @@ from tqdm import tqdm
 from cfld.data.base import PoseDataset
 from cfld.metrics.pose_accuracy import oks, pck
 from cfld.poses.estimate import Detector
-from cfld.poses.keypoints import Keypoints, choose_person
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import choose_person
 from cfld.poses.skeleton import NUM_JOINTS
 
 NOBODY: Final = np.full((NUM_JOINTS, 2), np.nan)

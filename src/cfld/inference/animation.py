@@ -15,8 +15,9 @@ from cfld.config.schema import SamplingConfig
 from cfld.files import load_json
 from cfld.inference.pose_reading import PoseReader, is_image_file
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.formats import is_annotation
-from cfld.poses.keypoints import Keypoints, choose_person, parse_people
+from cfld.poses.formats import is_coco_annotation, parse_people
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import choose_person
 from cfld.poses.registry import POSE_SEQUENCES
 
 WALK_FRAMES: Final = 16
@@ -81,7 +82,7 @@ def _parts(file: Path) -> list[str]:
 def _list(path: Path, frame: tuple[int, int]) -> list[Keypoints]:
     """One pose an item; of ControlNet's images and of COCO's, the largest person of each."""
     content = load_json(path)
-    if isinstance(content, list) and not any(map(is_annotation, content)):
+    if isinstance(content, list) and not any(map(is_coco_annotation, content)):
         names = [f"{path}, pose {number}" for number in range(1, len(content) + 1)]
         images = {name: parse_people(one, frame, name) for name, one in zip(names, content, strict=True)}
     else:

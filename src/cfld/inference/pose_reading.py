@@ -11,8 +11,9 @@ from PIL import Image
 
 from cfld.data.transforms import read_image
 from cfld.poses.estimate import Detector, find_person, open_detector
-from cfld.poses.formats import CONFIDENCE
-from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints, load_keypoints
+from cfld.poses.formats import load_keypoints
+from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
+from cfld.poses.people import CONFIDENCE
 
 
 class PoseReader:

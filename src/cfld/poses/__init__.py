@@ -1,1 +1,1 @@
-"""Poses: the skeleton, keypoints and their files, and the pose map that the pose adapter reads."""
+"""Poses: skeleton, keypoints and their file formats, pose detectors, and the pose map that the pose adapter reads."""

@@ -1,7 +1,8 @@
-"""Keypoints from an image: one interface, several detectors."""
+"""Keypoints from an image: one interface to several pose detectors."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 from pathlib import Path
 from typing import Protocol
@@ -9,15 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.formats import CONFIDENCE
-from cfld.poses.keypoints import Person, choose_person
+from cfld.poses.people import CONFIDENCE, Person, choose_person
 from cfld.poses.registry import DETECTORS
 
 logger = logging.getLogger(__name__)
 
 
 class Detector(Protocol):
-    """Finds people: uint8 (H, W, 3), RGB -> everybody, with joints in pixels of the image; empty = nobody."""
+    """Detects people: uint8 (H, W, 3), RGB -> people with joints in pixels of the image; empty if there are none."""
 
     def __call__(self, image: NDArray[np.uint8], /) -> list[Person]: ...
 
@@ -28,39 +28,42 @@ def open_detector(
     boxes: Path | None = None,
     confidence: float = CONFIDENCE,
 ) -> Detector:
-    """The detector of that name.
+    """Opens a pose detector.
 
     Args:
-        backend: `mannequin` for mannequins, comes with the package; `rtmpose` for photographs, RTMPose or DWPose as
-            ONNX; `mediapipe` for photographs, MediaPipe's pose landmarker.
-        model: its file (`mannequin`: its folder); none = the bundled or published one, downloaded once.
-        boxes: of `rtmpose`: the YOLOX file that finds people first; none = the published one where the pose model is
-            the published one too, else the whole image is one person.
-        confidence: joints with a lower score are missing.
+        backend: a name in `DETECTORS`: `mannequin` for mannequins; `rtmpose` (RTMPose or DWPose as ONNX) and
+            `mediapipe` (MediaPipe's pose landmarker) for photographs.
+        model: model file, or folder for `mannequin`; None = the bundled or published one, downloaded once.
+        boxes: file of the person detector, for backends that have a separate one (`rtmpose`: YOLOX as ONNX). None =
+            the published one with the published model, otherwise the whole image is the box of one person.
+        confidence: joints with a lower score are missing; in [0, 1).
 
     Raises:
-        ValueError: naming what is wrong, or which package to install.
-        FileNotFoundError: saying which file to get and where to put it.
+        ValueError: for invalid arguments or files, or if a package is not installed.
+        FileNotFoundError: if a file is missing and cannot be downloaded; says where to put it.
     """
     if not 0 <= confidence < 1:
         raise ValueError(f"confidence must be at least 0 and below 1, got {confidence}")
-    if boxes is not None and backend != "rtmpose":
-        raise ValueError(f"--detector is of the backend rtmpose; {backend} finds people by itself")
-    return DETECTORS[backend](model, boxes, confidence)
+    open_backend = DETECTORS[backend]
+    if boxes is None:
+        return open_backend(model, confidence)
+    if "boxes" not in inspect.signature(open_backend).parameters:
+        raise ValueError(f"backend {backend} has no separate person detector; leave out --detector")
+    return open_backend(model, confidence, boxes=boxes)
 
 
 def find_person(detector: Detector, image: NDArray[np.uint8], name: str, person: int | None = None) -> Person:
-    """The person asked for, else the largest, in an image; what is missing of them is told in the log.
+    """Detects one person in an image, by default the largest; the log lists the missing joints.
 
     Args:
         image: uint8 (H, W, 3), RGB.
-        name: what messages call the image.
-        person: counted from the largest, which is 1.
+        name: of the image, for messages.
+        person: 1-based number, by decreasing size.
 
     Raises:
-        ValueError: naming the image, when nobody is found or there is no such person.
+        ValueError: if nobody is found or there is no person of this number; names the image.
     """
     found = choose_person(detector(image), person, name)
     if found.missing:
-        logger.warning("%s: not seen, so missing: %s", name, ", ".join(found.missing))
+        logger.warning("%s: joints not visible: %s", name, ", ".join(found.missing))
     return found

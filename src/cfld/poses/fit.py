@@ -1,4 +1,4 @@
-"""Own images fitted in: the part of an image that shows the person as the training images show theirs."""
+"""Fits an image to the framing of the training images: aspect ratio, size and position of the person."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image
 
-from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints, joint_box
+from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
+from cfld.poses.people import joint_box
 
 logger = logging.getLogger(__name__)
 
 Fit = Literal["crop", "letterbox"]
 Colour = tuple[int, int, int]
 FIGURE_HEIGHT: Final = 0.755
-"""Share of the image's height that a person's joints extend over: the median of 400 mannequins."""
+"""Height of the joints' bounding box as a fraction of the image height: the median of 400 mannequins."""
 FIGURE_MIDDLE: Final = 0.53
-"""Where the middle of the joints lies, as a share of the image's height."""
+"""Vertical centre of that box as a fraction of the image height."""
 FIGURE_WIDTH: Final = 0.9
-"""Largest share of the image's width that the joints extend over; wider poses are shown smaller."""
+"""Maximum width of that box as a fraction of the image width; wider poses are scaled down."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """An image of the training images' shape, and the pose in it.
+    """An image with the framing of the training images, and its pose.
 
     Attributes:
         image: RGB.
-        keypoints: in a frame as large as the image.
+        keypoints: in pixels of the image.
     """
 
     image: Image.Image
@@ -43,50 +44,48 @@ def fit_image(
     fill: Colour | None = None,
     shape: tuple[int, int] = DEEPFASHION_FRAME,
 ) -> Fitted:
-    """The window around the person in which the joints have the training images' height and place; not resampled.
+    """Cuts out the window in which the joints have the size and position of the training images; no resampling.
 
     Args:
-        keypoints: the person's, in a frame as large as the image; of half a person, the joints that are there count.
-        how: `crop` keeps the window inside the image, smaller where need be; `letterbox` lets it reach beyond.
-        fill: the colour beyond the image; none = the median of the image's edge.
-        shape: (height, width) whose proportions the result gets.
+        keypoints: the person's pose in pixels of the image; missing joints are ignored.
+        how: `crop` keeps the window inside the image and shrinks it if necessary; `letterbox` lets it extend beyond.
+        fill: colour beyond the image; None = the median of the image's edge.
+        shape: (height, width), the aspect ratio of the result.
 
     Raises:
-        ValueError: when no joint is there, or the pose is of an image of another size.
+        ValueError: if all joints are missing, or the frame of the pose is not the size of the image.
     """
     if not keypoints.visible.any():
-        raise ValueError("all 18 joints are missing; nothing says where the person stands")
+        raise ValueError("all 18 joints are missing, so the position of the person is unknown")
     if keypoints.frame != (image.height, image.width):
         raise ValueError(
-            f"the pose is of an image of {keypoints.frame[0]} x {keypoints.frame[1]}, "
-            f"the image is {image.height} x {image.width}"
+            f"the pose has a frame of {keypoints.frame[0]} x {keypoints.frame[1]}, "
+            f"but the image is {image.height} x {image.width}"
         )
     top, left, height, width = _window(keypoints, how, shape)
     result = Image.new("RGB", (width, height), edge_colour(image) if fill is None else fill)
     result.paste(image.convert("RGB"), (-left, -top))
     fitted = Fitted(result, keypoints.cropped(top, left, (height, width)))
     if fitted.keypoints.cut_off:
-        logger.warning("the %s cuts joints of the person off; fit=letterbox keeps what the image has", how)
+        logger.warning("%s cuts off joints of the person; letterbox keeps the whole image content", how)
     return fitted
 
 
 def flatten(image: Image.Image, mask: Image.Image, colour: Colour | None = None) -> Image.Image:
-    """The image with a plain background.
+    """Replaces the background by one colour.
 
     Args:
-        mask: white where the person is, grey where they are seen in part; as large as the image.
-        colour: of the background; none = the median of the image's edge.
+        mask: white on the person, black elsewhere, grey in between; of the image's size.
+        colour: of the background; None = the median of the image's edge.
 
     Raises:
-        ValueError: for a mask of another size, or without anything white in it.
+        ValueError: if the mask has another size, or is black everywhere.
     """
     if mask.size != image.size:
-        raise ValueError(
-            f"the mask is {mask.height} x {mask.width}, the image {image.height} x {image.width}; they must agree"
-        )
+        raise ValueError(f"the mask is {mask.height} x {mask.width}, but the image is {image.height} x {image.width}")
     weights = mask.convert("L")
     if not weights.getbbox():
-        raise ValueError("the mask is black all over; it is white where the person is")
+        raise ValueError("the mask is black everywhere; expected white on the person")
     plain = Image.new("RGB", image.size, edge_colour(image) if colour is None else colour)
     return Image.composite(image.convert("RGB"), plain, weights)
 
@@ -100,7 +99,7 @@ def edge_colour(image: Image.Image) -> Colour:
 
 
 def _window(keypoints: Keypoints, how: Fit, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(top, left, height, width) in whole pixels."""
+    """(top, left, height, width) of the window in pixels."""
     aspect = shape[1] / shape[0]
     top, left, bottom, right = joint_box(keypoints)
     height = max((bottom - top) / FIGURE_HEIGHT, (right - left) / FIGURE_WIDTH / aspect, 1 / aspect)

@@ -1,4 +1,4 @@
-"""Where poses come from, by name: keypoint detectors, and poses that need no file. One row each."""
+"""Sources of poses, by name: pose detectors, random poses and pose sequences. One row each."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
         "mediapipe": "cfld.poses.detectors.mediapipe_landmarks:open_mediapipe",
     },
 )
-"""Backend -> (model, boxes, confidence) -> the detector; arguments as `estimate.open_detector`."""
+"""Backend -> function (model, confidence) that opens the detector; backends with a separate person detector also take
+`boxes`. Arguments as in `estimate.open_detector`."""
 
 SEEDED_POSES: Final[Registry[Callable[[int], Keypoints]]] = Registry(
     "kind of random pose", {"mannequin": "cfld.mannequin.drawing:seeded_pose"}
 )
-"""Name -> random seed -> a pose."""
+"""Name -> function from a random seed to a pose."""
 
 POSE_SEQUENCES: Final[Registry[Callable[[int], list[Keypoints]]]] = Registry(
     "pose sequence", {"walk": "cfld.mannequin.drawing.walk:walk_keypoints"}
 )
-"""Name -> number of frames -> the poses of an animation."""
+"""Name -> function from a number of frames to the poses of an animation."""

@@ -1,4 +1,4 @@
-"""Keypoints -> pose map: 3 skeleton channels and 18 joint heat maps (paper section 4.1; constants of the release)."""
+"""Pose maps: 3 channels of the drawn skeleton and 18 joint heat maps (section 4.1; constants of the release)."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def pose_map(
     frame: tuple[int, int] = DEEPFASHION_FRAME,
     size: tuple[int, int] = (256, 256),
 ) -> Tensor:
-    """The input x_p of the pose adapter.
+    """The pose map x_p, input of the pose adapter.
 
     Args:
-        keypoints: `Keypoints`, or an (18, 2) array of (y, x) in `frame`; negative = missing.
-        frame: (height, width) that a bare array refers to; `Keypoints` carry their own.
+        keypoints: `Keypoints`, or an (18, 2) array of (y, x) in `frame`; -1 = missing.
+        frame: (height, width) that an array refers to; `Keypoints` have their own.
         size: (height, width) of the map.
 
     Returns:
-        float32 (21, H, W): 3 channels of the skeleton drawing in [0, 1], then one heat map in [0, 1] a joint.
+        float32 (21, H, W) in [0, 1]: 3 channels of the skeleton, then one heat map per joint.
     """
     pose = as_keypoints(keypoints, frame)
     skeleton = draw_skeleton(pose, size=size).astype(np.float32) / 255.0
@@ -42,7 +42,7 @@ def pose_map(
 def draw_skeleton(
     keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
 ) -> NDArray[np.uint8]:
-    """The skeleton on black: bones as anti-aliased lines, joints as discs. uint8 (H, W, 3), RGB."""
+    """Draws the skeleton on black, uint8 (H, W, 3), RGB: bones as anti-aliased lines, joints as discs."""
     pose = as_keypoints(keypoints, frame)
     joints = _pixel_positions(pose, size)
     canvas = np.zeros((*size, 3), dtype=np.uint8)
@@ -58,17 +58,17 @@ def draw_skeleton(
 def heat_maps(
     keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
 ) -> NDArray[np.float32]:
-    """exp(-d^2 / (2 sigma^2)) around each joint's pixel, zero where it is missing. float32 (18, H, W)."""
+    """Heat maps exp(-d^2 / (2 sigma^2)) around each joint's pixel, zero for missing joints; float32 (18, H, W)."""
     pose = as_keypoints(keypoints, frame)
     maps = np.zeros((NUM_JOINTS, *size), dtype=np.float32)
     joints = _pixel_positions(pose, size)
     for joint in np.flatnonzero(pose.visible):
         y, x = joints[joint]
-        maps[joint] = np.outer(_bell(size[0], y), _bell(size[1], x))
+        maps[joint] = np.outer(_gaussian(size[0], y), _gaussian(size[1], x))
     return maps
 
 
-def _bell(length: int, centre: int) -> NDArray[np.float64]:
+def _gaussian(length: int, centre: int) -> NDArray[np.float64]:
     return np.exp(-((np.arange(length) - centre) ** 2) / (2 * HEAT_MAP_SIGMA**2))
 
 

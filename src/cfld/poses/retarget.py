@@ -1,10 +1,10 @@
-"""Another body's pose on this body: the target's directions, on the source's bone lengths and in the source's place.
+"""Pose retargeting: the target's bone directions with the source's bone lengths, at the source's position.
 
-An image shows a bone shortened by its angle to the image plane. A bone's full length is taken to be what it shows,
-or what its twin on the other side shows, whichever is longer, and at least `SHORTEST` of what an adult of that size
-would have; what it shows is its full length times its foreshortening. The result has the source's full lengths, the
-target's foreshortenings and the target's directions. So a child's pose on an adult keeps the adult's size, an arm that
-points at the viewer stays short, and a pose put on its own body is that pose.
+In an image, a bone appears shortened by its angle to the image plane. Its full length is estimated as its apparent
+length or that of its mirror bone, whichever is longer, but at least `MIN_LENGTH` of the length in an adult of that
+size. The ratio of apparent to full length is the foreshortening. The result combines the source's full lengths with the
+target's foreshortenings and directions. So a child's pose on an adult keeps the adult's size, an arm that points at the
+viewer stays short, and retargeting a pose to its own body returns that pose.
 """
 
 from __future__ import annotations
@@ -19,50 +19,51 @@ from cfld.poses.keypoints import Keypoints
 from cfld.poses.skeleton import BONES, JOINTS, MIRROR, NUM_JOINTS
 
 Bone: TypeAlias = tuple[int, int]
-"""(joint nearer to the neck, the other)."""
+"""(joint nearer to the neck, other joint)."""
 Lengths: TypeAlias = Mapping[Bone, float]
-"""In pixels."""
+"""Bone -> length in pixels."""
 NECK: Final = JOINTS.index("neck")
 HIPS: Final = (JOINTS.index("right_hip"), JOINTS.index("left_hip"))
 PARENT: Final = {child: parent for parent, child in BONES}
-"""The tree of bones, from the neck outwards."""
+"""Child joint -> parent joint of the skeleton, whose root is the neck."""
 HEAD: Final = tuple((NECK, JOINTS.index(name)) for name in ("right_eye", "left_eye", "right_ear", "left_ear"))
-"""What eyes and ears hang on where the nose is hidden, as from behind: a head is as stiff as a bone."""
+"""Bones of eyes and ears if the nose is hidden, as from behind: the head is rigid."""
 LENGTHS: Final = {
     **{"nose": 0.115, "eye": 0.03, "ear": 0.05, "shoulder": 0.129, "elbow": 0.186, "wrist": 0.146},
     **{"hip": 0.292, "knee": 0.245, "ankle": 0.246},
 }
-"""Full length of the bone that ends in a joint, in body heights of an adult (Drillis and Contini, 1966, as in Winter,
-Biomechanics and Motor Control of Human Movement; hips: the diagonal of trunk and half the hips' breadth; the face's are
-rough)."""
+"""Full length of the bone that ends in a joint, in body heights of an adult (Drillis and Contini, 1966, in Winter,
+Biomechanics and Motor Control of Human Movement; hip: the diagonal of trunk and half the hip breadth; those of the face
+are approximate)."""
 HEAD_LENGTH: Final = 0.13
-"""Of the bones in `HEAD`, as rough as the face's."""
+"""Of the bones in `HEAD`; approximate."""
 BODY: Final = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-"""Joints whose bones tell how large a body is; a head is larger on a child."""
-SHORTEST: Final = 0.7
-"""A bone that shows less than this share of an adult's length counts as foreshortened; bodies differ by that much."""
+"""Joints whose bones determine the size of a body; not the head, which is relatively larger in children."""
+MIN_LENGTH: Final = 0.7
+"""Minimum full length relative to an adult's: a bone that appears shorter counts as foreshortened."""
 
 
 def retarget(source: Keypoints, target: Keypoints) -> Keypoints:
-    """The target's pose as the source's body would take it.
+    """Transfers the target pose to the body of the source.
 
-    The middle of the hips stays where the source's is; without it the neck; without that the joints that both have.
-    What the target lacks is missing. A joint whose parent the target lacks hangs on the nearest ancestor that is there,
-    at the target's distance in the source's size. A bone that the source lacks has its twin's length, else an adult's.
+    The midpoint of the hips stays at its position in the source; if it is missing, the neck; if that is missing too,
+    the centroid of the common joints. Joints missing in the target are missing in the result. A joint whose parent is
+    missing in the target is placed relative to its nearest visible ancestor, at the scaled distance of the target. A
+    bone that is missing in the source has the length of its mirror bone, or else an adult's.
 
     Returns:
         the pose in the source's frame.
 
     Raises:
-        ValueError: when the two have no joint in common, or either shows no bone of trunk or limbs to measure.
+        ValueError: if the poses have no joint in common, or either has no visible bone of trunk or limbs.
     """
     return retarget_all(source, [target])[0]
 
 
 def retarget_all(source: Keypoints, targets: Sequence[Keypoints]) -> list[Keypoints]:
-    """As `retarget`, for poses of one body, all equally large: a bone is as long as the longest that any pose shows.
+    """`retarget` for several poses of one target body, such as the frames of an animation.
 
-    So the frames of an animation have one size.
+    A bone's length is the longest in any of the poses, so that the size of the result does not vary between frames.
     """
     own, shown = _shown_lengths(source), _longest([_shown_lengths(target) for target in targets])
     sizes = body_height(own), body_height(shown)
@@ -72,7 +73,7 @@ def retarget_all(source: Keypoints, targets: Sequence[Keypoints]) -> list[Keypoi
 
 
 def _retargeted(source: Keypoints, target: Keypoints, scales: Lengths, scale: float) -> Keypoints:
-    """`scales`: by what a bone is multiplied; `scale`: by what all other distances are."""
+    """`scales`: factor of each bone; `scale`: factor of all other distances."""
     yx = np.full((NUM_JOINTS, 2), np.nan)
     placed: list[int] = []
     for joint in filter(target.visible.__getitem__, _outwards()):
@@ -87,31 +88,32 @@ def _retargeted(source: Keypoints, target: Keypoints, scales: Lengths, scale: fl
 
 
 def body_height(shown: Lengths) -> float:
-    """How tall an adult would be who showed the longest bone of trunk and limbs at its full length, in pixels.
+    """Body height in pixels of an adult whose relatively longest visible bone of trunk or limbs has its full length.
 
     Args:
-        shown: how long bones are in the image.
+        shown: apparent lengths.
 
     Raises:
-        ValueError: when no bone of trunk or limbs is shown.
+        ValueError: if there is no bone of trunk or limbs.
     """
     heights = [length / _usual(bone) for bone, length in shown.items() if _kind(bone[1]) in BODY]
     if not heights or max(heights) == 0:
-        raise ValueError("a pose shows no bone of trunk, arms or legs; nothing says how large the person is")
+        raise ValueError("a pose has no visible bone of trunk, arms or legs, so the size of the person is unknown")
     return max(heights)
 
 
 def full_lengths(shown: Lengths, height: float) -> Lengths:
-    """Full lengths of all bones, see above; of those in `HEAD` too.
+    """Estimates the full lengths of all bones, including those in `HEAD`; see the module's docstring.
 
     Args:
-        shown: as in `body_height`, whose result `height` is.
+        shown: apparent lengths.
+        height: the result of `body_height`.
     """
     lengths = {}
     for bone in (*BONES, *HEAD):
         usual, twin = _usual(bone) * height, (MIRROR[bone[0]], MIRROR[bone[1]])
         seen = [shown[one] for one in (bone, twin) if one in shown]
-        lengths[bone] = max(*seen, SHORTEST * usual) if seen else usual
+        lengths[bone] = max(*seen, MIN_LENGTH * usual) if seen else usual
     return lengths
 
 
@@ -120,13 +122,13 @@ def _longest(poses: Sequence[Lengths]) -> Lengths:
 
 
 def _shown_lengths(pose: Keypoints) -> Lengths:
-    """How long the bones are in the image that have both ends there."""
+    """Apparent lengths of the bones with both joints visible."""
     there = [bone for bone in (*BONES, *HEAD) if pose.visible[list(bone)].all()]
     return {bone: float(np.linalg.norm(pose.yx[bone[1]] - pose.yx[bone[0]])) for bone in there}
 
 
 def _usual(bone: Bone) -> float:
-    """Of an adult, in body heights."""
+    """Length in an adult, in body heights."""
     return HEAD_LENGTH if bone in HEAD else LENGTHS[_kind(bone[1])]
 
 
@@ -135,7 +137,7 @@ def _kind(joint: int) -> str:
 
 
 def _outwards() -> list[int]:
-    """Every joint after its parent."""
+    """All joints, each after its parent."""
     order = [NECK]
     while len(order) < NUM_JOINTS:
         order += [child for child, parent in PARENT.items() if parent in order and child not in order]
@@ -143,7 +145,7 @@ def _outwards() -> list[int]:
 
 
 def _ancestor(joint: int, placed: Sequence[int]) -> int | None:
-    """The nearest one that is there; else, where the neck is missing, any joint that is."""
+    """The nearest ancestor already placed; if the neck is missing, any joint already placed."""
     parent = PARENT.get(joint)
     while parent is not None and parent not in placed:
         parent = PARENT.get(parent)
@@ -151,9 +153,9 @@ def _ancestor(joint: int, placed: Sequence[int]) -> int | None:
 
 
 def _anchor(source: Keypoints, yx: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What brings `yx` to the source's place."""
+    """The translation of `yx` to the position of the source."""
     there = source.visible & np.isfinite(yx).all(axis=1)
     for joints in (list(HIPS), [NECK], np.flatnonzero(there).tolist()):
         if joints and there[joints].all():
             return np.asarray((source.yx[joints] - yx[joints]).mean(axis=0))
-    raise ValueError("source and target pose have no joint in common; nothing says where the person stands")
+    raise ValueError("source and target pose have no joint in common, so the position of the person is unknown")

@@ -1,7 +1,7 @@
 """The 18 joints and 17 bones of the OpenPose body, their order, mirror images and colours.
 
-Indices are positions in every keypoint array of this package. Source: OpenPose (Cao et al., 2019), as drawn by the
-authors' release of CFLD.
+Indices are positions in every keypoint array of this package. Source: OpenPose (Cao et al., 2019), with the colours of
+the authors' release of CFLD.
 """
 
 from typing import Final
@@ -73,4 +73,4 @@ BONE_BRIGHTNESS: Final = 0.6
 MIRROR: Final = tuple(
     JOINTS.index(name.replace("right", "L").replace("left", "right").replace("L", "left")) for name in JOINTS
 )
-"""`MIRROR[j]` is the joint that joint `j` becomes when the image is flipped left-right."""
+"""`MIRROR[j]`: the joint that joint `j` becomes in the horizontally flipped image."""

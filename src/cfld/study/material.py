@@ -12,7 +12,7 @@ from cfld.contact_sheet import draw_pose
 from cfld.data.lists import is_image_name
 from cfld.data.registry import detect_dataset, open_dataset
 from cfld.data.transforms import read_image, to_pil
-from cfld.poses.keypoints import load_keypoints
+from cfld.poses.formats import load_keypoints
 
 Read = Callable[[str], Image.Image]
 Names = Sequence[tuple[str, str]]

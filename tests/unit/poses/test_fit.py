@@ -8,7 +8,8 @@ from PIL import Image
 
 from cfld import mannequin
 from cfld.poses.fit import FIGURE_HEIGHT, FIGURE_MIDDLE, edge_colour, fit_image, flatten
-from cfld.poses.keypoints import Keypoints, joint_box
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import joint_box
 
 FRAME = (600, 800)
 
@@ -93,5 +94,5 @@ def test_what_does_not_go_together_is_told() -> None:
         fit_image(image.resize((400, 300)), pose, "crop")
     with pytest.raises(ValueError, match="mask is 3 x 4"):
         flatten(image, Image.new("L", (4, 3), 255))
-    with pytest.raises(ValueError, match="black all over"):
+    with pytest.raises(ValueError, match="black everywhere"):
         flatten(image, Image.new("L", (800, 600)))

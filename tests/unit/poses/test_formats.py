@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cfld.poses.formats import BODY_25, COCO_JOINTS, from_coco
-from cfld.poses.keypoints import Keypoints, choose_person, load_keypoints, load_people, save_keypoints
+from cfld.poses.coco import COCO_JOINTS
+from cfld.poses.formats import BODY_25, load_keypoints, load_people
+from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS
 
 FRAME = (480, 640)
@@ -102,14 +103,14 @@ def test_every_format_gives_the_same_pose(tmp_path: Path, content: Any, expected
 
 
 @pytest.mark.parametrize("content", [[{"keypoints": coco()}], {"keypoints": coco()}, {"people": [PERSON_25]}])
-def test_without_a_image_size_the_frame_is_the_callers(tmp_path: Path, content: Any) -> None:
+def test_without_an_image_size_the_frame_is_the_callers(tmp_path: Path, content: Any) -> None:
     path = written(tmp_path, content)
     assert load_keypoints(path, frame=(500, 700)).frame == (500, 700)
-    with pytest.raises(ValueError, match=r"image's size.*256 x 176.*--frame"):
+    with pytest.raises(ValueError, match=r"no image size.*256 x 176.*--frame"):
         load_keypoints(path)
 
 
-def test_body_25_is_openposes() -> None:
+def test_body_25_is_that_of_openpose() -> None:
     assert tuple(OPENPOSE_25[i] for i in BODY_25) == JOINTS
 
 
@@ -127,26 +128,17 @@ def test_the_neck_is_missing_where_a_shoulder_is(tmp_path: Path, side: str) -> N
     assert {JOINTS[i] for i in np.flatnonzero(~pose.visible)} == {side, "neck"}
 
 
-def test_unsure_joints_are_missing_and_hidden_ones_are_not() -> None:
-    yx, scores = np.ones((17, 2)), np.ones(17)
-    scores[COCO_JOINTS.index("left_knee")] = 0.29
-    joints, sure = from_coco(yx, scores)
-    assert [JOINTS[i] for i in np.flatnonzero(np.isnan(joints).any(axis=1))] == ["left_knee"]
-    assert sure[JOINTS.index("left_knee")] == np.float32(0.29)
-    assert np.isfinite(from_coco(yx, scores, confidence=0.2)[0]).all()
-
-
 def people(tmp_path: Path) -> Path:
     small, large = YX * 0.5 + 3, YX
     rows = [{"pose_keypoints_2d": openpose(JOINTS, yx)} for yx in (small, large)]
     return written(tmp_path, {"people": [*rows, {"pose_keypoints_2d": []}], **CANVAS})
 
 
-def test_the_largest_of_several_is_taken_and_the_others_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_largest_of_several_is_used_and_the_others_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = people(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert np.ptp(load_keypoints(path).yx[:, 0]) == np.ptp(YX[:, 0])
-    assert "2 people, the largest is taken" in caplog.text
+    assert "2 people, using the largest" in caplog.text
     assert "--person K" in caplog.text
     assert "1: 18 joints in rows 20 to 360" in caplog.text
     assert "2: 18 joints in rows 13 to 183" in caplog.text
@@ -179,7 +171,7 @@ def test_the_largest_of_several_is_taken_and_the_others_told(tmp_path: Path, cap
         ("name:keypoints_y:keypoints_x\n", "nobody found"),
     ],
 )
-def test_what_is_none_of_them_is_told(tmp_path: Path, content: Any, told: str) -> None:
+def test_other_content_is_refused(tmp_path: Path, content: Any, told: str) -> None:
     path = written(tmp_path, content)
     with pytest.raises(ValueError, match=told) as error:
         load_keypoints(path)
@@ -187,7 +179,7 @@ def test_what_is_none_of_them_is_told(tmp_path: Path, content: Any, told: str) -
     assert "\n" not in str(error.value)
 
 
-def test_annotation_rows_are_read_and_one_of_several_must_be_named(tmp_path: Path) -> None:
+def test_annotation_rows_are_read_and_several_images_need_a_number(tmp_path: Path) -> None:
     pose = Keypoints(YX.round() / 4)
     row = ":".join(("a.jpg", *pose.to_annotation()))
     path = written(tmp_path, f"name:keypoints_y:keypoints_x\n{row}\n")
@@ -199,7 +191,7 @@ def test_annotation_rows_are_read_and_one_of_several_must_be_named(tmp_path: Pat
     assert load_keypoints(path, person=2).visible.all()
 
 
-def test_own_files_come_back_as_they_were(tmp_path: Path) -> None:
+def test_own_files_round_trip(tmp_path: Path) -> None:
     pose = Keypoints(np.where(np.arange(18)[:, None] == 4, -1, YX), FRAME)
     save_keypoints(pose, tmp_path / "pose.json")
     (person,) = load_people(tmp_path / "pose.json")
@@ -207,12 +199,7 @@ def test_own_files_come_back_as_they_were(tmp_path: Path) -> None:
     assert person.missing == ["right_wrist"]
 
 
-def test_a_pose_without_any_joint_stays_one(tmp_path: Path) -> None:
+def test_a_pose_without_any_joint_is_read(tmp_path: Path) -> None:
     """Data sets hold such poses: the annotator found nobody."""
     path = written(tmp_path, {"frame": FRAME, "keypoints": [[-1, -1]] * 18})
     assert not load_keypoints(path).visible.any()
-
-
-def test_nobody_is_an_error_with_a_name() -> None:
-    with pytest.raises(ValueError, match=r"photo.jpg: nobody found"):
-        choose_person([], name="photo.jpg")

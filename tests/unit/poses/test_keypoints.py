@@ -4,14 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfld.poses.keypoints import (
-    MISSING,
-    Keypoints,
-    as_keypoints,
-    load_keypoints,
-    parse_annotation,
-    save_keypoints,
-)
+from cfld.poses.formats import load_keypoints
+from cfld.poses.keypoints import MISSING, Keypoints, as_keypoints, parse_annotation, save_keypoints
 
 JOINTS = np.stack([np.arange(18) * 10 + 5, np.arange(18) * 8 + 3], axis=1).astype(np.float32)
 COLUMN = json.dumps(list(range(18)))

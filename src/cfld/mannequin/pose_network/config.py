@@ -1,4 +1,4 @@
-"""Configuration of the small network that finds the joints of mannequins."""
+"""Configuration of a training run of the pose network."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PoseNetworkConfig:
-    """One run; the bundled network's are the defaults: 20 minutes of one core."""
+    """One training run; the defaults are those of the bundled network."""
 
     identities: int = 4000
-    """People, none of whom is in the test split."""
+    """Number of people, none of whom is in the test split."""
     poses: int = 2
-    """Images of each."""
+    """Images of each person."""
     seed: int = 0
-    """Draws the people and all that is random."""
+    """Random seed of the people, the initial weights and the augmentation."""
     steps: int = 2600
-    """Optimiser steps, by Muon."""
+    """Optimiser steps (Muon)."""
     batch_size: int = 64
-    """Windows of images a step."""
+    """Image crops per step."""
     learning_rate: float = 4e-3
-    """At its highest; it falls to nothing over the second half."""
+    """Peak learning rate; it falls linearly to zero over the second half of the run."""

@@ -1,4 +1,4 @@
-"""A small network that finds the 18 joints of one mannequin: heat maps at a quarter of the image's size."""
+"""A small network that predicts the 18 joints of one mannequin as heat maps at a quarter of the image size."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from torch.nn import functional as F
 from cfld.poses.skeleton import NUM_JOINTS
 
 INPUT_SIZE: Final = (128, 96)
-"""(height, width) of the images that it takes."""
+"""(height, width) of the input."""
 CELL: Final = 4
-"""Side of a heat map's cell in pixels of the input."""
+"""Side of a heat map cell, in pixels of the input."""
 NEIGHBOURHOOD: Final = 2
-"""Cells on each side of the highest one that the position is averaged over."""
+"""The position is averaged over this many cells on each side of the peak."""
 WEIGHTS: Final = "model.safetensors"
 CONFIGURATION: Final = "config.json"
 
 
-class KeypointNetwork(nn.Module):
-    """Residual stages at 1/4, 1/8, 1/16 and 1/32, then upwards again with the sums of a feature pyramid."""
+class PoseNetwork(nn.Module):
+    """Residual stages at 1/4, 1/8, 1/16 and 1/32 of the input, and a feature pyramid (Lin et al., 2017) back to 1/4."""
 
     def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 128, 128), top: int = 48) -> None:
         """
         Args:
-            widths: channels of the stages, from the finest.
-            top: channels that the heat maps are read from.
+            widths: channels of the stages, finest first.
+            top: channels of the finest level of the pyramid.
         """
         super().__init__()
         self.widths, self.top = tuple(widths), top
@@ -52,13 +52,13 @@ class KeypointNetwork(nn.Module):
         self.presence = nn.Linear(d, NUM_JOINTS)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Where each joint is, and whether it is there.
+        """Predicts position and presence of each joint.
 
         Args:
             images: (B, 3, H, W) in [-1, 1], H and W multiples of 32.
 
         Returns:
-            heat maps (B, 18, H/4, W/4), logits of a softmax over the map; logits (B, 18) of each joint's presence.
+            heat maps (B, 18, H/4, W/4): logits of a softmax over each map; presence (B, 18): logits.
         """
         scales = [self.stem(images)]
         for down in self.down:
@@ -72,11 +72,11 @@ class KeypointNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """Where heat maps say that joints are.
+    """Joint positions decoded from heat maps.
 
     Attributes:
         yx: (B, J, 2) in pixels of the input.
-        share: (B, J), how much of the softmax lies around there; a map that does not know spreads it.
+        share: (B, J), the share of the softmax around the peak; a low share means an uncertain position.
     """
 
     yx: Tensor
@@ -84,7 +84,7 @@ class Located:
 
 
 def locate(maps: Tensor) -> Located:
-    """The mean of the cells around the highest, weighed by the softmax over the map; (B, J, h, w)."""
+    """Decodes heat maps (B, J, h, w): the mean of the cells around the peak, weighted by the softmax of the map."""
     height, width = maps.shape[2:]
     flat = maps.flatten(2).softmax(-1)
     highest = flat.argmax(-1)  # (B, J)
@@ -99,8 +99,8 @@ def locate(maps: Tensor) -> Located:
     return Located((cells + 0.5) * CELL - 0.5, share)
 
 
-def save_network(network: KeypointNetwork, folder: Path) -> None:
-    """Writes `config.json` and the weights in half precision."""
+def save_network(network: PoseNetwork, folder: Path) -> None:
+    """Writes `config.json` and the weights, in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.detach().cpu().half().contiguous() if tensor.is_floating_point() else tensor
@@ -111,19 +111,19 @@ def save_network(network: KeypointNetwork, folder: Path) -> None:
     (folder / CONFIGURATION).write_text(json.dumps(configuration) + "\n", encoding="utf-8")
 
 
-def load_network(folder: Path) -> KeypointNetwork:
-    """The network in evaluation mode, in float32.
+def load_network(folder: Path) -> PoseNetwork:
+    """Loads a network that `save_network` wrote, in evaluation mode and float32.
 
     Raises:
-        ValueError: naming the folder, when it holds no such network or one with other weights.
+        ValueError: if the folder holds no pose network, or its weights do not fit; the message names the folder.
     """
     try:
-        network = KeypointNetwork(**json.loads((folder / CONFIGURATION).read_text(encoding="utf-8")))
+        network = PoseNetwork(**json.loads((folder / CONFIGURATION).read_text(encoding="utf-8")))
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        told = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{folder}: no keypoint network ({told}); it is a folder that cfld keypoints train wrote"
+            f"{folder}: no pose network ({reason}); expected a folder that cfld pose-net train wrote"
         ) from None
     return network.float().eval().requires_grad_(False)
 

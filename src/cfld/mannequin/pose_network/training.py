@@ -1,9 +1,9 @@
-"""Training of the small network that finds the joints of mannequins.
+"""Training of the pose network.
 
-    cfld keypoints train --out runs/keypoints
+    cfld pose-net train --out runs/pose-net
 
-Every image is drawn once into a file in `out`, which can be deleted afterwards, and changed anew each time it is
-seen: shifted, scaled, turned, flipped, in other light, blurred, with noise. Some windows hold nobody.
+Images are rendered once, into a file in `out` that can be deleted afterwards, and augmented whenever they are read:
+affine transform, flip, brightness, contrast, tint, blur, noise. Some crops show nobody.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from cfld.data.transforms import to_model_range
 from cfld.files import replacing
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
-from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, KeypointNetwork, save_network
+from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, save_network
 from cfld.poses.skeleton import MIRROR
 from cfld.training.optim import learning_rate_factor, make_optimizer
 
 IMAGE_SIZE: Final = (160, 110)
-"""(height, width) that people are drawn at."""
+"""(height, width) of the rendered images."""
 SIGMA: Final = 1.0
-"""Of a joint's bell on the heat map, in cells."""
+"""Standard deviation of the target heat maps, in cells."""
 EMPTY_SHARE: Final = 0.05
-"""Of the windows: those that hold nobody."""
+"""Share of the crops that show nobody."""
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A data set's images and joints in memory, or on disk as if they were.
+    """Images and joints of a data set; `pixels` may be memory-mapped.
 
     Attributes:
         pixels: uint8 (N, H, W, 3).
@@ -52,15 +52,15 @@ class Images:
     joints: NDArray[np.float32]
 
 
-def train_keypoints(config: PoseNetworkConfig, out: Path) -> Path:
-    """Draws people, trains on them, and saves the network.
+def train_pose_network(config: PoseNetworkConfig, out: Path) -> Path:
+    """Renders the training images, trains the network and saves it.
 
     Returns:
         the folder of the network, `out/network`.
 
     Raises:
-        ValueError: for numbers out of range.
-        FloatingPointError: naming the step, when the loss is no number.
+        ValueError: if a number in `config` is out of range.
+        FloatingPointError: if the loss is not finite; the message gives the step.
     """
     if min(config.steps, config.batch_size) < 1:
         raise ValueError(f"steps and batch_size must be at least 1, got {config.steps} and {config.batch_size}")
@@ -69,16 +69,15 @@ def train_keypoints(config: PoseNetworkConfig, out: Path) -> Path:
     )
     out.mkdir(parents=True, exist_ok=True)
     images = read_images(dataset, IMAGE_SIZE, out / f"pictures-{len(dataset.names)}-{config.seed}.npy")
-    network = fit(images, config)
-    save_network(network, out / "network")
+    save_network(fit(images, config), out / "network")
     return out / "network"
 
 
 def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Images:
-    """Every image of a data set, kept in `file` for the next time.
+    """Reads all images of a data set, from `file` if it exists; writes it otherwise.
 
     Args:
-        size: (height, width) of the data set's images.
+        size: (height, width) of the images.
     """
     poses = [dataset.keypoints(name).scaled(size) for name in dataset.names]
     joints = np.stack([np.where(pose.visible[:, None], pose.yx, np.nan) for pose in poses]).astype(np.float32)
@@ -86,28 +85,28 @@ def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Imag
         shape = (len(dataset.names), *size, 3)
         with replacing(file) as temporary:
             pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-            for i, name in enumerate(tqdm(dataset.names, desc="drawing", unit="image", disable=None)):
+            for i, name in enumerate(tqdm(dataset.names, desc="rendering", unit="image", disable=None)):
                 pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
     return Images(np.load(file, mmap_mode="r"), joints)
 
 
-def fit(images: Images, config: PoseNetworkConfig) -> KeypointNetwork:
-    """A network trained from nothing; arguments and errors as in `train_keypoints`."""
+def fit(images: Images, config: PoseNetworkConfig) -> PoseNetwork:
+    """Trains a network from random weights; errors as in `train_pose_network`."""
     torch.manual_seed(config.seed)
-    network = KeypointNetwork().train()
+    network = PoseNetwork().train()
     optim = OptimConfig(
         optimizer="muon", learning_rate=config.learning_rate, warmup_steps=100, decay="linear", decay_by=0.0
     )
     optimizer = make_optimizer(dict(network.named_parameters()), optim)
     bar = tqdm(batches(images, config), total=config.steps, desc="training", unit="step", disable=None)
-    for step, (windows, joints) in enumerate(bar):
+    for step, (crops, joints) in enumerate(bar):
         for group in optimizer.param_groups:
             group["lr"] = optim.learning_rate * learning_rate_factor(step, config.steps, optim)
         with torch.autocast("cpu", torch.bfloat16):
-            maps, presence = network(windows.contiguous(memory_format=torch.channels_last))
+            maps, presence = network(crops.contiguous(memory_format=torch.channels_last))
         loss = keypoint_loss(maps.float(), presence.float(), joints)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {step + 1}; take a smaller learning_rate")
+            raise FloatingPointError(f"loss {loss.item()} at step {step + 1}; choose a smaller learning_rate")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -116,54 +115,52 @@ def fit(images: Images, config: PoseNetworkConfig) -> KeypointNetwork:
 
 
 def keypoint_loss(maps: Tensor, presence: Tensor, joints: Tensor) -> Tensor:
-    """Cross-entropy of the heat maps with a bell around each joint that is there, and of its presence.
+    """Cross-entropy of each visible joint's heat map with a Gaussian at the joint, plus that of the presence.
 
     Args:
         maps: (B, 18, h, w) logits; presence: (B, 18) logits.
-        joints: (B, 18, 2), (y, x) in pixels of the input; NaN = not there.
+        joints: (B, 18, 2), (y, x) in pixels of the input; NaN = missing.
     """
-    there = torch.isfinite(joints).all(-1)  # (B, 18)
+    visible = torch.isfinite(joints).all(-1)  # (B, 18)
     cells = (joints.nan_to_num() + 0.5) / CELL - 0.5
     rows, columns = (
         torch.exp(-((torch.arange(length) - cells[..., axis, None]) ** 2) / (2 * SIGMA**2))
         for axis, length in enumerate(maps.shape[-2:])
     )  # (B, 18, h), (B, 18, w)
-    bells = (rows[..., None] * columns[..., None, :]).flatten(2)
-    bells = bells / bells.sum(-1, keepdim=True).clamp_min(1e-6)
-    misplaced = -(bells * maps.flatten(2).log_softmax(-1)).sum(-1)
-    return misplaced[there].sum() / there.sum().clamp_min(1) + F.binary_cross_entropy_with_logits(
-        presence, there.float()
-    )
+    targets = (rows[..., None] * columns[..., None, :]).flatten(2)  # (B, 18, h w)
+    targets = targets / targets.sum(-1, keepdim=True).clamp_min(1e-6)
+    position = -(targets * maps.flatten(2).log_softmax(-1)).sum(-1)[visible].sum() / visible.sum().clamp_min(1)
+    return position + F.binary_cross_entropy_with_logits(presence, visible.float())
 
 
 def batches(images: Images, config: PoseNetworkConfig) -> Iterator[tuple[Tensor, Tensor]]:
-    """(B, 3, H, W) in [-1, 1] and (B, 18, 2) for each step, a function of the seed."""
+    """Yields images (B, 3, H, W) in [-1, 1] and joints (B, 18, 2) for each step, determined by the seed."""
     rng = np.random.default_rng([config.seed, 3])
     for _ in range(config.steps):
         chosen = rng.integers(len(images.pixels), size=config.batch_size)
-        samples = [window(images.pixels[i], images.joints[i], rng) for i in chosen]
+        samples = [random_crop(images.pixels[i], images.joints[i], rng) for i in chosen]
         pixels = np.stack([pixels for pixels, _ in samples]).transpose(0, 3, 1, 2)
         yield to_model_range(torch.from_numpy(pixels)), torch.from_numpy(np.stack([joints for _, joints in samples]))
 
 
-def window(
+def random_crop(
     pixels: NDArray[np.uint8], joints: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A random window of an image as the network's input, and the joints that are in it."""
+    """A random crop of an image, as the network's input, and the joints in it; joints outside are NaN."""
     if rng.uniform() < 0.5:
         pixels, joints = pixels[:, ::-1], joints[list(MIRROR)] * (1, -1) + (0, pixels.shape[1] - 1)
     height, width = INPUT_SIZE
     affine = _random_affine(pixels.shape[:2], rng)
     moved = joints[:, ::-1] @ affine[:, :2].T + affine[:, 2]  # (x, y)
     inside = ((moved >= 0) & (moved <= (width - 1, height - 1))).all(axis=1)
-    cut = cv2.warpAffine(
+    crop = cv2.warpAffine(
         np.ascontiguousarray(pixels), affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return _in_other_light(cut, rng), np.where(inside[:, None], moved[:, ::-1], np.nan).astype(np.float32)
+    return _augmented_colours(crop, rng), np.where(inside[:, None], moved[:, ::-1], np.nan).astype(np.float32)
 
 
 def _random_affine(size: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(2, 3), (x, y) of the image -> (x, y) of the input."""
+    """(2, 3): maps (x, y) of the image to (x, y) of the input."""
     height, width = INPUT_SIZE
     scale = min(height / size[0], width / size[1]) * np.exp(rng.uniform(np.log(0.55), np.log(1.45)))
     shift = rng.uniform(-0.16, 0.16, 2) * (width, height)
@@ -176,15 +173,15 @@ def _random_affine(size: tuple[int, ...], rng: np.random.Generator) -> NDArray[n
     return np.column_stack([turn, offset])
 
 
-def _in_other_light(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Other brightness, contrast and tint; at times blurred, at times with noise."""
+def _augmented_colours(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Random brightness, contrast and tint; sometimes blurred, sometimes with noise."""
     if rng.uniform() < 0.3:
         height, width = INPUT_SIZE
         share = rng.uniform(0.4, 0.9)
         small = cv2.resize(pixels, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
         pixels = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     gain = rng.uniform(0.65, 1.35) * rng.uniform(0.92, 1.08, 3)
-    light = (pixels.astype(np.float32) - 128) * gain + 128 + rng.uniform(-40, 40)
+    values = (pixels.astype(np.float32) - 128) * gain + 128 + rng.uniform(-40, 40)
     if rng.uniform() < 0.3:
-        light += rng.normal(0, rng.uniform(1, 12), pixels.shape)
-    return light.clip(0, 255).astype(np.uint8)
+        values += rng.normal(0, rng.uniform(1, 12), pixels.shape)
+    return values.clip(0, 255).astype(np.uint8)

@@ -1,1 +1,1 @@
-"""What finds people and their joints in an image, one detector a file."""
+"""Pose detectors, one file each; `poses/registry.py` lists them."""

@@ -1,4 +1,4 @@
-"""Published model files: which, under what licence, where they are, whether they are the right ones."""
+"""Published model files: name, licence, address, size and hash; downloaded when first needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ModelFile:
     """A published file.
 
     Attributes:
-        option: of the command line, to name another file by.
+        option: command-line option that names another file.
         size: in bytes.
     """
 
@@ -58,14 +58,14 @@ POSE_LANDMARKER: Final = ModelFile(
 
 
 def obtain(file: ModelFile, path: Path | None = None) -> Path:
-    """`path`, or the published file, downloaded into the folder of torch's hub and checked where it is not there yet.
+    """Returns `path`, or the published file in the cache of torch.hub, where it is downloaded and verified once.
 
     Raises:
-        FileNotFoundError: saying which file to get and where to put it, when it is not there and cannot be had.
+        FileNotFoundError: if `path` does not exist, or the download fails; says which file to put where.
     """
     if path is not None:
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; it would be {file}, or one of its kind")
+            raise FileNotFoundError(f"{path}: no such file; expected {file}, or a similar model")
         return path
     place = Path(torch.hub.get_dir()) / "checkpoints" / file.name
     if not place.is_file():
@@ -73,9 +73,8 @@ def obtain(file: ModelFile, path: Path | None = None) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(file.url, str(place), hash_prefix=file.sha256)
         except (OSError, URLError, RuntimeError) as error:
-            told = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise FileNotFoundError(
-                f"no {place} here, and it cannot be downloaded ({told}); put the file there or name it with "
-                f"{file.option}: {file}"
+                f"{place}: download failed ({reason}); put the file there or pass it with {file.option}: {file}"
             ) from None
     return place

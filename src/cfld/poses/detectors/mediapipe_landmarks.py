@@ -1,4 +1,4 @@
-"""Joints by MediaPipe's pose landmarker, from its task file."""
+"""MediaPipe's pose landmarker."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.poses.coco import COCO_JOINTS, from_coco
 from cfld.poses.detectors import files
-from cfld.poses.formats import COCO_JOINTS, from_coco
-from cfld.poses.keypoints import Keypoints, Person, joint_box
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import Person, person_of
 
 LANDMARKS: Final = {
     **{"nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8, "left_shoulder": 11},
     **{"right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16},
     **{"left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28},
 }
-"""Where MediaPipe's 33 landmarks hold COCO's joints."""
-MOST_PEOPLE: Final = 10
+"""COCO joint -> index among MediaPipe's 33 landmarks."""
+MAX_PEOPLE: Final = 10
 
 
 class Landmark(Protocol):
-    """One of MediaPipe's: x and y as shares of the image's width and height, visibility in [0, 1]."""
+    """MediaPipe's landmark: x and y as fractions of the image's width and height, visibility in [0, 1]."""
 
     x: float | None
     y: float | None
@@ -31,32 +32,32 @@ class Landmark(Protocol):
 
 
 class MediaPipe:
-    """A pose detector for photographs."""
+    """Detects people in photographs."""
 
     def __init__(self, path: Path, confidence: float) -> None:
         """
         Args:
             path: a task file, `pose_landmarker_*.task`.
-            confidence: joints of a lower visibility are missing.
+            confidence: joints with a lower visibility are missing.
 
         Raises:
-            ValueError: naming the file when it is none such, or saying what to install.
+            ValueError: if the file is not a pose landmarker, or mediapipe is not installed.
         """
         try:
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError:
-            raise ValueError("this backend needs mediapipe: pip install 'cfld[mediapipe]'") from None
+            raise ValueError("backend mediapipe needs the package mediapipe: pip install 'cfld[mediapipe]'") from None
         options = vision.PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(path)), num_poses=MOST_PEOPLE
+            base_options=BaseOptions(model_asset_path=str(path)), num_poses=MAX_PEOPLE
         )
         try:
             self._landmarker = vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{path}: no pose landmarker task ({' '.join(str(error).split())[:160]})") from None
+            raise ValueError(f"{path}: not a pose landmarker task ({' '.join(str(error).split())[:160]})") from None
         self._confidence = confidence
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
-        """As `estimate.Detector`."""
+        """See `estimate.Detector`."""
         import mediapipe
 
         frame = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
@@ -67,23 +68,21 @@ class MediaPipe:
 def people_from_landmarks(
     people: Sequence[Sequence[Landmark]], frame: tuple[int, int], confidence: float
 ) -> list[Person]:
-    """MediaPipe's result `pose_landmarks` as people; those without a sure joint are left out.
+    """Converts MediaPipe's `pose_landmarks`; people without a visible joint are left out.
 
     Args:
         frame: (height, width) of the image in pixels.
-        confidence: joints of a lower visibility are missing.
+        confidence: joints with a lower visibility are missing.
     """
     found = []
     for landmarks in people:
         chosen = [landmarks[LANDMARKS[name]] for name in COCO_JOINTS]
         yx = np.array([(one.y or 0.0, one.x or 0.0) for one in chosen]) * frame
         joints, scores = from_coco(yx, np.array([one.visibility or 0.0 for one in chosen]), confidence)
-        keypoints = Keypoints(joints, frame)
-        if keypoints.visible.any():
-            found.append(Person(keypoints=keypoints, scores=scores, box=joint_box(keypoints)))
-    return found
+        found.append(person_of(Keypoints(joints, frame), scores))
+    return [person for person in found if person.keypoints.visible.any()]
 
 
-def open_mediapipe(model: Path | None, boxes: Path | None, confidence: float) -> MediaPipe:  # noqa: ARG001
-    """The published landmarker, or the file given; it finds people by itself."""
+def open_mediapipe(model: Path | None, confidence: float) -> MediaPipe:
+    """Opens the task file `model`, by default the published one."""
     return MediaPipe(files.obtain(files.POSE_LANDMARKER, model), confidence)

@@ -1,4 +1,4 @@
-"""ONNX files through onnxruntime, which the extra `pose` brings."""
+"""ONNX models, run by onnxruntime (extra `pose`)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:
-    """A network of one image.
+    """A network whose input is one image.
 
     Attributes:
-        size: (height, width) that the image must have.
-        outputs: the names of what comes out.
+        size: (height, width) of the input.
+        outputs: names of the outputs.
     """
 
     path: Path
@@ -25,20 +25,20 @@ class OnnxModel:
     session: Any
 
     def __call__(self, image: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
-        """(H, W, 3) -> the outputs for it as a batch of one; the network takes (1, 3, H, W)."""
+        """Runs the network on an image (H, W, 3); returns its outputs for a batch of one."""
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
         results: list[NDArray[np.float32]] = self.session.run(None, {self.session.get_inputs()[0].name: batch})
         return results
 
 
 def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
-    """A network that takes one image as (1, 3, H, W).
+    """Opens a network whose input is an image (1, 3, H, W).
 
     Args:
-        size: (height, width) where the file leaves it open.
+        size: (height, width) of the input, if the file does not fix it.
 
     Raises:
-        ValueError: naming the file, when it is no such network, or saying what to install.
+        ValueError: if the file is not such a network, or onnxruntime is not installed.
     """
     try:
         import onnxruntime
@@ -51,9 +51,9 @@ def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except (*unreadable, errors.NotImplemented, errors.RuntimeException) as error:
-        raise ValueError(f"{path}: no ONNX model ({' '.join(str(error).split())[:160]})") from None
+        raise ValueError(f"{path}: not an ONNX model ({' '.join(str(error).split())[:160]})") from None
     shape = session.get_inputs()[0].shape
     if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
-        raise ValueError(f"{path}: takes an input of {shape}, expected an image (1, 3, height, width)")
+        raise ValueError(f"{path}: expected an input of shape (1, 3, height, width), got {shape}")
     height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
     return OnnxModel(path, (height, width), tuple(output.name for output in session.get_outputs()), session)

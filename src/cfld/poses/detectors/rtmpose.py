@@ -1,4 +1,4 @@
-"""Joints by RTMPose or DWPose (Jiang et al., 2023; Yang et al., 2023) as ONNX: crop, SimCC decoding, joint order."""
+"""RTMPose (Jiang et al., 2023) and DWPose (Yang et al., 2023) as ONNX models: crop, SimCC decoding, joint order."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.poses.coco import COCO_JOINTS, WHOLE_BODY, from_coco
 from cfld.poses.detectors import files
 from cfld.poses.detectors.onnx_session import open_onnx
 from cfld.poses.detectors.window import Box, Window
 from cfld.poses.detectors.yolox import Yolox
-from cfld.poses.formats import COCO_JOINTS, WHOLE_BODY, from_coco
-from cfld.poses.keypoints import Keypoints, Person
+from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import Person
 
 PADDING: Final = 1.25
-"""How much larger than the person's box the window is (MMPose, `GetBBoxCenterScale`)."""
+"""Size of the window relative to the person's box (MMPose, `GetBBoxCenterScale`)."""
 MEAN: Final = (123.675, 116.28, 103.53)
-DEVIATION: Final = (58.395, 57.12, 57.375)
-"""Of the training images, by colour, RGB (MMPose, `PoseDataPreprocessor`)."""
-SPLIT: Final = 2.0
-"""Bins a pixel (SimCC, Li et al., 2022; `simcc_split_ratio`)."""
+STD: Final = (58.395, 57.12, 57.375)
+"""Of the training images' channels, RGB (MMPose, `PoseDataPreprocessor`)."""
+BINS_PER_PIXEL: Final = 2.0
+"""Of SimCC (Li et al., 2022; MMPose, `simcc_split_ratio`)."""
 
 
 class RTMPose:
-    """A pose detector for photographs. Its files give simcc_x (1, J, 2 W) and simcc_y (1, J, 2 H), J = 17 or 133."""
+    """Detects people in photographs. Model outputs: simcc_x (1, J, 2 W) and simcc_y (1, J, 2 H), J = 17 or 133."""
 
     def __init__(
         self, path: Path, confidence: float, find_boxes: Callable[[NDArray[np.uint8]], list[Box]] | None = None
@@ -35,19 +36,18 @@ class RTMPose:
         """
         Args:
             confidence: joints with a lower score are missing.
-            find_boxes: of people; without it, the whole image is one person's box.
+            find_boxes: person detector; None = the whole image is the box of one person.
 
         Raises:
-            ValueError: naming the file, when it is no ONNX model of an image, or has other outputs.
+            ValueError: if the file is not an ONNX model of an image, or has other outputs.
         """
         self._model, self._confidence, self._find_boxes = open_onnx(path, (256, 192)), confidence, find_boxes
         if len(self._model.outputs) != 2:
-            raise ValueError(
-                f"{path}: gives {', '.join(self._model.outputs)}; expected simcc_x and simcc_y of RTMPose or DWPose"
-            )
+            outputs = ", ".join(self._model.outputs)
+            raise ValueError(f"{path}: expected outputs simcc_x and simcc_y of RTMPose or DWPose, got {outputs}")
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
-        """As `estimate.Detector`."""
+        """See `estimate.Detector`."""
         whole = (0.0, 0.0, float(image.shape[0]), float(image.shape[1]))
         boxes = [whole] if self._find_boxes is None else self._find_boxes(image)
         people = [self._person(image, box) for box in boxes]
@@ -56,39 +56,40 @@ class RTMPose:
     def _person(self, image: NDArray[np.uint8], box: Box) -> Person:
         window, size = Window.around(box, self._model.size, PADDING), self._model.size
         inputs = window.cut(image, size, cv2.BORDER_CONSTANT)
-        simcc_x, simcc_y = self._model((inputs - np.array(MEAN)) / np.array(DEVIATION))
+        simcc_x, simcc_y = self._model((inputs - np.array(MEAN)) / np.array(STD))
         self._check(simcc_x.shape, simcc_y.shape)
         yx, scores = decode_simcc(simcc_x[0], simcc_y[0])
-        found, sure = from_coco(window.to_pil(yx, size), scores, self._confidence)
-        return Person(keypoints=Keypoints(found, image.shape[:2]), scores=sure, box=box)
+        joints, scores = from_coco(window.to_image(yx, size), scores, self._confidence)
+        return Person(keypoints=Keypoints(joints, image.shape[:2]), scores=scores, box=box)
 
     def _check(self, shape_x: tuple[int, ...], shape_y: tuple[int, ...]) -> None:
         height, width = self._model.size
-        wanted = [((1, j, int(width * SPLIT)), (1, j, int(height * SPLIT))) for j in (len(COCO_JOINTS), WHOLE_BODY)]
-        if (shape_x, shape_y) not in wanted:
+        bins_x, bins_y = int(width * BINS_PER_PIXEL), int(height * BINS_PER_PIXEL)
+        expected = [((1, joints, bins_x), (1, joints, bins_y)) for joints in (len(COCO_JOINTS), WHOLE_BODY)]
+        if (shape_x, shape_y) not in expected:
             raise ValueError(
-                f"{self._model.path}: outputs of {shape_x} and {shape_y}; "
-                f"RTMPose and DWPose give {wanted[0]} or {wanted[1]}"
+                f"{self._model.path}: outputs of shapes {shape_x} and {shape_y}; "
+                f"expected {expected[0]} or {expected[1]}, as of RTMPose and DWPose"
             )
 
 
 def decode_simcc(
     simcc_x: NDArray[np.float32], simcc_y: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """The highest bin of each axis, and the lower of the two heights as the score (MMPose, `get_simcc_maximum`).
+    """Decodes SimCC: the bin of each axis' maximum; the score is the lower maximum (MMPose, `get_simcc_maximum`).
 
     Args:
         simcc_x: (J, 2 W); simcc_y: (J, 2 H).
 
     Returns:
-        (J, 2), (y, x) in pixels of the network's input, and (J,).
+        (y, x) in pixels of the network's input (J, 2), and scores (J,).
     """
-    yx = np.stack([simcc_y.argmax(axis=1), simcc_x.argmax(axis=1)], axis=1) / SPLIT
+    yx = np.stack([simcc_y.argmax(axis=1), simcc_x.argmax(axis=1)], axis=1) / BINS_PER_PIXEL
     return yx, np.minimum(simcc_x.max(axis=1), simcc_y.max(axis=1))
 
 
-def open_rtmpose(model: Path | None, boxes: Path | None, confidence: float) -> RTMPose:
-    """The published pose model and person detector, or the files given. A pose model alone takes the whole image."""
+def open_rtmpose(model: Path | None, confidence: float, boxes: Path | None = None) -> RTMPose:
+    """Opens the published pose model and person detector, or the given files; `model` alone sees the whole image."""
     path = files.obtain(files.DWPOSE, model)
     find_boxes = Yolox(files.obtain(files.YOLOX, boxes)) if boxes is not None or model is None else None
     return RTMPose(path, confidence, find_boxes)

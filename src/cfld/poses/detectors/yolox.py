@@ -1,4 +1,4 @@
-"""People's boxes by YOLOX (Ge et al., 2021) as ONNX."""
+"""Person detection by YOLOX (Ge et al., 2021) as an ONNX model."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from cfld.poses.detectors.window import Box
 
 STRIDES: Final = (8, 16, 32)
 GREY: Final = 114
-"""What YOLOX pads images with."""
+"""Value that YOLOX pads images with."""
 PERSON: Final = 0
-"""COCO's first class."""
-SURE: Final = 0.3
-"""People that the detector is less sure of do not count."""
-OVERLAP: Final = 0.45
-"""Intersection over union from which two boxes are one person."""
+"""Index of COCO's class "person"."""
+MIN_SCORE: Final = 0.3
+NMS_THRESHOLD: Final = 0.45
+"""Intersection over union above which two boxes count as one person."""
 
 
 class Yolox:
-    """Files whose output is (1, N, 5 + classes), as YOLOX exports them, or boxes (1, N, 5) as MMDeploy does."""
+    """Detects people. Model output: (1, N, 5 + classes), as YOLOX exports it, or boxes (1, N, 5), as MMDeploy does."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            ValueError: naming the file, when it is no ONNX model of an image.
+            ValueError: if the file is not an ONNX model of an image.
         """
         self._model = open_onnx(path, (640, 640))
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Box]:
-        """The boxes of people in an image uint8 (H, W, 3), RGB, the surest first.
+        """Boxes of the people in an image, uint8 (H, W, 3), RGB, by decreasing score.
 
         Raises:
-            ValueError: naming the file, when its output is none of the two.
+            ValueError: if the model's output has neither of the two shapes.
         """
         height, width = self._model.size
         ratio = min(height / image.shape[0], width / image.shape[1])
@@ -49,8 +48,8 @@ class Yolox:
             boxes, scores = decode(output[0], self._model.size)
         else:
             raise ValueError(
-                f"{self._model.path}: an output of {output.shape} is no YOLOX model's: expected (1, N, 5), or "
-                f"(1, {grid}, 5 + classes) for its input of {height} x {width}"
+                f"{self._model.path}: output of shape {output.shape}; a YOLOX model has (1, N, 5), or "
+                f"(1, {grid}, 5 + classes) for an input of {height} x {width}"
             )
         kept = suppress(boxes, scores)
         edges = np.array(image.shape[:2] * 2)
@@ -58,7 +57,7 @@ class Yolox:
 
 
 def letterbox(image: NDArray[np.uint8], size: tuple[int, int], ratio: float) -> NDArray[np.float32]:
-    """The image at the top left of a grey one of (height, width), values 0 to 255, in OpenCV's order of colours."""
+    """The image, scaled by `ratio`, at the top left of a grey canvas (*size, 3); BGR, values 0 to 255."""
     resized = cv2.resize(image, (int(image.shape[1] * ratio), int(image.shape[0] * ratio)))
     padded = np.full((*size, 3), GREY, dtype=np.float32)
     padded[: resized.shape[0], : resized.shape[1]] = resized[..., ::-1]
@@ -66,10 +65,10 @@ def letterbox(image: NDArray[np.uint8], size: tuple[int, int], ratio: float) -> 
 
 
 def decode(output: NDArray[np.float32], size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """YOLOX's raw output -> (N, 4) boxes (left, top, right, bottom) in pixels of its input, (N,) people's scores.
+    """Decodes YOLOX's raw output (N, 5 + classes): boxes (N, 4), (left, top, right, bottom) in pixels, and scores (N,).
 
-    A row is of one cell of one stride's grid: centre = (offset + cell) stride, size = exp(value) stride, score =
-    objectness times class (Ge et al., 2021, and the demonstrations of its release).
+    Each row belongs to a cell of a stride's grid: centre = (offset + cell) stride, size = exp(value) stride, score =
+    objectness times class probability (Ge et al., 2021, and the demo code of its release).
     """
     cells, strides = [], []
     for stride in STRIDES:
@@ -83,6 +82,6 @@ def decode(output: NDArray[np.float32], size: tuple[int, int]) -> tuple[NDArray[
 
 
 def suppress(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[int]:
-    """Which boxes (N, 4), (left, top, right, bottom), are sure enough and no double of a surer one; surest first."""
+    """Non-maximum suppression: indices of the boxes (N, 4), (left, top, right, bottom), to keep, by falling score."""
     corners_and_sizes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    return [int(i) for i in cv2.dnn.NMSBoxes(corners_and_sizes.tolist(), scores.tolist(), SURE, OVERLAP)]
+    return [int(i) for i in cv2.dnn.NMSBoxes(corners_and_sizes.tolist(), scores.tolist(), MIN_SCORE, NMS_THRESHOLD)]

@@ -14,7 +14,7 @@ import torch
 from cfld.evaluation.keypoint_accuracy import keypoint_accuracy
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.detector import BUNDLED, MannequinDetector
-from cfld.mannequin.pose_network.network import CELL, KeypointNetwork, load_network, locate, save_network
+from cfld.mannequin.pose_network.network import CELL, PoseNetwork, load_network, locate, save_network
 from cfld.poses.estimate import open_detector
 
 TINY = {"widths": (4, 4, 4, 4), "top": 4}
@@ -36,7 +36,7 @@ def test_a_second_hill_far_away_does_not_pull() -> None:
 
 def test_saved_and_loaded_it_is_the_same_in_half_precision(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = KeypointNetwork(**TINY).eval()
+    network = PoseNetwork(**TINY).eval()
     save_network(network, tmp_path)
     images = torch.rand(2, 3, 64, 64)
     for a, b in zip(network(images), load_network(tmp_path)(images), strict=True):
@@ -48,7 +48,7 @@ def test_saved_and_loaded_it_is_the_same_in_half_precision(tmp_path: Path) -> No
 @pytest.mark.parametrize("damage", ["no folder", "other widths", "no JSON", "cut weights", "unknown field"])
 def test_folders_without_a_network_are_told(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "network"
-    save_network(KeypointNetwork(**TINY), folder)
+    save_network(PoseNetwork(**TINY), folder)
     if damage == "no folder":
         shutil.rmtree(folder)
     elif damage == "cut weights":
@@ -56,7 +56,7 @@ def test_folders_without_a_network_are_told(tmp_path: Path, damage: str) -> None
     else:
         text = {"other widths": {**TINY, "top": 8}, "no JSON": None, "unknown field": {"depth": 3}}[damage]
         (folder / "config.json").write_text("{" if text is None else json.dumps(text))
-    with pytest.raises(ValueError, match="no keypoint network") as error:
+    with pytest.raises(ValueError, match="no pose network") as error:
         open_detector("mannequin", folder)
     assert str(folder) in str(error.value)
 

@@ -18,17 +18,17 @@ from cfld.mannequin.pose_network.training import (
     IMAGE_SIZE,
     batches,
     keypoint_loss,
+    random_crop,
     read_images,
-    train_keypoints,
-    window,
+    train_pose_network,
 )
 
 TINY = PoseNetworkConfig(identities=2, poses=2, steps=2, batch_size=4)
 
 
 def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> None:
-    first = load_network(train_keypoints(TINY, tmp_path / "a")).state_dict()
-    second = load_network(train_keypoints(TINY, tmp_path / "b")).state_dict()
+    first = load_network(train_pose_network(TINY, tmp_path / "a")).state_dict()
+    second = load_network(train_pose_network(TINY, tmp_path / "b")).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -49,7 +49,7 @@ def test_the_joints_go_where_their_pixels_go() -> None:
         yy, xx = np.mgrid[: IMAGE_SIZE[0], : IMAGE_SIZE[1]]
         dot = 255 * np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / 50)
         pixels = np.repeat(dot[..., None], 3, axis=2).astype(np.uint8)
-        cut, moved = window(pixels, np.full((18, 2), (y, x), dtype=np.float32), rng)
+        cut, moved = random_crop(pixels, np.full((18, 2), (y, x), dtype=np.float32), rng)
         smooth = cv2.GaussianBlur(cut.sum(axis=2).astype(np.float32), None, 2.0)
         if np.isfinite(moved[0]).all():
             seen += 1
@@ -62,7 +62,7 @@ def test_left_stays_left_in_a_mirror() -> None:
     rng, joints = np.random.default_rng(1), np.full((18, 2), 50.0, dtype=np.float32)
     joints[2], joints[5] = (50, 40), (50, 70)
     for _ in range(20):
-        _, moved = window(np.zeros((*IMAGE_SIZE, 3), dtype=np.uint8), joints, rng)
+        _, moved = random_crop(np.zeros((*IMAGE_SIZE, 3), dtype=np.uint8), joints, rng)
         assert np.isnan(moved[[2, 5]]).any() or moved[5, 1] > moved[2, 1]
 
 
@@ -95,12 +95,12 @@ def test_batches_are_a_function_of_the_seed(tmp_path: Path) -> None:
 
 def test_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = ["--identities", "2", "--poses", "2", "--steps", "1", "--batch-size", "2"]
-    main(["keypoints", "train", "--out", str(tmp_path), *numbers])
+    main(["pose-net", "train", "--out", str(tmp_path), *numbers])
     folder = capsys.readouterr().out.strip()
-    main(["keypoints", "test", "--model", folder, "--identities", "1", "--poses", "2", "--json"])
+    main(["pose-net", "test", "--model", folder, "--identities", "1", "--poses", "2", "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 2
     for wrong, told in ((["--steps", "0"], "steps"), (["--identities", "0"], "identities")):
         with pytest.raises(SystemExit) as stopped:
-            main(["keypoints", "train", "--out", str(tmp_path / "x"), *wrong])
+            main(["pose-net", "train", "--out", str(tmp_path / "x"), *wrong])
         assert stopped.value.code == 2
         assert told in capsys.readouterr().err

@@ -1,26 +1,12 @@
+"""Pose maps: heat maps and skeleton."""
+
 import numpy as np
 import torch
 
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.render import draw_skeleton, heat_maps, pose_map
-from cfld.poses.skeleton import BONES, JOINT_COLOURS, JOINTS, MIRROR
 
 SPREAD = np.stack([np.linspace(20, 230, 18), np.linspace(20, 150, 18)], axis=1).astype(np.float32)
-
-
-def test_mirror_is_an_involution_that_keeps_the_middle() -> None:
-    assert [MIRROR[MIRROR[joint]] for joint in range(18)] == list(range(18))
-    assert {JOINTS[joint] for joint in range(18) if MIRROR[joint] == joint} == {"nose", "neck"}
-    assert all(JOINTS[MIRROR[j]] == name.replace("right", "left") for j, name in enumerate(JOINTS) if "right" in name)
-
-
-def test_bones_make_one_tree() -> None:
-    reached = {1}
-    for _ in BONES:
-        reached |= {end for bone in BONES for end in bone if reached & set(bone)}
-    assert reached == set(range(18))
-    assert len(BONES) == 17
-    assert len(set(JOINT_COLOURS)) == 18
 
 
 def test_heat_peaks_at_the_joint() -> None:
