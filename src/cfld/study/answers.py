@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from cfld.study.batched_writer import Writer
 from cfld.study.plan import Trial
 from cfld.study.tables import answers, metadata, participants, studies
 
@@ -79,26 +77,33 @@ class Answers:
             self._claim(fingerprint)
         except SQLAlchemyError as error:
             raise ValueError(f"{self.engine.url}: {getattr(error, 'orig', None) or error}") from None
-        self._writer = Writer(self.engine)
 
-    def begin(self, token_hash: str, method_of: Callable[[int], str], most: int) -> Future[Participant | None]:
-        """The participant of that token, a new one if there is none; None when `most` are there already.
+    def begin(self, token_hash: str, method_of: Callable[[int], str], most: int) -> Participant | None:
+        """Finds the participant with this token, or adds one; None if there are already `most`.
 
         Args:
-            method_of: participant's number -> method.
+            method_of: participant's number -> the method they judge in part one.
         """
-        return self._writer.submit((0, 0), lambda connection: _begin(connection, token_hash, method_of, most))
+        with self.engine.begin() as connection:
+            count = connection.execute(_LOCK_STUDY).scalar_one()
+            if (participant := _find(connection, token_hash)) is not None or count >= most:
+                return participant
+            new = Participant(count + 1, method_of(count + 1), answered=0, shown=-1, shown_at=0.0)
+            connection.execute(sa.update(studies).values(participants=new.number))
+            row = {**vars(new), "token_hash": token_hash, "started_at": time.time()}
+            connection.execute(sa.insert(participants).values(row))
+        return new
 
     def find(self, token_hash: str) -> Participant | None:
         """The participant of that token."""
         with self.engine.connect() as connection:
             return _find(connection, token_hash)
 
-    def record(self, participant: Participant, position: int, trial: Trial, pick: str) -> Future[bool]:
-        """Keeps the answer to question `position` if it is the participant's next one.
+    def record(self, participant: Participant, position: int, trial: Trial, pick: str) -> bool:
+        """Stores the answer to question `position` if it is the participant's next one.
 
         Returns:
-            whether it was kept, which a repeated answer is not; known once the answer is on disk.
+            Whether it was stored (a repeated answer is not); the transaction is then on disk.
         """
         row = {
             "number": participant.number,
@@ -110,12 +115,17 @@ class Answers:
             "expected": trial.expected,
             "answered_at": time.time(),
         }
-        return self._writer.submit((participant.number, position), lambda connection: _record(connection, row))
+        with self.engine.begin() as connection:
+            is_next = connection.execute(_COUNT_ANSWER, {"who": participant.number, "at": position}).rowcount == 1
+            if is_next:
+                connection.execute(sa.insert(answers), row)
+        return is_next
 
-    def show(self, participant: Participant, position: int) -> Future[None]:
-        """Notes that images of question `position` are handed out now, if they were not before."""
+    def show(self, participant: Participant, position: int) -> None:
+        """Records when images of question `position` were first sent."""
         values = {"who": participant.number, "at": position, "now": time.time()}
-        return self._writer.submit((participant.number, position), lambda connection: _show(connection, values))
+        with self.engine.begin() as connection:
+            connection.execute(_SHOW, values)
 
     def tallies(self) -> list[Tally]:
         """All answers, counted; participants without any are there with a count of 0."""
@@ -135,7 +145,6 @@ class Answers:
                 yield dict(row)
 
     def close(self) -> None:
-        self._writer.stop()
         self.engine.dispose()
 
     def _claim(self, fingerprint: str) -> None:
@@ -159,32 +168,6 @@ def _find(connection: sa.Connection, token_hash: str) -> Participant | None:
     return None if row is None else Participant(*row)
 
 
-def _begin(
-    connection: sa.Connection, token_hash: str, method_of: Callable[[int], str], most: int
-) -> Participant | None:
-    """Holds the study's row, so that of servers that are asked at once one comes after the other."""
-    there = connection.execute(sa.select(studies.c.participants).with_for_update()).scalar_one()
-    if (participant := _find(connection, token_hash)) is not None or there >= most:
-        return participant
-    new = Participant(there + 1, method_of(there + 1), answered=0, shown=-1, shown_at=0.0)
-    connection.execute(sa.update(studies).values(participants=new.number))
-    row = {**vars(new), "token_hash": token_hash, "started_at": time.time()}
-    connection.execute(sa.insert(participants).values(row))
-    return new
-
-
-def _record(connection: sa.Connection, row: dict[str, Any]) -> bool:
-    """Inserts a row of `answers` if it is the participant's next one."""
-    counted = connection.execute(_COUNT_ANSWER, {"who": row["number"], "at": row["position"]})
-    if counted.rowcount:
-        connection.execute(_INSERT_ANSWER, row)
-    return bool(counted.rowcount)
-
-
-def _show(connection: sa.Connection, values: dict[str, Any]) -> None:
-    connection.execute(_SHOW, values)
-
-
 _FIND: Final = sa.select(
     *(participants.c[name] for name in ("number", "method", "answered", "shown", "shown_at"))
 ).where(participants.c.token_hash == sa.bindparam("token"))
@@ -193,7 +176,8 @@ _COUNT_ANSWER: Final = (
     .where(participants.c.number == sa.bindparam("who"), participants.c.answered == sa.bindparam("at"))
     .values(answered=participants.c.answered + 1)
 )
-_INSERT_ANSWER: Final = sa.insert(answers)
+_LOCK_STUDY: Final = sa.update(studies).values(participants=studies.c.participants).returning(studies.c.participants)
+"""Holds the study's row until the transaction ends, so that servers number participants one after the other."""
 _SHOW: Final = (
     sa.update(participants)
     .where(participants.c.number == sa.bindparam("who"), participants.c.shown < sa.bindparam("at"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from jinja2 import Environment
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cfld.study.answers import Answers, Participant
@@ -69,15 +68,14 @@ class Site:
         response.set_cookie(max_age=COOKIE_AGE, value=visitor, **self._cookie(request))
         return response
 
-    async def start(self, request: Request, token: Annotated[str, Form(max_length=64)]) -> Response:
+    def start(self, request: Request, token: Annotated[str, Form(max_length=64)]) -> Response:
         """A new participant; for one who is there already, as after a double click, nothing new."""
         visitor = self._checked_visitor(request, token)
         token_hash = self._tokens.token_hash(visitor)
-        if not await run_in_threadpool(self._answers.find, token_hash):
+        if not self._answers.find(token_hash):
             if wait := self._starts.wait(client_address(request.scope)):
                 return too_many_requests(wait)
-            begun = self._answers.begin(token_hash, lambda number: method_of(self._study, number), self._most)
-            if not await asyncio.wrap_future(begun):
+            if not self._answers.begin(token_hash, functools.partial(method_of, self._study), self._most):
                 return self._page("full.html", visitor, status=503)
         return RedirectResponse("/study", 303)
 
@@ -105,7 +103,7 @@ class Site:
             gone=left is not None and left <= 0,
         )
 
-    async def answer(
+    def answer(
         self,
         request: Request,
         token: Annotated[str, Form(max_length=64)],
@@ -114,7 +112,7 @@ class Site:
     ) -> Response:
         """Keeps an answer, then leads to the next question. A repeated answer changes nothing and is led there too."""
         visitor = self._checked_visitor(request, token)
-        participant = await run_in_threadpool(self._answers.find, self._tokens.token_hash(visitor))
+        participant = self._answers.find(self._tokens.token_hash(visitor))
         if participant is None:
             return RedirectResponse("/", 303)
         if position == participant.answered:
@@ -122,12 +120,12 @@ class Site:
             if position >= len(trials) or choice > len(trials[position].picks):
                 raise HTTPException(422)
             trial = trials[position]
-            await asyncio.wrap_future(self._answers.record(participant, position, trial, trial.picks[choice - 1]))
+            self._answers.record(participant, position, trial, trial.picks[choice - 1])
         return RedirectResponse("/study", 303)
 
-    async def image(self, request: Request, name: str) -> Response:
+    def image(self, request: Request, name: str) -> Response:
         """An image of the participant's present question; of no other."""
-        visitor, participant = await run_in_threadpool(self._participant, request)
+        visitor, participant = self._participant(request)
         if participant is None or participant.answered == len(plan(self._study, participant.number)):
             raise HTTPException(404)
         position = participant.answered
@@ -137,7 +135,7 @@ class Site:
         if not asked or (left is not None and left < -GRACE):
             raise HTTPException(404)
         if left is not None and participant.shown != position:
-            await asyncio.wrap_future(self._answers.show(participant, position))
+            self._answers.show(participant, position)
         return Response(self._opened.image(asked[0].image_id).read_bytes(), media_type="image/png")
 
     def _named(self, visitor: str, position: int, image: Image) -> dict[str, str]:

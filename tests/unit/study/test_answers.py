@@ -42,7 +42,7 @@ def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> It
 
 
 def begin(answers: Answers, token: str, most: int = 1000) -> Participant | None:
-    return answers.begin(token, lambda _: METHODS[0], most).result()
+    return answers.begin(token, lambda _: METHODS[0], most)
 
 
 def test_numbers_go_up_and_a_token_has_one(database: Answers) -> None:
@@ -70,9 +70,9 @@ def test_repeated_answers_count_once_and_the_first_stands(database: Answers, stu
     assert participant
     trial = plan(study, 1)[0]
     with ThreadPoolExecutor(8) as pool:
-        futures = list(pool.map(lambda i: database.record(participant, 0, trial, trial.picks[i % 2]), range(30)))
-    assert sum(future.result() for future in futures) == 1
-    assert not database.record(participant, 0, trial, "late").result()
+        stored = list(pool.map(lambda i: database.record(participant, 0, trial, trial.picks[i % 2]), range(30)))
+    assert sum(stored) == 1
+    assert not database.record(participant, 0, trial, "late")
     (row,) = database.rows()
     assert (row["number"], row["position"], row["kind"], row["method"]) == (1, 0, trial.kind, METHODS[0])
     found = database.find("a")
@@ -83,15 +83,16 @@ def test_repeated_answers_count_once_and_the_first_stands(database: Answers, stu
 def test_no_answer_to_a_later_question(database: Answers, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
-    assert not database.record(participant, 3, plan(study, 1)[3], "real").result()
+    assert not database.record(participant, 3, plan(study, 1)[3], "real")
     assert list(database.rows()) == []
 
 
 def test_answers_together_are_all_kept(database: Answers, study: Study) -> None:
     people = [p for i in range(30) if (p := begin(database, str(i)))]
     for position in range(3):
-        futures = [database.record(p, position, plan(study, p.number)[position], "real") for p in people]
-        assert all(future.result() for future in futures)
+        with ThreadPoolExecutor(8) as pool:
+            record = pool.map(lambda p: database.record(p, position, plan(study, p.number)[position], "real"), people)  # noqa: B023
+            assert all(record)
     assert [(row["number"], row["position"]) for row in database.rows()] == [
         (number, position) for number in range(1, 31) for position in range(3)
     ]
@@ -108,13 +109,13 @@ def test_time_counts_from_the_first_look(database: Answers) -> None:
     participant = begin(database, "a")
     assert participant
     assert participant.looked_for(0) is None
-    database.show(participant, 0).result()
+    database.show(participant, 0)
     first = database.find("a")
     assert first
     assert first.looked_for(0) is not None
     assert first.looked_for(1) is None
     time.sleep(0.01)
-    database.show(participant, 0).result()
+    database.show(participant, 0)
     assert database.find("a") == first, "a second look changes nothing"
 
 
@@ -123,15 +124,15 @@ def test_a_database_that_fails_says_so_and_goes_on(database: Answers, study: Stu
     assert participant
     broken = replace(plan(study, 1)[0], kind=None)  # type: ignore[arg-type]
     with pytest.raises(SQLAlchemyError):
-        database.record(participant, 0, broken, "real").result()
-    assert database.record(participant, 0, plan(study, 1)[0], "real").result()
+        database.record(participant, 0, broken, "real")
+    assert database.record(participant, 0, plan(study, 1)[0], "real")
     assert len(list(database.rows())) == 1
 
 
 def test_the_same_answers_after_opening_again(database: Answers, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
-    assert database.record(participant, 0, plan(study, 1)[0], "real").result()
+    assert database.record(participant, 0, plan(study, 1)[0], "real")
     url = database.engine.url
     again = Answers(url, study.fingerprint())
     assert [row["pick"] for row in again.rows()] == ["real"]

@@ -96,11 +96,11 @@ def test_the_text_says_it_all(study: Study) -> None:
 
 def test_from_the_database_and_as_csv(study: Study, answers: Answers, tmp_path: Path) -> None:
     """A participant who calls everything real, and picks the first method of the list."""
-    participant = answers.begin("token", lambda number: method_of(study, number), 10).result()
+    participant = answers.begin("token", lambda number: method_of(study, number), 10)
     assert participant is not None
     for position, trial in enumerate(plan(study, 1)):
         pick = trial.expected or ("real" if trial.part == 1 else study.methods[0])
-        assert answers.record(participant, position, trial, pick).result()
+        assert answers.record(participant, position, trial, pick)
     found = figures(study, answers.tallies(), FINISHED)
     assert counts(found)[participant.method][:2] == ((0, 2), (2, 2))
     assert counts(found)[study.methods[0]][2] == (2, 2)
