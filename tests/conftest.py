@@ -1,4 +1,4 @@
-"""What most tests stand on: a tiny CFLD with weights that no zero-initialised layer hides, a person and a pose."""
+"""Fixtures of most tests: a tiny CFLD without zero-initialised layers, a person and poses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 
 
 def random_components(model: ModelConfig, seed: int = 0) -> Components:
-    """Random weights everywhere: the layers that start at zero get some too, else half the method would go untested."""
+    """Random weights, also in zero-initialised layers, which would otherwise hide half of the method from tests."""
     torch.manual_seed(seed)
     components = build_components(model)
     with torch.no_grad():
@@ -36,14 +36,14 @@ def random_components(model: ModelConfig, seed: int = 0) -> Components:
 
 @pytest.fixture
 def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps a process's first precision for all later ones."""
+    """Resets accelerate, which keeps the first precision of a process."""
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture
 def make_pipe() -> Callable[..., CFLDPipeline]:
-    """Makes a tiny pipeline that the test may change."""
+    """A function that makes a tiny pipeline, which the test may change."""
 
     def make(model: ModelConfig | None = None, seed: int = 0) -> CFLDPipeline:
         model = model or tiny_model()
@@ -56,13 +56,13 @@ def make_pipe() -> Callable[..., CFLDPipeline]:
 
 @pytest.fixture(scope="session")
 def components() -> Components:
-    """The components of a tiny CFLD; tests leave them as they are."""
+    """The components of a tiny CFLD; read only."""
     return random_components(tiny_model())
 
 
 @pytest.fixture(scope="session")
 def pipe() -> CFLDPipeline:
-    """A tiny pipeline; tests leave it as it is."""
+    """A tiny pipeline; read only."""
     pipe = CFLDPipeline(**vars(random_components(tiny_model())), output_size=tiny_model().output_size)
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -70,7 +70,7 @@ def pipe() -> CFLDPipeline:
 
 @pytest.fixture(scope="session")
 def model_folder(pipe: CFLDPipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`pipe` as saved; tests that change it copy it first."""
+    """The saved `pipe`; read only."""
     folder = tmp_path_factory.mktemp("model") / "tiny"
     pipe.save_pretrained(folder)
     return folder
@@ -78,7 +78,7 @@ def model_folder(pipe: CFLDPipeline, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Stable Diffusion 1.5 folder, small: the stock classes, and the noise schedule as it is published."""
+    """A small Stable Diffusion 1.5 folder: the stock classes, and the published noise schedule."""
     folder = tmp_path_factory.mktemp("sd15")
     torch.manual_seed(1)
     UNet2DConditionModel(**unet_arguments(tiny_model().unet)).save_pretrained(folder / "unet")
@@ -94,12 +94,12 @@ def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def person() -> Image.Image:
-    """An image of a person: uneven in shape, uneven in content."""
+    """An image of odd size with irregular content."""
     noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     return Image.fromarray(noise).resize((45, 67), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture(scope="session")
 def poses() -> list[Keypoints]:
-    """Four poses, all joints there."""
+    """Four poses with all joints."""
     return [mannequin.keypoints(mannequin.sample_identity(i), mannequin.sample_body_pose(i)) for i in range(4)]

@@ -1,4 +1,4 @@
-"""What other programs are written against: section 2 of docs/architecture.md, as it stands there."""
+"""The public interface that other programs rely on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cfld.poses.keypoints import Keypoints
 
 
 def test_class_paths_of_saved_models(model_folder: Path) -> None:
-    """A promise: models saved today must open tomorrow."""
+    """Saved models must still open with later versions."""
     index = json.loads((model_folder / "model_index.json").read_text())
     assert {name: value for name, value in index.items() if not name.startswith("_diffusers")} == {
         "_class_name": "CFLDPipeline",

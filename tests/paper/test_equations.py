@@ -1,4 +1,4 @@
-"""Equations 4 and 7 and the law of section 3.3, against what the paper writes down."""
+"""Equations 4 and 7 and the timestep law of section 3.3, against naive implementations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 1: the trainable parameters of each component, to the digit (the authors' own count, see REFERENCE.md)."""
+"""Table 1: the trainable parameters of each component, exactly as the authors' code counts them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLE_1 = {
     "H_N": 859_520_964,
 }
 TOTAL_IN_MILLIONS = 248.2
-"""As the paper prints it."""
+"""As printed in the paper."""
 
 
 @pytest.mark.parametrize("preset", ["deepfashion-512", "deepfashion-256", "market1501"])
@@ -52,7 +52,7 @@ def test_command_as_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 class Allocations(TorchDispatchMode):
-    """Counts the bytes of all tensors that come into being outside the meta device."""
+    """Counts the bytes of all tensors created outside the meta device."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def test_counting_allocates_no_weights() -> None:
 
 
 @pytest.mark.parametrize(("weights", "per_attention"), [("kv", 2), ("qkv", 3)])
-def test_what_trains_of_the_unet(weights: str, per_attention: int) -> None:
+def test_trainable_parameters_of_the_unet(weights: str, per_attention: int) -> None:
     model = get_preset("tiny").model
     dims = [width for width in reversed(model.conditioner.unet_channels) for _ in range(2)]
     keys_values = sum(2 * dim * model.conditioner.prompt_dim for dim in dims)

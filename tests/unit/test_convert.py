@@ -35,7 +35,7 @@ PARITY = Path(__file__).parents[1] / "parity"
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint in the released format with nothing but zeros in it; tests that change it copy it first."""
+    """A checkpoint of zeros in the released format; read only."""
     import gzip
 
     folder = tmp_path_factory.mktemp("released")
@@ -62,7 +62,7 @@ def change(path: Path, **changes: Tensor | None) -> None:
 
 
 class Attack:
-    """A pickle that runs a command when it is read."""
+    """A pickle that runs a command when it is loaded."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -81,24 +81,24 @@ def test_half_precision_files_load_as_float32(released: Path) -> None:
     assert not unet.training
 
 
-def test_all_problems_of_both_files_are_named_in_one_error(spoilt: Path) -> None:
+def test_one_error_lists_all_problems_of_both_files(spoilt: Path) -> None:
     change(spoilt / CONDITIONER_FILE, **{"decoder.query_feat": None, "stranger": torch.zeros(1)})
     change(spoilt / CONDITIONER_FILE, learnable_vector=torch.zeros(1, 2, 3))
     change(spoilt / UNET_FILE, **{"model.conv_in.bias": None, "model.odd": torch.zeros(1)})
     with pytest.raises(ValueError, match="does not fit the model") as error:
         load_official_checkpoint(spoilt)
-    for told in (
+    for message in (
         f"{CONDITIONER_FILE}: missing prompt_decoder.queries",
         f"{CONDITIONER_FILE}: unexpected stranger",
         f"{CONDITIONER_FILE}: null_prompt has shape (1, 2, 3), expected (1, 6, 32)",
         f"{UNET_FILE}: missing conv_in.bias",
         f"{UNET_FILE}: unexpected odd",
     ):
-        assert told in str(error.value)
+        assert message in str(error.value)
     assert str(error.value).count(";") == 4
 
 
-def test_nothing_is_written_when_it_does_not_fit(spoilt: Path, sd15_folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_when_keys_do_not_fit(spoilt: Path, sd15_folder: Path, tmp_path: Path) -> None:
     change(spoilt / UNET_FILE, **{"model.conv_in.bias": None})
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=r"missing conv_in\.bias"):
@@ -116,14 +116,14 @@ def test_code_in_a_pickle_is_not_run(spoilt: Path, tmp_path: Path, file: str) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle at all", b"PK\x03\x04"])
-def test_files_that_are_no_pickles_are_told(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_pickles_raise(tmp_path: Path, content: bytes) -> None:
     for name in ("weights.bin", "weights.safetensors"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}: not a plain file of weights"):
             read_weights(tmp_path / name)
 
 
-def test_other_contents_are_told(tmp_path: Path) -> None:
+def test_other_contents_raise(tmp_path: Path) -> None:
     for content in ([torch.zeros(1)], {"a": 1}, torch.zeros(1)):
         torch.save(content, tmp_path / "weights.bin")
         with pytest.raises(ValueError, match="not a dictionary of tensors"):
@@ -142,7 +142,7 @@ def test_other_contents_are_told(tmp_path: Path) -> None:
         ("unet/config.json", '{"block_out_channels": 5}'),
     ],
 )
-def test_broken_dimensions_are_told(spoilt: Path, file: str, content: str) -> None:
+def test_broken_dimensions_raise(spoilt: Path, file: str, content: str) -> None:
     (spoilt / file).write_text(content)
     with pytest.raises(ValueError, match=file):
         load_official_checkpoint(spoilt)
@@ -159,8 +159,8 @@ def test_a_converted_folder_opens(released: Path, sd15_folder: Path, tmp_path: P
         convert_checkpoint(released, sd15_folder, tmp_path / "model", (128, 64))
 
 
-def test_the_noise_schedule_is_the_bases(sd15_folder: Path, tmp_path: Path) -> None:
-    """Also from a PNDM file that says nothing of clipping, which DDPM does by default."""
+def test_the_noise_schedule_is_that_of_the_base(sd15_folder: Path, tmp_path: Path) -> None:
+    """Also from a PNDM file without `clip_sample`, which DDPM sets by default."""
     config = load_scheduler(sd15_folder).config
     expected = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
     expected |= {"clip_sample": False, "timestep_spacing": "leading", "prediction_type": "epsilon"}
@@ -173,7 +173,7 @@ def test_the_noise_schedule_is_the_bases(sd15_folder: Path, tmp_path: Path) -> N
 
 
 def microsoft_file(path: Path, window: int = 12, **changes: Tensor | None) -> SwinTransformer:
-    """As Swin-B is published: ImageNet head, final norm, masks, indices, and tables of another window."""
+    """Writes a file like the published Swin-B: ImageNet head, final norm, masks, indices, tables of another window."""
     c = tiny_model().conditioner
     torch.manual_seed(5)
     encoder = SwinTransformer(window * 4 * 8, 4, c.swin_dim, c.swin_depths, c.swin_heads, window)
@@ -203,7 +203,7 @@ def test_microsofts_file_loads_with_its_tables_resized(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(masks, kept, strict=True))
 
 
-def test_a_file_that_does_not_fit_leaves_the_encoder_alone(tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_leaves_the_encoder_unchanged(tmp_path: Path) -> None:
     broken = {"patch_embed.proj.bias": None, "odd": torch.zeros(1), "layers.0.blocks.0.norm1.bias": torch.zeros(3)}
     table = "layers.0.blocks.0.attn.relative_position_bias_table"
     microsoft_file(tmp_path / "swin.pth", **broken, **{table: torch.zeros(500, 1)})
@@ -211,22 +211,22 @@ def test_a_file_that_does_not_fit_leaves_the_encoder_alone(tmp_path: Path) -> No
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     with pytest.raises(ValueError, match="does not fit the source encoder") as error:
         load_swin(encoder, tmp_path / "swin.pth")
-    for told in (
+    for message in (
         "missing patch_embed.proj.bias",
         "unexpected odd",
         "norm1.bias has shape (3,)",
         f"{table} has shape (500",
     ):
-        assert told in str(error.value)
+        assert message in str(error.value)
     assert all(torch.equal(encoder.state_dict()[name], tensor) for name, tensor in before.items())
 
 
-def test_resizing_to_the_same_size_is_nothing() -> None:
+def test_resizing_to_the_same_size_changes_nothing() -> None:
     table = torch.randn(23**2, 4)
     assert torch.equal(resize_bias_table(table, 23**2), table)
 
 
-def test_resizing_keeps_what_is_the_same_everywhere_and_the_middle() -> None:
+def test_resizing_keeps_constants_and_the_centre() -> None:
     constant = resize_bias_table(torch.full((23**2, 2), 3.0), 31**2)
     torch.testing.assert_close(constant, torch.full((31**2, 2), 3.0))
     ramp = torch.linspace(-1, 1, 23)
@@ -248,7 +248,7 @@ def test_training_starts_from_a_base_and_swin(sd15_folder: Path, tmp_path: Path)
     assert not any(encoder.zero_conv_out.weight.any() for encoder in pipe.conditioner.appearance_encoders)
 
 
-def test_a_base_of_other_dimensions_is_told(sd15_folder: Path, tmp_path: Path) -> None:
+def test_a_base_of_other_dimensions_raises(sd15_folder: Path, tmp_path: Path) -> None:
     model = tiny_model()
     with pytest.raises(ValueError, match=r"prompt_dim .*\(32 and 16\).*must agree"):
         convert_start(
@@ -261,7 +261,7 @@ def test_a_base_of_other_dimensions_is_told(sd15_folder: Path, tmp_path: Path) -
 
 
 def as_pickles(folder: Path, sd15_folder: Path) -> Path:
-    """The base as older ones lie on the hub: no safetensors."""
+    """A base like older ones on the hub: pickles only."""
     shutil.copytree(sd15_folder, folder)
     for part in ("unet", "vae"):
         weights = read_weights(folder / part / "diffusion_pytorch_model.safetensors")
@@ -284,7 +284,7 @@ def test_a_base_of_pickles_is_read_as_weights_only(sd15_folder: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "scheduler"])
-def test_a_base_without_a_part_is_told(sd15_folder: Path, tmp_path: Path, part: str) -> None:
+def test_a_base_without_a_component_raises(sd15_folder: Path, tmp_path: Path, part: str) -> None:
     base = Path(shutil.copytree(sd15_folder, tmp_path / "base"))
     shutil.rmtree(base / part)
     with pytest.raises(ValueError, match=f"no {part}/"):

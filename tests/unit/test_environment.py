@@ -1,4 +1,4 @@
-"""The environment that `make` builds, and what importing the package costs."""
+"""The environment that `make` builds, and the modules that importing the package loads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 FROM_TORCH_BUILDS = ("nvidia-", "cuda-", "triton")
-"""What only some builds of torch bring along; torch pins these itself."""
+"""Prefixes of packages that only some builds of torch need; torch pins these itself."""
 
 
 def constraints(environment: dict[str, str] | None = None) -> list[Requirement]:
-    """The lines of constraints.txt that count for the running Python, or for that of `environment`."""
+    """The lines of constraints.txt that apply to the running Python, or to that of `environment`."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
@@ -31,13 +31,13 @@ def pins() -> dict[str, str]:
 
 
 def dependencies(package: str, extra: str = "") -> list[Requirement]:
-    """What a package asks for on this machine."""
+    """A package's requirements on this machine."""
     requirements = map(Requirement, distribution(package).requires or [])
     return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": extra})]
 
 
 def all_dependencies() -> list[Requirement]:
-    """What `cfld[dev]` asks for, directly and through others."""
+    """The direct and indirect requirements of `cfld[dev]`."""
     found: dict[str, Requirement] = {}
     left = [("cfld", ""), ("cfld", "dev")]
     while left:
@@ -49,11 +49,11 @@ def all_dependencies() -> list[Requirement]:
 
 
 @pytest.mark.parametrize("name", ["torchvision", "timm", "lpips", "pytorch_fid", "cleanfid", "clip", "xformers"])
-def test_the_environment_does_without(name: str) -> None:
+def test_packages_that_are_not_installed(name: str) -> None:
     assert find_spec(name) is None
 
 
-def test_every_pin_lies_in_every_range_that_asks_for_it() -> None:
+def test_every_pin_satisfies_all_requirements() -> None:
     pinned = pins()
     outside = [
         str(requirement)
@@ -64,7 +64,7 @@ def test_every_pin_lies_in_every_range_that_asks_for_it() -> None:
     assert outside == []
 
 
-def test_the_pins_are_what_the_package_needs_no_more_and_no_less() -> None:
+def test_the_pins_are_exactly_the_requirements() -> None:
     assert set(pins()) == {canonicalize_name(requirement.name) for requirement in all_dependencies()}
 
 
@@ -89,7 +89,7 @@ def test_every_package_is_pinned_once_for_each_python(version: str) -> None:
 
 
 def modules_after(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter holds after running `code`."""
+    """The top-level modules loaded after running `code` in a fresh interpreter."""
     code += "\nimport sys\nprint(*{name.partition('.')[0] for name in sys.modules})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(result.stdout.splitlines()[-1].split())
@@ -119,7 +119,7 @@ def test_help_imports_no_torch(arguments: list[str]) -> None:
     assert modules.isdisjoint(HEAVY)
 
 
-def test_the_pipeline_is_there_when_asked_for() -> None:
+def test_the_pipeline_is_imported_on_access() -> None:
     assert "torch" in modules_after("from cfld import CFLDPipeline\nassert CFLDPipeline.__name__ == 'CFLDPipeline'")
 
 

@@ -71,7 +71,7 @@ def test_links_share_the_content_and_copies_have_it(tmp_path: Path, monkeypatch:
     assert not (tmp_path / "copy").samefile(tmp_path / "source")
 
 
-def test_a_text_replaces_the_old_one_whole(tmp_path: Path) -> None:
+def test_a_text_replaces_the_previous_one(tmp_path: Path) -> None:
     old = os.umask(0o022)
     try:
         write_text(tmp_path / "a.json", "one")
@@ -83,7 +83,7 @@ def test_a_text_replaces_the_old_one_whole(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o644
 
 
-def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_folder_is_complete_or_absent(tmp_path: Path) -> None:
     out = tmp_path / "new" / "model"
     with pytest.raises(FileNotFoundError), whole_folder(out) as folder:
         (folder / "nowhere" / "part").write_text("never")
@@ -95,7 +95,7 @@ def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["model"]
 
 
-def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path: Path) -> None:
+def test_only_an_empty_folder_may_be_replaced(tmp_path: Path) -> None:
     out = tmp_path / "model"
     out.mkdir()
     with whole_folder(out) as folder:

@@ -1,4 +1,4 @@
-"""Images in any mode and size, poses in any form: what the pipeline makes of them."""
+"""Images of any mode and size, and poses in any form, as tensors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_mode(person: Image.Image, mode: str) -> None:
         torch.testing.assert_close(batch, source_batch(person.convert("L"), 32))
 
 
-def test_transparency_lies_on_white() -> None:
+def test_transparency_becomes_white() -> None:
     torch.testing.assert_close(source_batch(Image.new("RGBA", (10, 10)), 32), torch.ones(1, 3, 32, 32))
 
 
@@ -44,7 +44,7 @@ def test_exif_orientation_is_respected(person: Image.Image) -> None:
     upright = source_batch(person, 32)
     lying = person.transpose(Image.Transpose.ROTATE_90)
     exif = lying.getexif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    exif[0x0112] = 6  # display rotated by 90 degrees clockwise
     file = io.BytesIO()
     lying.save(file, "PNG", exif=exif)
     turned = Image.open(file)
@@ -57,7 +57,7 @@ def test_every_size(size: tuple[int, int]) -> None:
     torch.testing.assert_close(source_batch(Image.new("RGB", size, "white"), 32), torch.ones(1, 3, 32, 32))
 
 
-def test_images_of_different_sizes_make_one_batch(person: Image.Image) -> None:
+def test_images_of_different_sizes_form_one_batch(person: Image.Image) -> None:
     batch = source_batch([person, person.resize((20, 90)), person.convert("L")], 32)
     assert batch.shape == (3, 3, 32, 32)
     assert torch.equal(batch[:1], source_batch(person, 32))
@@ -86,7 +86,7 @@ def test_tensors_are_resized_and_kept_in_range() -> None:
         torch.zeros(8, 8),
     ],
 )
-def test_other_sources_are_told(images: Any) -> None:
+def test_invalid_sources_raise(images: Any) -> None:
     with pytest.raises(ValueError, match="source"):
         source_batch(images, 32)
 
@@ -102,12 +102,12 @@ def test_poses_in_every_form(poses: list[Keypoints]) -> None:
     assert torch.equal(pose_batch(mixed, SIZE), maps)
 
 
-def test_keypoints_bring_their_frame(poses: list[Keypoints]) -> None:
+def test_keypoints_are_scaled_from_their_frame(poses: list[Keypoints]) -> None:
     assert torch.equal(pose_batch(poses[0].scaled((512, 352)), SIZE), pose_batch(poses[0], SIZE))
 
 
 @pytest.mark.parametrize(
-    ("pose", "told"),
+    ("pose", "message"),
     [
         ([], "empty"),
         (np.full((18, 2), -1), "all 18 joints are missing"),
@@ -118,16 +118,16 @@ def test_keypoints_bring_their_frame(poses: list[Keypoints]) -> None:
         (torch.zeros(21, 32, 32, dtype=torch.uint8), "a pose map must be"),
     ],
 )
-def test_other_poses_are_told(pose: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_invalid_poses_raise(pose: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         pose_batch(pose, SIZE)
 
 
-def test_an_empty_pose_map_is_legal() -> None:
+def test_an_empty_pose_map_is_valid() -> None:
     assert not pose_batch(torch.zeros(21, *SIZE), SIZE).any()
 
 
 @pytest.mark.parametrize("numbers", [(0, 2.0, 2.0), (50, float("nan"), 2.0), (50, 2.0, float("inf"))])
-def test_numbers_that_no_sampling_can_go_by_are_told(numbers: tuple[int, float, float]) -> None:
+def test_invalid_sampling_parameters_raise(numbers: tuple[int, float, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         check_sampling(*numbers)

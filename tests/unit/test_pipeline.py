@@ -1,4 +1,4 @@
-"""`CFLDPipeline` keeps diffusers' habits, and computes nothing twice."""
+"""`CFLDPipeline` behaves like diffusers' pipelines and computes nothing twice."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def draw(pipe: CFLDPipeline, source: Any, pose: Any, **options: Any) -> Tensor:
-    """Latents, by default from seed 0."""
+def generate(pipe: CFLDPipeline, source: Any, pose: Any, **options: Any) -> Tensor:
+    """Returns latents, by default of seed 0."""
     arguments = {"num_inference_steps": STEPS, "generator": generators(0)[0], "output_type": "latent", **options}
     latents: Tensor = pipe(source, pose, **arguments).images
     return latents
 
 
 class Calls:
-    """Counts calls of modules, through the same `__call__` that offloading hooks see."""
+    """Records the batch size of each call of some modules, through the `__call__` that offloading hooks use."""
 
     def __init__(self, **modules: nn.Module) -> None:
-        self.rows: dict[str, list[int]] = {name: [] for name in modules}
+        self.batch_sizes: dict[str, list[int]] = {name: [] for name in modules}
         self._hooks = [module.register_forward_pre_hook(self._counter(name)) for name, module in modules.items()]
 
     def _counter(self, name: str) -> Callable[..., None]:
-        return lambda _, args: self.rows[name].append(len(args[0]) if args and args[0] is not None else 0)
+        return lambda _, args: self.batch_sizes[name].append(len(args[0]) if args and args[0] is not None else 0)
 
     def __enter__(self) -> Calls:
         return self
@@ -59,12 +59,12 @@ class Calls:
 
 
 class TestSavingAndLoading:
-    def test_a_loaded_pipeline_draws_the_same(
+    def test_a_loaded_pipeline_generates_the_same(
         self, pipe: CFLDPipeline, model_folder: Path, person: Image.Image, poses: list[Keypoints]
     ) -> None:
         loaded = CFLDPipeline.from_pretrained(model_folder)
         loaded.set_progress_bar_config(disable=True)
-        torch.testing.assert_close(draw(loaded, person, poses[0]), draw(pipe, person, poses[0]))
+        torch.testing.assert_close(generate(loaded, person, poses[0]), generate(pipe, person, poses[0]))
         assert tuple(loaded.config.output_size) == (64, 44)
         assert not any(part.training for part in (loaded.conditioner, loaded.unet, loaded.vae))
 
@@ -74,15 +74,15 @@ class TestSavingAndLoading:
         assert {part.dtype for part in (loaded.conditioner, loaded.unet, loaded.vae)} == {torch.float32}
 
     @pytest.mark.filterwarnings("error")
-    @pytest.mark.parametrize("option", ["dtype", "torch_dtype"])  # diffusers' new word and its old one
-    def test_the_number_format_may_be_chosen(self, option: str, model_folder: Path) -> None:
+    @pytest.mark.parametrize("option", ["dtype", "torch_dtype"])  # new and old name in diffusers
+    def test_dtype_options(self, option: str, model_folder: Path) -> None:
         loaded = CFLDPipeline.from_pretrained(model_folder, **{option: torch.bfloat16})
         assert {part.dtype for part in (loaded.conditioner, loaded.unet, loaded.vae)} == {torch.bfloat16}
         mixed = {"default": torch.bfloat16, "vae": torch.float32}
         loaded = CFLDPipeline.from_pretrained(model_folder, **{option: mixed})
         assert (loaded.conditioner.dtype, loaded.vae.dtype) == (torch.bfloat16, torch.float32)
 
-    def test_a_part_of_ones_own_may_be_brought(self, model_folder: Path, components: Any) -> None:
+    def test_components_may_be_given(self, model_folder: Path, components: Any) -> None:
         loaded = CFLDPipeline.from_pretrained(model_folder, unet=components.unet, output_size=(32, 20))
         assert loaded.unet is components.unet
         assert tuple(loaded.config.output_size) == (32, 20)
@@ -111,7 +111,7 @@ class TestSchedulers:
 
         other = CFLDPipeline(**{**pipe.components, "scheduler": make_scheduler(name, build_scheduler(schedule).config)})
         other.set_progress_bar_config(disable=True)
-        assert draw(other, person, poses[0]).isfinite().all()
+        assert generate(other, person, poses[0]).isfinite().all()
 
     @pytest.mark.parametrize(
         "name",
@@ -132,49 +132,53 @@ class TestSchedulers:
         scheduler = getattr(diffusers, name).from_config(pipe.scheduler.config)
         other = CFLDPipeline(**{**pipe.components, "scheduler": scheduler})
         other.set_progress_bar_config(disable=True)
-        assert draw(other, person, poses[0]).isfinite().all()
+        assert generate(other, person, poses[0]).isfinite().all()
 
 
 class TestReproducing:
-    def test_a_generator_a_sample_frees_it_from_its_batch(
+    def test_one_generator_per_sample_makes_it_independent_of_its_batch(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
-        together = draw(pipe, person, poses[:3], generator=generators(4, 5, 6))
+        together = generate(pipe, person, poses[:3], generator=generators(4, 5, 6))
         for i in range(3):
-            alone = draw(pipe, person, poses[i], generator=generators(4 + i))
+            alone = generate(pipe, person, poses[i], generator=generators(4 + i))
             torch.testing.assert_close(together[i : i + 1], alone, atol=1e-4, rtol=1e-5)
         assert not torch.allclose(together[0], together[1], atol=0.1)
 
-    def test_the_seed_decides(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-        first, again = (draw(pipe, person, poses[0]) for _ in range(2))
+    def test_the_seed_determines_the_result(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        first, again = (generate(pipe, person, poses[0]) for _ in range(2))
         assert torch.equal(first, again)
-        assert not torch.allclose(first, draw(pipe, person, poses[0], generator=generators(1)[0]))
+        assert not torch.allclose(first, generate(pipe, person, poses[0], generator=generators(1)[0]))
 
-    def test_latents_stand_for_the_generators_first_noise(
+    def test_latents_replace_the_initial_noise(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
         generator = generators(0)[0]
         latents = torch.randn(1, 4, 8, 8, generator=generator)
-        given = draw(pipe, person, poses[0], latents=latents, generator=generator)
-        assert torch.equal(given, draw(pipe, person, poses[0]))
+        given = generate(pipe, person, poses[0], latents=latents, generator=generator)
+        assert torch.equal(given, generate(pipe, person, poses[0]))
 
 
 class TestCallbacks:
-    def test_each_step_is_seen(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+    def test_the_callback_is_called_at_each_step(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
         seen: list[tuple[int, int, tuple[int, ...]]] = []
 
-        def look(p: CFLDPipeline, i: int, t: Tensor, kept: dict[str, Tensor]) -> dict[str, Tensor]:
+        def look(p: CFLDPipeline, i: int, t: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             assert p is pipe
-            seen.append((i, int(t), tuple(kept["latents"].shape)))
+            seen.append((i, int(t), tuple(tensors["latents"].shape)))
             return {}
 
-        looked_at = draw(pipe, person, poses[0], callback_on_step_end=look)
+        looked_at = generate(pipe, person, poses[0], callback_on_step_end=look)
         assert seen == [(i, int(t), (1, 4, 8, 8)) for i, t in enumerate(pipe.scheduler.timesteps)]
         assert pipe.num_timesteps == STEPS
-        assert torch.equal(looked_at, draw(pipe, person, poses[0]))
+        assert torch.equal(looked_at, generate(pipe, person, poses[0]))
 
     def test_latents_may_be_changed(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-        zeros = draw(
+        zeros = generate(
             pipe, person, poses[0], callback_on_step_end=lambda *a: {"latents": torch.zeros_like(a[3]["latents"])}
         )
         assert not zeros.any()
@@ -186,25 +190,23 @@ class TestCallbacks:
             steps.append(i)
             p._interrupt = i == 1
 
-        draw(pipe, person, poses[0], num_inference_steps=5, callback_on_step_end=stop)
+        generate(pipe, person, poses[0], num_inference_steps=5, callback_on_step_end=stop)
         assert steps == [0, 1]
         assert pipe.interrupt
-        draw(pipe, person, poses[0], callback_on_step_end=lambda *_: None)
+        generate(pipe, person, poses[0], callback_on_step_end=lambda *_: None)
         assert not pipe.interrupt
 
-    def test_only_latents_are_handed_over(
-        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
-    ) -> None:
-        draw(pipe, person, poses[0], callback_on_step_end_tensor_inputs=["latents"])
+    def test_only_latents_are_available(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+        generate(pipe, person, poses[0], callback_on_step_end_tensor_inputs=["latents"])
         with pytest.raises(ValueError, match="prompt_embeds"):
-            draw(pipe, person, poses[0], callback_on_step_end_tensor_inputs=["prompt_embeds"])
+            generate(pipe, person, poses[0], callback_on_step_end_tensor_inputs=["prompt_embeds"])
 
     def test_the_progress_bar_counts_steps(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints], capsys: pytest.CaptureFixture[str]
     ) -> None:
         pipe.set_progress_bar_config(disable=False)
         try:
-            draw(pipe, person, poses[0])
+            generate(pipe, person, poses[0])
         finally:
             pipe.set_progress_bar_config(disable=True)
         assert f"{STEPS}/{STEPS}" in capsys.readouterr().err
@@ -212,7 +214,7 @@ class TestCallbacks:
 
 class TestOutput:
     def test_kinds(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-        images = {kind: draw(pipe, person, poses[:2], output_type=kind) for kind in ("pil", "np", "pt", "latent")}
+        images = {kind: generate(pipe, person, poses[:2], output_type=kind) for kind in ("pil", "np", "pt", "latent")}
         assert [image.size for image in images["pil"]] == [(44, 64)] * 2
         assert images["np"].shape == (2, 64, 44, 3)
         assert images["pt"].shape == (2, 3, 64, 44)
@@ -233,7 +235,7 @@ class TestOutput:
         assert image.size == (44, 30)
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-    def test_in_other_number_formats(
+    def test_other_dtypes(
         self,
         dtype: torch.dtype,
         make_pipe: Callable[..., CFLDPipeline],
@@ -244,89 +246,94 @@ class TestOutput:
         other = make_pipe().to(dtype)
         source = other.encode_source(person)
         assert source.prompt_embeds.dtype == dtype
-        image = draw(other, source, poses[0], output_type="pt")
+        image = generate(other, source, poses[0], output_type="pt")
         assert image.float().isfinite().all()
         tolerance = 1e-4 if dtype == torch.float64 else 0.15
         latents = torch.randn(1, 4, 8, 8)
         a, b = (
-            draw(p, person, poses[0], latents=latents, num_inference_steps=1, output_type="pt") for p in (pipe, other)
+            generate(p, person, poses[0], latents=latents, num_inference_steps=1, output_type="pt")
+            for p in (pipe, other)
         )
         assert (a - b).abs().mean() < tolerance
 
-    def test_a_source_kept_in_another_format_still_goes(
+    def test_conditions_are_cast_to_the_dtype_of_the_unet(
         self, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
     ) -> None:
         other = make_pipe()
         source, pose = other.encode_source(person), other.encode_pose(poses[0])
-        assert draw(other.to(torch.bfloat16), source, pose).dtype == torch.bfloat16
+        assert generate(other.to(torch.bfloat16), source, pose).dtype == torch.bfloat16
 
 
 class TestPairing:
     def test_one_source_many_poses(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-        latents = draw(pipe, person, poses, generator=generators(0, 1, 2, 3))
-        third = draw(pipe, person, poses[2], generator=generators(2))
+        latents = generate(pipe, person, poses, generator=generators(0, 1, 2, 3))
+        third = generate(pipe, person, poses[2], generator=generators(2))
         torch.testing.assert_close(latents[2:3], third, atol=1e-4, rtol=1e-5)
 
     def test_many_sources_one_pose(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
         people = [person, person.rotate(180), person.convert("L")]
-        latents = draw(pipe, people, poses[1], generator=generators(0, 1, 2))
-        second = draw(pipe, people[1], poses[1], generator=generators(1))
+        latents = generate(pipe, people, poses[1], generator=generators(0, 1, 2))
+        second = generate(pipe, people[1], poses[1], generator=generators(1))
         torch.testing.assert_close(latents[1:2], second, atol=1e-4, rtol=1e-5)
 
     def test_as_many_of_both(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
         people = [person, person.rotate(180)]
-        latents = draw(pipe, people, poses[:2], generator=generators(0, 1))
-        second = draw(pipe, people[1], poses[1], generator=generators(1))
+        latents = generate(pipe, people, poses[:2], generator=generators(0, 1))
+        second = generate(pipe, people[1], poses[1], generator=generators(1))
         torch.testing.assert_close(latents[1:2], second, atol=1e-4, rtol=1e-5)
 
-    def test_other_numbers_are_told(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+    def test_other_batch_sizes_raise(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
         with pytest.raises(ValueError, match="2 sources and 3 poses"):
-            draw(pipe, [person] * 2, poses[:3])
+            generate(pipe, [person] * 2, poses[:3])
 
 
 class TestEconomy:
-    def test_what_is_kept_gives_what_direct_calls_give(
+    def test_encoded_inputs_give_the_same_result(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
-        direct = draw(pipe, person, poses[0])
-        kept = draw(pipe, pipe.encode_source(person), pipe.encode_pose(poses[0]))
+        direct = generate(pipe, person, poses[0])
+        kept = generate(pipe, pipe.encode_source(person), pipe.encode_pose(poses[0]))
         assert torch.equal(direct, kept)
 
-    def test_each_side_is_computed_once(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+    def test_each_source_and_pose_is_encoded_once(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
         c = pipe.conditioner
         with Calls(
             source=c.source_encoder, prompt=c.prompt_decoder, bias=c.appearance_encoders[0], pose=c.pose_adapter
         ) as calls:
-            draw(pipe, person, poses)
-            assert calls.rows == {"source": [1], "prompt": [1], "bias": [1], "pose": [4]}
-            draw(pipe, [person] * 3, poses[0])
-            assert calls.rows == {"source": [1, 3], "prompt": [1, 3], "bias": [1, 3], "pose": [4, 1]}
+            generate(pipe, person, poses)
+            assert calls.batch_sizes == {"source": [1], "prompt": [1], "bias": [1], "pose": [4]}
+            generate(pipe, [person] * 3, poses[0])
+            assert calls.batch_sizes == {"source": [1, 3], "prompt": [1, 3], "bias": [1, 3], "pose": [4, 1]}
             source, pose = pipe.encode_source(person), pipe.encode_pose(poses[0])
             for _ in range(3):
-                draw(pipe, source, poses[1])
-                draw(pipe, person.rotate(180), pose)
-            assert calls.rows["source"] == [1, 3, 1] + [1] * 3
-            assert calls.rows["pose"] == [4, 1, 1] + [1] * 3
+                generate(pipe, source, poses[1])
+                generate(pipe, person.rotate(180), pose)
+            assert calls.batch_sizes["source"] == [1, 3, 1] + [1] * 3
+            assert calls.batch_sizes["pose"] == [4, 1, 1] + [1] * 3
 
-    def test_keys_and_values_of_the_prompt_are_computed_once_a_sampling(
+    def test_keys_and_values_of_the_prompt_are_computed_once_per_call(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
         crosses = {n.replace(".", "_"): m.to_k for n, m in pipe.unet.named_modules() if n.endswith("attn2")}
         selves = {n.replace(".", "_"): m.to_k for n, m in pipe.unet.named_modules() if n.endswith("attn1")}
         assert len(crosses) == len(selves) == 10
         with Calls(**crosses, **selves, unet=pipe.unet) as calls:
-            draw(pipe, person, poses[:2], num_inference_steps=5)
-            assert calls.rows["unet"] == [4] * 5  # w_pose = w_app: the middle branch is not computed
-            assert all(calls.rows[name] == [4] for name in crosses)
-            assert all(calls.rows[name] == [4] * 5 for name in selves)
-            draw(pipe, person.rotate(180), poses[0])
-            assert all(calls.rows[name] == [4, 2] for name in crosses)  # and anew for the next sampling
+            generate(pipe, person, poses[:2], num_inference_steps=5)
+            assert calls.batch_sizes["unet"] == [4] * 5  # w_pose = w_app: the middle branch is not computed
+            assert all(calls.batch_sizes[name] == [4] for name in crosses)
+            assert all(calls.batch_sizes[name] == [4] * 5 for name in selves)
+            generate(pipe, person.rotate(180), poses[0])
+            assert all(calls.batch_sizes[name] == [4, 2] for name in crosses)  # and anew for the next sampling
 
-    def test_weights_decide_the_branches(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+    def test_guidance_scales_determine_the_branches(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
         for scales, branches in (((1, 1), 1), ((2, 2), 2), ((2, 3), 3), ((0, 0), 1)):
             with Calls(unet=pipe.unet) as calls:
-                draw(pipe, person, poses[0], pose_guidance_scale=scales[0], appearance_guidance_scale=scales[1])
-            assert calls.rows["unet"] == [branches] * STEPS
+                generate(pipe, person, poses[0], pose_guidance_scale=scales[0], appearance_guidance_scale=scales[1])
+            assert calls.batch_sizes["unet"] == [branches] * STEPS
 
 
 class TestMemory:
@@ -339,8 +346,8 @@ class TestMemory:
         person: Image.Image,
         poses: list[Keypoints],
     ) -> None:
-        """The sequential kind leaves weights on the meta device until their module is called: whatever is used
-        otherwise fails. The accelerator is the CPU here."""
+        """Sequential offloading leaves weights on the meta device until their module is called, so any other use of a
+        weight fails. The accelerator is the CPU here."""
         other = make_pipe()
         if sequential:  # what enable_sequential_cpu_offload does, whose "cpu:0" accelerate does not take
             for part in (other.conditioner, other.unet, other.vae):
@@ -349,24 +356,24 @@ class TestMemory:
         else:
             other.enable_model_cpu_offload(device="cpu")
         for _ in range(2):
-            torch.testing.assert_close(draw(other, person, poses[0]), draw(pipe, person, poses[0]))
+            torch.testing.assert_close(generate(other, person, poses[0]), generate(pipe, person, poses[0]))
         source = other.encode_source(person)
-        image = draw(other, source, poses[:2], output_type="pt")
-        torch.testing.assert_close(image, draw(pipe, person, poses[:2], output_type="pt"))
+        image = generate(other, source, poses[:2], output_type="pt")
+        torch.testing.assert_close(image, generate(pipe, person, poses[:2], output_type="pt"))
 
     def test_vae_slicing_and_tiling(
         self, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
     ) -> None:
         other = make_pipe()
-        plain = draw(other, person, poses[:2], output_type="pt")
+        plain = generate(other, person, poses[:2], output_type="pt")
         other.vae.enable_slicing()
-        torch.testing.assert_close(draw(other, person, poses[:2], output_type="pt"), plain, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(generate(other, person, poses[:2], output_type="pt"), plain, atol=1e-5, rtol=1e-5)
         other.vae.disable_slicing()
         other.vae.enable_tiling()
         other.vae.tile_latent_min_size = 6
         with Calls(decoder=other.vae.decoder) as calls:
-            assert draw(other, person, poses[:2], output_type="pt").shape == plain.shape
-        assert len(calls.rows["decoder"]) > 1
+            assert generate(other, person, poses[:2], output_type="pt").shape == plain.shape
+        assert len(calls.batch_sizes["decoder"]) > 1
 
 
 class TestBadFolders:
@@ -375,75 +382,75 @@ class TestBadFolders:
         return Path(shutil.copytree(model_folder, tmp_path / "model"))
 
     @pytest.mark.parametrize("part", ["conditioner", "unet", "vae", "scheduler"])
-    def test_a_missing_part(self, folder: Path, part: str) -> None:
+    def test_a_missing_component(self, folder: Path, part: str) -> None:
         shutil.rmtree(folder / part)
-        self.refused(folder, f"{part}/")
+        self.check_raises(folder, f"{part}/")
 
     @pytest.mark.parametrize("part", ["conditioner", "unet", "vae"])
     def test_missing_weights(self, folder: Path, part: str) -> None:
         (folder / part / "diffusion_pytorch_model.safetensors").unlink()
-        self.refused(folder, f"no weights .* in {part}")
+        self.check_raises(folder, f"no weights .* in {part}")
 
     @pytest.mark.parametrize("part", ["conditioner", "unet", "vae"])
     def test_truncated_weights(self, folder: Path, part: str) -> None:
         file = folder / part / "diffusion_pytorch_model.safetensors"
         file.write_bytes(file.read_bytes()[:-100])
-        self.refused(folder, f"{part} does not load")
+        self.check_raises(folder, f"{part} does not load")
 
-    def test_parts_that_changed_places(self, folder: Path) -> None:
+    def test_swapped_components(self, folder: Path) -> None:
         (folder / "unet").rename(folder / "other")
         (folder / "vae").rename(folder / "unet")
         (folder / "other").rename(folder / "vae")
-        self.refused(folder, "unet holds a AutoencoderKL")
+        self.check_raises(folder, "unet holds a AutoencoderKL")
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"conditioner": 1}'])
     def test_a_broken_index(self, folder: Path, content: str) -> None:
         (folder / "model_index.json").write_text(content)
-        self.refused(folder, "model_index")
+        self.check_raises(folder, "model_index")
 
     def test_a_broken_scheduler(self, folder: Path) -> None:
         (folder / "scheduler" / "scheduler_config.json").write_text("{")
-        self.refused(folder, "scheduler")
+        self.check_raises(folder, "scheduler")
 
-    def test_a_foreign_class_in_the_index(self, folder: Path) -> None:
+    def test_an_unknown_class_in_the_index(self, folder: Path) -> None:
         index = json.loads((folder / "model_index.json").read_text())
         (folder / "model_index.json").write_text(json.dumps({**index, "scheduler": ["diffusers", "NoScheduler"]}))
-        self.refused(folder, "model")
+        self.check_raises(folder, "model")
 
-    def test_a_part_of_other_dimensions(self, folder: Path) -> None:
+    def test_a_component_of_other_dimensions(self, folder: Path) -> None:
         model = tiny_model()
         build_conditioner(replace(model.conditioner, prompt_dim=32)).save_pretrained(folder / "conditioner")
-        self.refused(folder, "must agree")
+        self.check_raises(folder, "must agree")
 
-    def test_a_size_that_the_encoder_cannot_divide(self, folder: Path) -> None:
+    def test_an_indivisible_source_size(self, folder: Path) -> None:
         config = json.loads((folder / "conditioner" / "config.json").read_text())
         (folder / "conditioner" / "config.json").write_text(json.dumps({**config, "source_size": 36}))
-        self.refused(folder, "conditioner does not load: image_size 36 must be divisible by 32")
+        self.check_raises(folder, "conditioner does not load: image_size 36 must be divisible by 32")
 
-    def test_no_folder_and_no_name(self, tmp_path: Path) -> None:
-        self.refused(tmp_path / "none", "no such model folder")
-        self.refused(tmp_path, "no model_index.json")
+    def test_no_such_model(self, tmp_path: Path) -> None:
+        self.check_raises(tmp_path / "none", "no such model folder")
+        self.check_raises(tmp_path, "no model_index.json")
 
-    def refused(self, folder: Path, told: str) -> None:
-        with pytest.raises(ValueError, match=told):
+    def check_raises(self, folder: Path, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
             CFLDPipeline.from_pretrained(folder)
 
 
 class TestBadArguments:
     @pytest.mark.parametrize(
-        ("change", "told"),
+        ("change", "message"),
         [
             ({"unet_channels": (8, 16)}, "unet_channels"),
             ({"attentions_per_block": 3}, "attentions_per_block"),
             ({"prompt_dim": 32}, "prompt_dim"),
         ],
     )
-    def test_parts_that_do_not_fit(self, change: dict[str, Any], told: str, pipe: CFLDPipeline) -> None:
+    def test_components_that_do_not_match(self, change: dict[str, Any], message: str, pipe: CFLDPipeline) -> None:
         conditioner = build_conditioner(replace(tiny_model().conditioner, **change))
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             CFLDPipeline(**{**pipe.components, "conditioner": conditioner})
 
-    def test_a_vae_of_other_latents(self, pipe: CFLDPipeline) -> None:
+    def test_a_vae_with_other_latent_channels(self, pipe: CFLDPipeline) -> None:
         model: ModelConfig = tiny_model()
         from cfld.build import build_vae
 
@@ -451,7 +458,7 @@ class TestBadArguments:
             CFLDPipeline(**{**pipe.components, "vae": build_vae(replace(model.vae, latent_channels=8))})
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "message"),
         [
             ({"num_inference_steps": 0}, "num_inference_steps"),
             ({"pose_guidance_scale": float("nan")}, "finite"),
@@ -463,18 +470,18 @@ class TestBadArguments:
             ({"latents": torch.zeros(1, 4, 4, 4)}, "latents must have shape"),
         ],
     )
-    def test_they_are_told(
-        self, options: dict[str, Any], told: str, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    def test_invalid_arguments_raise(
+        self, options: dict[str, Any], message: str, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
-        with pytest.raises(ValueError, match=told):
-            draw(pipe, person, poses[0], **options)
+        with pytest.raises(ValueError, match=message):
+            generate(pipe, person, poses[0], **options)
 
 
-def test_a_pose_map_is_a_pose(pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
-    """DESIGN.md, section 2: Keypoints, an (18, 2) array, or a pose map tensor."""
-    expected = draw(pipe, person, poses[0])
+def test_all_forms_of_a_pose_are_equivalent(pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+    """`Keypoints`, an (18, 2) array or tensor, or a pose map."""
+    expected = generate(pipe, person, poses[0])
     for pose in (poses[0].yx, torch.from_numpy(poses[0].yx), pose_map(poses[0], size=pipe.conditioner.pose_size)):
-        assert torch.equal(draw(pipe, person, pose), expected)
+        assert torch.equal(generate(pipe, person, pose), expected)
 
 
 def test_schedulers_are_swapped_by_from_config(
@@ -483,4 +490,4 @@ def test_schedulers_are_swapped_by_from_config(
     other = make_pipe()
     assert type(other.scheduler) is DDPMScheduler
     other.scheduler = DDIMScheduler.from_config(other.scheduler.config)
-    assert torch.equal(draw(other, person, poses[0]), draw(other, person, poses[0]))
+    assert torch.equal(generate(other, person, poses[0]), generate(other, person, poses[0]))

@@ -1,4 +1,4 @@
-"""`CFLDPipeline.transfer_style` and interpolated sources, on the real parts at tiny size."""
+"""`CFLDPipeline.transfer_style` and interpolated sources, on the real components at tiny size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def transfer(pipe: CFLDPipeline, *arguments: Any, **options: Any) -> list[np.nda
 
 
 def reconstructed(pipe: CFLDPipeline, image: Image.Image) -> np.ndarray[Any, Any]:
-    """What the VAE makes of an image, at the output size."""
+    """The VAE's reconstruction of an image, at the output size."""
     square = resize(to_model_range(to_tensor(image)), (64, 64))[None]
     decoded = pipe.vae.decode(pipe.vae.encode(square).latent_dist.mode()).sample
     image_again = resize(decoded, tuple(pipe.config.output_size))[0] / 2 + 0.5
@@ -60,7 +60,7 @@ SCHEDULES = [
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=["sd15", "zero-snr"])
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_unmasked_it_is_the_reference_up_to_the_vae(
+def test_unmasked_pixels_are_the_vae_reconstruction_of_the_reference(
     name: str,
     schedule: SchedulerConfig,
     pipe: CFLDPipeline,
@@ -81,7 +81,7 @@ def test_unmasked_it_is_the_reference_up_to_the_vae(
 
 class TestPaste:
     @pytest.mark.parametrize("feather", [0, 5])
-    def test_unmasked_pixels_are_the_references_to_the_bit(
+    def test_unmasked_pixels_are_bit_identical_to_the_reference(
         self,
         feather: float,
         pipe: CFLDPipeline,
@@ -96,7 +96,7 @@ class TestPaste:
         assert np.array_equal(edited[~inside], reference[~inside])
         assert np.abs(edited[inside].astype(int) - reference[inside]).mean() > 2
 
-    def test_a_feathered_edge_comes_from_the_reference(
+    def test_a_feathered_edge_blends_into_the_reference(
         self, pipe: CFLDPipeline, person: Image.Image, mask: Image.Image, style: Image.Image, poses: list[Keypoints]
     ) -> None:
         edge = person.width // 2 - 1
@@ -108,7 +108,7 @@ class TestPaste:
         assert np.array_equal(soft[:, : edge - 9], hard[:, : edge - 9])
 
 
-def test_with_all_of_it_masked_it_is_plain_generation_to_the_bit(
+def test_a_full_mask_is_plain_generation(
     pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
     everything = Image.new("L", person.size, "white")
@@ -117,7 +117,7 @@ def test_with_all_of_it_masked_it_is_plain_generation_to_the_bit(
     assert np.array_equal(edited, np.asarray(plain))
 
 
-def test_several_styles_make_several_images(
+def test_one_image_per_style(
     pipe: CFLDPipeline, person: Image.Image, mask: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
     generators = [seeded(1), seeded(2)]
@@ -127,13 +127,13 @@ def test_several_styles_make_several_images(
     assert not np.array_equal(*both)
 
 
-def test_callbacks_see_the_masked_latents_and_may_stop(
+def test_callbacks_get_the_masked_latents_and_may_stop(
     pipe: CFLDPipeline, person: Image.Image, mask: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
     seen: list[Tensor] = []
 
-    def stop(p: CFLDPipeline, i: int, _: Tensor, kept: dict[str, Tensor]) -> None:
-        seen.append(kept["latents"])
+    def stop(p: CFLDPipeline, i: int, _: Tensor, tensors: dict[str, Tensor]) -> None:
+        seen.append(tensors["latents"])
         p._interrupt = i == 1
 
     transfer(pipe, person, mask, style, poses[0], num_inference_steps=5, callback_on_step_end=stop)
@@ -147,7 +147,7 @@ def test_callbacks_see_the_masked_latents_and_may_stop(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"num_inference_steps": 0}, "num_inference_steps"),
         ({"pose_guidance_scale": float("nan")}, "finite"),
@@ -155,20 +155,20 @@ def test_callbacks_see_the_masked_latents_and_may_stop(
         ({"generator": [seeded(), seeded()]}, "2 generators for 1 samples"),
     ],
 )
-def test_bad_arguments_are_told(
+def test_invalid_arguments_raise(
     options: dict[str, Any],
-    told: str,
+    message: str,
     pipe: CFLDPipeline,
     person: Image.Image,
     mask: Image.Image,
     style: Image.Image,
     poses: list[Keypoints],
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         transfer(pipe, person, mask, style, poses[0], **options)
 
 
-def test_bad_masks_are_told(
+def test_invalid_masks_raise(
     pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
 ) -> None:
     with pytest.raises(ValueError, match="mask has 45 x 66 pixels, expected 45 x 67"):
@@ -178,7 +178,7 @@ def test_bad_masks_are_told(
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_in_other_number_formats(
+def test_other_dtypes(
     dtype: torch.dtype,
     make_pipe: Callable[..., CFLDPipeline],
     person: Image.Image,
@@ -191,7 +191,7 @@ def test_in_other_number_formats(
     assert np.array_equal(edited[outside], np.asarray(person)[outside])
 
 
-def test_offloaded(
+def test_offloading(
     make_pipe: Callable[..., CFLDPipeline],
     pipe: CFLDPipeline,
     person: Image.Image,
@@ -205,7 +205,7 @@ def test_offloaded(
 
 
 class TestInterpolation:
-    def test_with_weights_1_0_it_is_plain_generation_to_the_bit(
+    def test_a_weight_of_one_is_plain_generation(
         self, pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
     ) -> None:
         sources = [pipe.encode_source(person), pipe.encode_source(style)]
@@ -214,7 +214,7 @@ class TestInterpolation:
             mixed = pipe(interpolate(sources, weights), poses[0], generator=seeded(), **options).images
             assert torch.equal(mixed, pipe(image, poses[0], generator=seeded(), **options).images)
 
-    def test_between_lies_something_else(
+    def test_a_mixture_lies_between_its_sources(
         self, pipe: CFLDPipeline, person: Image.Image, style: Image.Image, poses: list[Keypoints]
     ) -> None:
         sources = [pipe.encode_source(person), pipe.encode_source(style)]

@@ -12,7 +12,7 @@ def conditioning(batch: int, names: tuple[str, ...] = ("a", "b"), levels: int = 
     )
 
 
-def test_rows_picks_repeats_and_reorders() -> None:
+def test_select_repeats_and_reorders() -> None:
     full = conditioning(3)
     rows = full.select([2, 0, 2])
     assert rows.batch_size == 3
@@ -21,14 +21,14 @@ def test_rows_picks_repeats_and_reorders() -> None:
     assert torch.equal(rows.pose_features[1][2], full.pose_features[1][2])
 
 
-def test_rows_of_a_source_stay_a_source() -> None:
+def test_select_keeps_the_type() -> None:
     full = conditioning(2)
     source = SourceConditioning(full.prompt_embeds, full.query_bias)
     assert type(source.select(torch.tensor([1]))) is SourceConditioning
     assert torch.equal(source.with_pose(full.pose_features).pose_features[0], full.pose_features[0])
 
 
-def test_cat_of_equal_parts_is_undone_by_rows() -> None:
+def test_select_undoes_cat() -> None:
     parts = [conditioning(2), conditioning(1)]
     both = Conditioning.cat(parts)
     assert both.batch_size == 3
@@ -39,7 +39,7 @@ def test_cat_of_equal_parts_is_undone_by_rows() -> None:
         assert all(torch.equal(a, b) for a, b in zip(again.pose_features, part.pose_features, strict=True))
 
 
-def test_cat_fills_what_a_part_lacks_with_zeros() -> None:
+def test_cat_fills_absent_conditions_with_zeros() -> None:
     null, pose, full = conditioning(1, (), 0), conditioning(2, ()), conditioning(1)
     batch = Conditioning.cat([null, pose, full])
     assert list(batch.query_bias) == ["a", "b"]
@@ -49,7 +49,7 @@ def test_cat_fills_what_a_part_lacks_with_zeros() -> None:
     assert torch.equal(batch.pose_features[1][1:3], pose.pose_features[1])
 
 
-def test_cat_of_nothing_but_prompts_costs_nothing() -> None:
+def test_cat_of_prompts_alone_adds_no_tensors() -> None:
     batch = Conditioning.cat([conditioning(1, (), 0), conditioning(1, (), 0)])
     assert batch.query_bias == {}
     assert batch.pose_features == ()
@@ -62,7 +62,7 @@ def test_to_moves_everything() -> None:
     assert conditioning(1).to("meta").pose_features[0].is_meta
 
 
-def test_a_cache_is_new_each_time() -> None:
+def test_each_cache_is_new() -> None:
     full = conditioning(1)
     assert full.kv_cache is None
     assert full.cached().kv_cache == {}
@@ -70,6 +70,6 @@ def test_a_cache_is_new_each_time() -> None:
 
 
 @pytest.mark.parametrize("field", ["prompt_embeds", "query_bias"])
-def test_it_does_not_change(field: str) -> None:
+def test_fields_are_read_only(field: str) -> None:
     with pytest.raises(AttributeError):
         setattr(conditioning(1), field, None)

@@ -35,7 +35,7 @@ def masked_sampling(name: str, schedule: str, steps: int) -> MaskedSampling:
 
 
 def run(masked: MaskedSampling, start: Tensor | None = None) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """z_0, and what the denoiser was shown: the scaled latents and t of each step."""
+    """z_0, and the inputs of the denoiser: the scaled latents and t of each step."""
     scheduler, shown = masked.scheduler, []
 
     def denoise(z_t: Tensor, t: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def run(masked: MaskedSampling, start: Tensor | None = None) -> tuple[Tensor, li
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", SCHEDULERS)
 class TestEveryScheduler:
-    def test_the_outside_ends_as_the_reference(self, name: str, schedule: str) -> None:
+    def test_outside_the_mask_the_result_is_the_reference(self, name: str, schedule: str) -> None:
         masked = masked_sampling(name, schedule, 5)
         z_0, _ = run(masked)
         outside = ~masked.mask.expand(SHAPE)
@@ -58,8 +58,8 @@ class TestEveryScheduler:
         assert z_0.isfinite().all()
         assert not torch.allclose(z_0[~outside], masked.reference.expand(SHAPE)[~outside], atol=0.1)
 
-    def test_the_denoiser_sees_it_at_the_level_of_each_step(self, name: str, schedule: str) -> None:
-        """eq. 1, for the latents as the model is given them: sqrt(a) z_0 + sqrt(1 - a) eps with a of t."""
+    def test_the_denoiser_gets_the_reference_at_the_noise_level_of_each_step(self, name: str, schedule: str) -> None:
+        """eq. 1: sqrt(a) z_0 + sqrt(1 - a) eps, with a of t."""
         masked = masked_sampling(name, schedule, 12)
         _, shown = run(masked)
         alpha_bars = np.asarray(masked.scheduler.alphas_cumprod, dtype=np.float64)
@@ -67,11 +67,11 @@ class TestEveryScheduler:
         for z_t, t in shown:
             alpha_bar = float(np.interp(float(t), np.arange(len(alpha_bars)), alpha_bars))
             expected = alpha_bar**0.5 * masked.reference + (1 - alpha_bar) ** 0.5 * masked.noise
-            atol = 1e-2 if "karras" in name else 2e-3  # Karras' levels lie between the t that the model is told
+            atol = 1e-2 if "karras" in name else 2e-3  # Karras' noise levels lie between timesteps
             torch.testing.assert_close(z_t[..., 4:], expected[..., 4:], atol=atol, rtol=1e-2)
 
-    def test_inside_it_is_plain_sampling(self, name: str, schedule: str) -> None:
-        """All of it generated: the same to the bit as without a mask."""
+    def test_a_full_mask_is_plain_sampling(self, name: str, schedule: str) -> None:
+        """Bit-identical to sampling without a mask."""
         masked = masked_sampling(name, schedule, 5)
         whole = MaskedSampling(masked.scheduler, masked.reference, masked.noise, torch.ones(1, 1, 8, 8).bool())
         edited, _ = run(whole)
@@ -81,8 +81,8 @@ class TestEveryScheduler:
         assert torch.equal(edited, sample(lambda z, _: 0.1 * z, scheduler, scheduler.timesteps, z_T, generator))
 
 
-def test_steps_that_share_a_timestep_keep_their_own_level() -> None:
-    """Karras' steps lie so close at the end that several round to one t."""
+def test_steps_that_share_a_timestep_keep_their_own_noise_level() -> None:
+    """Karras' last steps lie so close that several round to one t."""
     masked = masked_sampling("dpm++-karras", "sd15", 150)
     timesteps = masked.scheduler.timesteps
     assert len(timesteps.unique()) < len(timesteps)
@@ -100,14 +100,14 @@ def test_steps_that_share_a_timestep_keep_their_own_level() -> None:
     assert max(seen) < 1e-5
 
 
-def test_then_hands_on_what_it_made() -> None:
+def test_then_calls_the_callback_with_the_masked_latents() -> None:
     masked = masked_sampling("ddim", "sd15", 3)
     z = torch.zeros(SHAPE)
     seen = []
 
-    def callback(_: Any, i: int, t: Tensor, kept: dict[str, Tensor]) -> dict[str, Tensor]:
-        seen.append((i, int(t), kept["latents"]))
-        return {"latents": kept["latents"] + 1}
+    def callback(_: Any, i: int, t: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        seen.append((i, int(t), tensors["latents"]))
+        return {"latents": tensors["latents"] + 1}
 
     t = masked.scheduler.timesteps[0]
     expected = masked(0, t, z)
@@ -149,11 +149,11 @@ class TestMask:
         np.testing.assert_allclose(weights[10, 4:12], [0, 0, 0.25, 0.5, 0.75, 1, 1, 1])
         assert (weights <= 1).all()
 
-    def test_everything_may_be_generated(self) -> None:
+    def test_a_full_mask_has_no_ramp(self) -> None:
         assert (soft_mask(np.ones((4, 5)), (4, 5), feather=2) == 1).all()
 
     @pytest.mark.parametrize(
-        ("mask", "feather", "told"),
+        ("mask", "feather", "message"),
         [
             (np.ones((20, 31)), 0, "mask has 31 x 20 pixels, expected 30 x 20"),
             (Image.new("L", (20, 30), "white"), 0, "mask has 20 x 30 pixels"),
@@ -166,8 +166,8 @@ class TestMask:
             (np.ones((20, 30)), float("inf"), "feather"),
         ],
     )
-    def test_bad_ones_are_told(self, mask: Any, feather: float, told: str) -> None:
-        with pytest.raises(ValueError, match=told):
+    def test_invalid_masks_raise(self, mask: Any, feather: float, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
             soft_mask(mask, (20, 30), feather)
 
     def test_a_thin_mask_reaches_the_latents(self) -> None:
@@ -178,7 +178,7 @@ class TestMask:
         assert cells.sum() == 5
         assert cells[0, 0, 3].any()
 
-    def test_pasting_keeps_what_has_no_weight(self) -> None:
+    def test_pasting_keeps_the_backdrop_where_weights_are_zero(self) -> None:
         generated, backdrop = torch.rand(2, 3, 20, 30), torch.rand(1, 3, 20, 30)
         weights = soft_mask(self.inside, (20, 30), feather=2)
         result = paste(generated, backdrop, weights)

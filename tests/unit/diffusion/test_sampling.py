@@ -12,7 +12,7 @@ SHAPE = (2, 4, 8, 8)
 
 
 def true_noise(z_0: Tensor, scheduler: DDIMScheduler) -> Denoiser:
-    """A denoiser that knows the answer."""
+    """A denoiser that predicts the true noise."""
 
     def denoise(z_t: Tensor, t: Tensor) -> Tensor:
         alpha_bar = scheduler.alphas_cumprod[t]
@@ -22,7 +22,7 @@ def true_noise(z_0: Tensor, scheduler: DDIMScheduler) -> Denoiser:
 
 
 @pytest.mark.parametrize("steps", [1, 4, 20])
-def test_the_true_noise_leads_back_to_the_image(steps: int) -> None:
+def test_the_true_noise_recovers_the_image(steps: int) -> None:
     scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False)
     scheduler.set_timesteps(steps)
     z_0 = torch.randn(SHAPE)
@@ -31,19 +31,19 @@ def test_the_true_noise_leads_back_to_the_image(steps: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [DDPMScheduler, EulerAncestralDiscreteScheduler])
-def test_a_generator_each_makes_samples_independent(kind: type) -> None:
+def test_one_generator_per_sample_makes_samples_independent(kind: type) -> None:
     scheduler = kind()
 
-    def run(rows: list[int]) -> Tensor:
+    def run(seeds: list[int]) -> Tensor:
         scheduler.set_timesteps(4)
-        generators = [torch.Generator().manual_seed(row) for row in rows]
-        noise = torch.stack([torch.full(SHAPE[1:], float(row)) for row in rows])
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        noise = torch.stack([torch.full(SHAPE[1:], float(seed)) for seed in seeds])
         return sample(lambda z, _: z * 0.1, scheduler, scheduler.timesteps, noise, generators)
 
     assert torch.equal(run([1, 5])[1], run([5])[0])
 
 
-def test_on_step_sees_every_step_and_may_change_the_latents() -> None:
+def test_on_step_is_called_at_every_step_and_may_change_the_latents() -> None:
     scheduler = DDIMScheduler()
     scheduler.set_timesteps(5)
     seen: list[tuple[int, int]] = []

@@ -18,6 +18,6 @@ def test_schedulers_keep_the_noise_schedule(name: str) -> None:
     torch.testing.assert_close(scheduler.alphas_cumprod, DDPMScheduler.from_config(config).alphas_cumprod)
 
 
-def test_unknown_schedulers_are_told_with_the_known_ones() -> None:
+def test_an_unknown_scheduler_raises_and_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown scheduler 'dpm'; choose one of ddpm, ddim"):
         make_scheduler("dpm", {})

@@ -42,7 +42,7 @@ THREE_STAGES = ModelConfig(
     ),
     vae=replace(tiny_model().vae, latent_channels=6),
 )
-"""Odd windows, three scales of H_S, two of H_A and H_P, latents of six channels and no power of two a side."""
+"""Odd windows, three scales of H_S, two of H_A and H_P, latents with six channels and a side of 12."""
 
 
 def conditions(conditioner: Conditioner, batch: int = 2) -> Conditioning:
@@ -86,7 +86,7 @@ def test_a_batch_is_its_samples(components: Components) -> None:
 
 
 @torch.no_grad()
-def test_one_side_alone(components: Components) -> None:
+def test_source_or_pose_alone(components: Components) -> None:
     conditioner = components.conditioner
     full = conditions(conditioner)
     torch.manual_seed(3)
@@ -101,7 +101,7 @@ def test_one_side_alone(components: Components) -> None:
         conditioner(None, None)
 
 
-def test_the_null_prompt_is_learned() -> None:
+def test_the_null_prompt_gets_a_gradient() -> None:
     conditioner = Conditioner(**tiny_conditioner())
     conditioner.null(3).prompt_embeds.sum().backward()
     assert (conditioner.null_prompt.grad == 3).all()
@@ -157,7 +157,7 @@ def test_dropping_replaces_whole_samples(components: Components) -> None:
     assert not components.conditioner.drop(full, DropoutMasks(no, no, yes)).pose_features[0][1].any()
 
 
-def test_what_is_dropped_together() -> None:
+def test_dropout_modes() -> None:
     generator = torch.Generator().manual_seed(0)
     joint, prompt, independent = (sample_dropout(4000, 0.2, m, generator) for m in ("joint", "prompt", "independent"))
     assert torch.equal(joint.prompt, joint.bias)
@@ -173,6 +173,6 @@ def test_what_is_dropped_together() -> None:
         sample_dropout(1, 0.2, "never")  # type: ignore[arg-type]
 
 
-def test_a_source_size_that_does_not_divide_is_told() -> None:
+def test_an_indivisible_source_size_raises() -> None:
     with pytest.raises(ValueError, match="divisible by 32"):
         build_conditioner(ConditionerConfig(source_size=250))

@@ -28,7 +28,7 @@ def inputs() -> tuple[torch.Tensor, int, torch.Tensor]:
 
 
 @torch.no_grad()
-def test_attach_and_detach_leaves_a_unet_as_it_was(stock: UNet2DConditionModel) -> None:
+def test_install_and_remove_leave_a_unet_unchanged(stock: UNet2DConditionModel) -> None:
     processors, state = dict(stock.attn_processors), {k: v.clone() for k, v in stock.state_dict().items()}
     before = stock(*inputs()).sample
     previous = hga.install(stock)
@@ -43,7 +43,7 @@ def test_attach_and_detach_leaves_a_unet_as_it_was(stock: UNet2DConditionModel) 
 
 
 @torch.no_grad()
-def test_without_conditions_the_unet_computes_what_it_did(stock: UNet2DConditionModel) -> None:
+def test_without_bias_and_pose_the_output_is_that_of_the_stock_unet(stock: UNet2DConditionModel) -> None:
     latents, t, prompt = inputs()
     before = stock(latents, t, prompt).sample
     hga.install(stock)
@@ -57,7 +57,7 @@ def test_installing_twice_changes_nothing(stock: UNet2DConditionModel) -> None:
     assert all(stock.attn_processors[name] is processor for name, processor in ours.items())
 
 
-def test_an_installation_with_holes_is_mended(stock: UNet2DConditionModel) -> None:
+def test_a_partial_installation_is_completed(stock: UNet2DConditionModel) -> None:
     previous = hga.install(stock)
     name = "up_blocks.1.attentions.0.transformer_blocks.0.attn2"
     stock.get_submodule(name).set_processor(previous[f"{name}.processor"])
@@ -68,7 +68,7 @@ def test_an_installation_with_holes_is_mended(stock: UNet2DConditionModel) -> No
 
 
 @torch.no_grad()
-def test_no_warning_at_a_forward(stock: UNet2DConditionModel, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_forward_pass_logs_no_warning(stock: UNet2DConditionModel, caplog: pytest.LogCaptureFixture) -> None:
     hga.install(stock)
     latents, t, prompt = inputs()
     predict_noise(stock, latents, t, Conditioning(prompt))
@@ -76,7 +76,7 @@ def test_no_warning_at_a_forward(stock: UNet2DConditionModel, caplog: pytest.Log
 
 
 @torch.no_grad()
-def test_every_biased_attention_hears_its_bias_and_no_other(components: Components) -> None:
+def test_each_bias_changes_the_output(components: Components) -> None:
     latents, t, prompt = inputs()
     plain = predict_noise(components.unet, latents, t, Conditioning(prompt))
     full = components.conditioner(torch.rand(2, 3, 32, 32), None)
@@ -85,7 +85,7 @@ def test_every_biased_attention_hears_its_bias_and_no_other(components: Componen
         assert not torch.allclose(biased, plain, atol=1e-6), name
 
 
-def test_names_are_the_unets_own() -> None:
+def test_biased_attentions_exist_in_the_unet() -> None:
     with torch.device("meta"):
         unet = UNet2DConditionModel(**unet_arguments(UNetConfig()))
     names = hga.biased_attention_names()
@@ -95,7 +95,7 @@ def test_names_are_the_unets_own() -> None:
     assert widths == [1280] * 3 + [640] * 3 + [320] * 3
 
 
-def test_an_appearance_encoder_starts_at_zero() -> None:
+def test_an_appearance_encoder_outputs_zero_at_first() -> None:
     encoder = hga.FineGrainedAppearanceEncoder(6, 8, 10, num_heads=2, depth=1)
     bias = encoder(torch.randn(2, 6, 3, 4))
     assert bias.shape == (2, 12, 10)
@@ -112,14 +112,16 @@ def attention() -> Attention:
 
 @torch.no_grad()
 @pytest.mark.parametrize("bias", [None, {}, {"there": torch.ones(BATCH, TOKENS, DIM)}, {"here": torch.zeros(1)}])
-def test_without_a_bias_it_is_the_stock_attention(attention: Attention, bias: dict[str, Tensor] | None) -> None:
+def test_without_a_bias_the_output_is_that_of_the_stock_attention(
+    attention: Attention, bias: dict[str, Tensor] | None
+) -> None:
     x, prompt = torch.randn(BATCH, TOKENS, DIM), torch.randn(BATCH, PROMPT, PROMPT_DIM)
     ours = hga.HybridGranularityAttnProcessor("here")(attention, x, prompt, query_bias=bias)
     assert torch.equal(ours, attention(x, prompt))
 
 
 @torch.no_grad()
-def test_keys_and_values_are_computed_once_a_cache(attention: Attention) -> None:
+def test_keys_and_values_come_from_the_cache(attention: Attention) -> None:
     x, prompt = torch.randn(BATCH, TOKENS, DIM), torch.randn(BATCH, PROMPT, PROMPT_DIM)
     processor, cache = hga.HybridGranularityAttnProcessor("here"), {}
     first = processor(attention, x, prompt, kv_cache=cache)

@@ -16,7 +16,7 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 @pytest.fixture
 def folder(model_folder: Path, tmp_path: Path) -> Path:
-    """One that the test may spoil."""
+    """A copy that the test may change."""
     return Path(shutil.copytree(model_folder, tmp_path / "model"))
 
 
@@ -26,7 +26,7 @@ def test_half_precision_on_disk_loads_as_float32(folder: Path) -> None:
     assert load_component(UNet2DConditionModel, folder, "unet").dtype == torch.float32
 
 
-def test_missing_and_unexpected_weights_are_told(folder: Path) -> None:
+def test_missing_and_unexpected_weights_raise(folder: Path) -> None:
     weights = load_file(folder / "vae" / WEIGHTS)
     weights["stranger"] = weights.pop("encoder.conv_in.weight")
     save_file(weights, folder / "vae" / WEIGHTS, metadata={"format": "pt"})
@@ -34,7 +34,7 @@ def test_missing_and_unexpected_weights_are_told(folder: Path) -> None:
         load_component(AutoencoderKL, folder, "vae")
 
 
-def test_mis_shaped_weights_are_told(folder: Path) -> None:
+def test_mis_shaped_weights_raise(folder: Path) -> None:
     weights = load_file(folder / "vae" / WEIGHTS)
     weights["encoder.conv_in.weight"] = weights["encoder.conv_in.weight"][:4].clone()
     save_file(weights, folder / "vae" / WEIGHTS, metadata={"format": "pt"})
@@ -42,7 +42,7 @@ def test_mis_shaped_weights_are_told(folder: Path) -> None:
         load_component(AutoencoderKL, folder, "vae")
 
 
-def test_a_part_of_another_kind_is_told(folder: Path) -> None:
+def test_a_component_of_another_class_raises(folder: Path) -> None:
     shutil.rmtree(folder / "vae")
     shutil.copytree(folder / "unet", folder / "vae")
     with pytest.raises(ValueError, match="holds a UNet2DConditionModel, expected a AutoencoderKL"):
@@ -50,20 +50,20 @@ def test_a_part_of_another_kind_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "content"), [(WEIGHTS, b"\x08\0\0"), ("config.json", b"{"), ("config.json", b"[1]")])
-def test_broken_files_are_told(folder: Path, file: str, content: bytes) -> None:
+def test_broken_files_raise(folder: Path, file: str, content: bytes) -> None:
     (folder / "unet" / file).write_bytes(content)
     with pytest.raises(ValueError, match="unet"):
         load_component(UNet2DConditionModel, folder, "unet")
 
 
-def test_a_truncated_file_is_told(folder: Path) -> None:
+def test_a_truncated_file_raises(folder: Path) -> None:
     whole = (folder / "unet" / WEIGHTS).read_bytes()
     (folder / "unet" / WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="unet does not load"):
         load_component(UNet2DConditionModel, folder, "unet")
 
 
-def test_missing_files_are_told(folder: Path) -> None:
+def test_missing_files_raise(folder: Path) -> None:
     (folder / "unet" / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="unet does not load"):
         load_component(UNet2DConditionModel, folder, "unet")
@@ -72,7 +72,7 @@ def test_missing_files_are_told(folder: Path) -> None:
         load_component(UNet2DConditionModel, folder, "unet")
 
 
-def test_dimensions_that_no_class_takes_are_told(folder: Path) -> None:
+def test_dimensions_that_do_not_build_raise(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8, 16]}))
     with pytest.raises(ValueError, match="unet does not load"):

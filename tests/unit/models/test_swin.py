@@ -38,8 +38,8 @@ def test_joining_undoes_splitting(side: int, window: int) -> None:
 
 
 @pytest.mark.parametrize(("side", "window", "shift"), [(8, 4, 2), (9, 3, 1), (16, 8, 4)])
-def test_the_mask_parts_what_only_the_shift_brought_together(side: int, window: int, shift: int) -> None:
-    """By brute force: two tokens may see each other when they were that close before the cyclic shift."""
+def test_the_mask_separates_tokens_that_the_shift_brought_together(side: int, window: int, shift: int) -> None:
+    """By brute force: two tokens attend to each other if they were in one window's reach before the cyclic shift."""
     mask = shifted_window_mask(side, window, shift)
     origin = torch.cartesian_prod(torch.arange(side), torch.arange(side)).reshape(side, side, 2)
     rolled = split_windows(origin.roll((-shift, -shift), dims=(0, 1))[None].float(), window)
@@ -49,7 +49,7 @@ def test_the_mask_parts_what_only_the_shift_brought_together(side: int, window: 
     assert set(mask.unique().tolist()) == {0.0, -100.0}
 
 
-def test_the_relative_position_index_names_offsets() -> None:
+def test_each_offset_has_one_relative_position_index() -> None:
     window = 3
     index = relative_position_index(window)
     places = [(y, x) for y in range(window) for x in range(window)]
@@ -61,8 +61,8 @@ def test_the_relative_position_index_names_offsets() -> None:
     assert {row for rows in names.values() for row in rows} == set(range((2 * window - 1) ** 2))
 
 
-def test_a_shifted_window_sees_no_further_than_it_may() -> None:
-    """A change in one corner reaches the far corner through no block, shifted or not."""
+def test_a_shifted_window_does_not_wrap_around() -> None:
+    """A change in one corner does not reach the opposite one."""
     block = SwinBlock(8, resolution=8, num_heads=2, window_size=4, shift=2, drop_path=0).eval()
     x = torch.randn(1, 8, 8, 8)
     changed = x.clone()
@@ -79,7 +79,7 @@ def test_scales() -> None:
     assert [tuple(f.shape) for f in features] == [(2, 8, 8, 8), (2, 16, 4, 4)]
 
 
-def test_a_stage_smaller_than_the_window_takes_one_window_unshifted() -> None:
+def test_a_stage_smaller_than_the_window_is_one_unshifted_window() -> None:
     stage = small(window_size=8).layers[1]
     assert [(block.window_size, block.shift) for block in stage.blocks] == [(4, 0), (4, 0)]
     assert [block.shift for block in small().layers[0].blocks] == [0, 2]
@@ -127,20 +127,20 @@ def test_checkpointing_changes_no_gradient() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [({"image_size": 30}, "divisible by 8"), ({"image_size": 40}, "cannot be divided into windows of 4")],
 )
-def test_sizes_that_do_not_fit_are_told(changes: dict[str, int], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_sizes_that_do_not_divide_raise(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         small(**changes)
 
 
-def test_other_images_are_told() -> None:
+def test_images_of_another_size_raise() -> None:
     with pytest.raises(ValueError, match="32x32"):
         small()(torch.randn(1, 3, 64, 64))
 
 
-def test_names_are_microsofts() -> None:
+def test_parameter_names_are_microsofts() -> None:
     names = set(dict(nn.Module.named_parameters(small())))
     assert "layers.0.blocks.1.attn.relative_position_bias_table" in names
     assert {

@@ -22,7 +22,7 @@ def inputs() -> tuple[torch.Tensor, int, torch.Tensor]:
     return torch.randn(2, 4, 8, 8), 500, torch.randn(2, 4, 16)
 
 
-def test_a_bias_that_nobody_hears_is_an_error(stock: UNet2DConditionModel) -> None:
+def test_a_bias_that_no_attention_takes_raises(stock: UNet2DConditionModel) -> None:
     latents, t, prompt = inputs()
     name = hga.biased_attention_names(4, 2)[0]
     with pytest.raises(ValueError, match="ignores the query bias"):
@@ -33,8 +33,8 @@ def test_a_bias_that_nobody_hears_is_an_error(stock: UNet2DConditionModel) -> No
 
 
 @torch.no_grad()
-def test_the_callers_pose_features_stay_whole(components: Components) -> None:
-    """The UNet takes items off the list it is handed."""
+def test_pose_features_of_the_caller_are_not_consumed(components: Components) -> None:
+    """The UNet pops the items of the list that it gets."""
     latents, t, prompt = inputs()
     pose = Conditioning(prompt, pose_features=components.conditioner.encode_pose(torch.rand(2, 21, 32, 32)))
     first, second = (predict_noise(components.unet, latents, t, pose) for _ in range(2))
@@ -43,7 +43,7 @@ def test_the_callers_pose_features_stay_whole(components: Components) -> None:
 
 
 @pytest.mark.parametrize(("trainable", "count"), [("kv", 12), ("qkv", 18), ("all", None)])
-def test_what_trains(stock: UNet2DConditionModel, trainable: str, count: int | None) -> None:
+def test_trainable_parameters(stock: UNet2DConditionModel, trainable: str, count: int | None) -> None:
     names = freeze_except(stock, trainable)
     assert len(names) == (count or len(list(stock.parameters())))
     assert {n for n, p in stock.named_parameters() if p.requires_grad} == set(names)
@@ -53,6 +53,6 @@ def test_what_trains(stock: UNet2DConditionModel, trainable: str, count: int | N
         )
 
 
-def test_unknown_weights_are_told(stock: UNet2DConditionModel) -> None:
+def test_an_unknown_choice_of_weights_raises(stock: UNet2DConditionModel) -> None:
     with pytest.raises(ValueError, match="kv"):
         freeze_except(stock, "most")
