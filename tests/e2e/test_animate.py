@@ -151,11 +151,11 @@ def test_bad_input_is_told_in_one_line(
     base = ("--source", source, "--model", model_folder)
     out = ("--out", tmp_path / "a.gif")
     for arguments, expected in (
-        (("--poses", "run", *out), "run: no such folder or file of poses, nor walk"),
+        (("--poses", "run", *out), "run is neither a file or folder of poses nor walk"),
         (("--poses", "walk", "--frames", 1, *out), "at least 2"),
-        (("--poses", folder, "--frames", 9, *out), "9 frames of 3 poses"),
-        (("--poses", tmp_path / "one.json", *out), "1 frames of 1 poses"),
-        (("--poses", tmp_path / "empty", *out), "0 frames of 0 poses"),
+        (("--poses", folder, "--frames", 9, *out), "9 frames requested of 3 poses"),
+        (("--poses", tmp_path / "one.json", *out), "1 frames requested of 1 poses"),
+        (("--poses", tmp_path / "empty", *out), "0 frames requested of 0 poses"),
         (("--poses", tmp_path / "nothing.json", *out), "nothing.json"),
         (("--poses", tmp_path / "empty.json", *out), "pose 1, all 18 joints are missing"),
         (("--poses", "walk", "--out", tmp_path / "a.avi"), "one of .gif, .webp"),

@@ -200,7 +200,9 @@ class TestGenerateRefuses:
         for say, content in contents.items():
             (tmp_path / "bad.json").write_text(content)
             assert say in told(capsys, *base, "--target-pose", tmp_path / "bad.json", "--out", tmp_path / "out")
-        assert "no such file" in told(capsys, *base, "--target-pose", "nobody", "--out", tmp_path / "out")
+        assert "neither a file nor a number" in told(
+            capsys, *base, "--target-pose", "nobody", "--out", tmp_path / "out"
+        )
         (tmp_path / "rows.csv").write_text("name:keypoints_y:keypoints_x\na.jpg: [np.int64(3)]: [1]\n")
         rows = ("--annotations", tmp_path / "rows.csv", "--target-pose", "a.jpg", "--out", tmp_path / "out")
         assert "rows.csv, line 2: holds 'np.int64" in told(capsys, *base, *rows)
@@ -209,7 +211,7 @@ class TestGenerateRefuses:
     def test_folders(self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "empty").mkdir()
         assert "no image" in told(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
-        assert "not ours" in told(capsys, *arguments, "--out", tmp_path)
+        assert "was not written by cfld" in told(capsys, *arguments, "--out", tmp_path)
         data = ("generate", "--data", tmp_path / "empty", "--out", tmp_path / "out")
         assert "holds no data set" in told(capsys, *data)
         assert "no such folder" in told(capsys, "generate", "--data", tmp_path / "none", "--out", tmp_path / "out")

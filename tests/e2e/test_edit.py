@@ -113,7 +113,7 @@ class TestTransfer:
             (("--source", "none.png"), "none.png: no such image"),
             (("--source", "."), "is a folder, expected an image file"),
             (("--reference", "none.png"), "none.png: no such image"),
-            (("--target-pose", "nobody"), "no such file"),
+            (("--target-pose", "nobody"), "neither a file nor a number"),
             (("--out", "edited.xyz"), "unknown file extension; use one of .png"),
             (("--out", "edited.gif"), "unknown file extension; use one of .png"),
             (("--out", "edited"), "unknown file extension"),

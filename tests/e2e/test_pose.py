@@ -198,7 +198,7 @@ def test_bad_input_is_told_in_one_line(
         ((photo, *out, "--detector", tmp_path / "text.png"), "no separate person detector; leave out --detector"),
         ((photo, *out, "--confidence", 2), "confidence"),
         ((photo, *out, "--retarget", nobody), "nobody found"),
-        ((photo, *out, "--retarget", "nothing"), "no such file"),
+        ((photo, *out, "--retarget", "nothing"), "neither a file nor a number"),
     ):
         assert expected in told(capsys, "pose", "--image", *arguments), arguments
     assert not (tmp_path / "out.json").exists()

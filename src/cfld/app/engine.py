@@ -23,9 +23,10 @@ from cfld.diffusion.masking import soft_mask
 from cfld.diffusion.schedulers import make_scheduler
 from cfld.inference.attention import attention_sheet
 from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style
-from cfld.inference.generation import Job, call_options, image_jobs, target_poses
-from cfld.inference.pose_reading import PoseReader, is_image_file
-from cfld.inference.preprocessing import Preparation, prepare_jobs, retargeting_sheet
+from cfld.inference.generation import sampling_arguments
+from cfld.inference.jobs import Job, image_jobs
+from cfld.inference.pose_reading import PoseReader, is_image_file, target_poses
+from cfld.inference.preprocessing import Preprocessing, preprocess_jobs
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.keypoints import Keypoints
 
@@ -141,13 +142,12 @@ class Engine:
         raise NotImplementedError(settings.task)
 
     def _pose_transfer(self, asked: PoseTransfer, folder: Path, watch: Watch) -> Drawn:
-        preparation = Preparation(fit=asked.fit, retarget=asked.retarget, reader=self.reader)
-        (ready,) = prepare_jobs([self._job(asked, folder, asked.source)], preparation)
-        options = {**call_options([ready.job], asked.sampling), "callback_on_step_end": self._sampled(asked, watch)}
-        image: Image.Image = self._pipe(ready.job.read_source(), ready.job.pose, **options).images[0]
-        if not asked.retarget or ready.source_pose is None:
-            return Drawn(image)
-        return Drawn(image, retargeting_sheet(ready.source_pose, ready.target_pose, ready.job.pose))
+        preprocessing = Preprocessing(fit=asked.fit, retarget=asked.retarget, reader=self.reader)
+        (ready,) = preprocess_jobs([self._job(asked, folder, asked.source)], preprocessing)
+        seed, on_step_end = ready.job.noise_seed(asked.sampling.seed), self._sampled(asked, watch)
+        arguments = sampling_arguments(asked.sampling, [seed], on_step_end)
+        image: Image.Image = self._pipe(ready.job.read_source(), ready.job.pose, **arguments).images[0]
+        return Drawn(image, ready.retargeting_sheet())
 
     def _style_transfer(self, asked: StyleTransfer, folder: Path, watch: Watch) -> Drawn:
         reference, mask = read_image(folder / asked.reference), read_mask(folder / asked.mask)

@@ -47,17 +47,17 @@ class Animate:
     def run(self) -> None:
         from cfld.data.transforms import read_image
         from cfld.inference.animation import generate_frames, read_sequence
-        from cfld.inference.preprocessing import prepare_sequence
+        from cfld.inference.preprocessing import preprocess_sequence
         from cfld.inputs import check_sampling
 
         self._check()
         check_sampling(**self.sampling.arguments())
-        preparation = self.preprocessing.preparation(self.pose)
+        preprocessing = self.preprocessing.open(self.pose)
         image = read_image(self.source)
-        poses = read_sequence(self.poses, self.frames, self.frame, preparation.reader)
-        prepared = prepare_sequence(image, str(self.source), poses, preparation)
+        poses = read_sequence(self.poses, self.frames, self.frame, preprocessing.reader)
+        sequence = preprocess_sequence(image, str(self.source), poses, preprocessing)
         pipe = self.pipeline.open(self.sampling.scheduler)
-        images = generate_frames(pipe, prepared.image, prepared.poses, self.sampling, self.batch)
+        images = generate_frames(pipe, sequence.image, sequence.poses, self.sampling, self.batch)
         save_images(images, self.out, settings_of(self), frame_ms=1000 / self.fps)
         print(self.out)
 

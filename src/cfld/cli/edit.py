@@ -20,7 +20,7 @@ from cfld.cli.output import MOVING, STILL, check_output, save_images, settings_o
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
-    from cfld.inference.generation import Job
+    from cfld.inference.jobs import Job
 
 FRAMES: Final = 9
 
@@ -40,7 +40,8 @@ class EditOptions:
     def jobs(self, *sources: Path) -> list[Job]:
         """One job per source, the same as those of `cfld generate`."""
         from cfld.data.transforms import read_image
-        from cfld.inference.generation import file_job, target_poses
+        from cfld.inference.jobs import file_job
+        from cfld.inference.pose_reading import target_poses
 
         for source in sources:
             read_image(source)  # reports an unreadable file before loading a model

@@ -28,7 +28,7 @@ from cfld.cli.output import save_image, settings_of
 from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
-    from cfld.inference.generation import Job
+    from cfld.inference.jobs import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +63,24 @@ class Generate:
 
     def run(self) -> None:
         from cfld.inference.generation import check_folder, generate
-        from cfld.inference.preprocessing import prepare_jobs, retargeting_sheet
+        from cfld.inference.preprocessing import preprocess_jobs
 
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
-        prepared = prepare_jobs(self._jobs()[: self.limit], self.preprocessing.preparation(self.pose))
+        preprocessed = preprocess_jobs(self._jobs()[: self.limit], self.preprocessing.open(self.pose))
         check_folder(self.out, settings_of(self))
         pipe = self.pipeline.open(self.sampling.scheduler)
-        jobs = [one.job for one in prepared]
+        jobs = [one.job for one in preprocessed]
         files = generate(pipe, jobs, self.sampling, self.out, settings_of(self), self.batch)
-        for one in prepared:
-            if self.preprocessing.retarget and one.source_pose is not None:
-                sheet = retargeting_sheet(one.source_pose, one.target_pose, one.job.pose)
+        for one in preprocessed:
+            if sheet := one.retargeting_sheet():
                 save_image(sheet, self.out / "retargeted" / f"{one.job.name}.png")
         print(files[0] if len(files) == 1 else f"{len(files)} images in {self.out}")
 
     def _jobs(self) -> list[Job]:
         from cfld.data.registry import detect_dataset, open_dataset
-        from cfld.inference.generation import dataset_jobs, image_jobs, target_poses
+        from cfld.inference.jobs import dataset_jobs, image_jobs
+        from cfld.inference.pose_reading import target_poses
 
         if self.data is not None:
             if self.source is not None or self.target_pose:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from cfld.inference.pose_reading import PoseReader
-    from cfld.inference.preprocessing import Preparation
+    from cfld.inference.preprocessing import Preprocessing
     from cfld.pipeline import CFLDPipeline
 
     Backend: TypeAlias = str
@@ -165,14 +165,14 @@ class PreprocessingOptions:
         ),
     ] = None
 
-    def preparation(self, detector: DetectorOptions) -> Preparation:
+    def open(self, detector: DetectorOptions) -> Preprocessing:
         """
         Raises:
             ValueError: when the background is no colour.
         """
-        from cfld.inference.preprocessing import Preparation
+        from cfld.inference.preprocessing import Preprocessing
 
-        return Preparation(
+        return Preprocessing(
             fit=self.fit,
             background=check_colour(self.background),
             retarget=self.retarget,

@@ -51,7 +51,7 @@ class Pose:
     detector: OmitArgPrefixes[DetectorOptions] = field(default_factory=DetectorOptions)
 
     def run(self) -> None:
-        from cfld.inference.generation import target_poses
+        from cfld.inference.pose_reading import target_poses
         from cfld.poses.keypoints import save_keypoints
         from cfld.poses.retarget import retarget
 

@@ -1,4 +1,4 @@
-"""One source in a sequence of poses: the source is encoded once, and all frames start from the same noise."""
+"""Animation: one source in a sequence of poses, all frames from the same noise."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import torch
 from PIL import Image
 from tqdm import tqdm
 
 from cfld.config.schema import SamplingConfig
 from cfld.files import load_json
+from cfld.inference.generation import sampling_arguments
 from cfld.inference.pose_reading import PoseReader, is_image_file
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.formats import is_coco_annotation, parse_people
@@ -24,63 +24,58 @@ WALK_FRAMES: Final = 16
 
 
 def read_sequence(text: str, frames: int | None, frame: tuple[int, int], reader: PoseReader) -> list[Keypoints]:
-    """The poses of an animation.
+    """Reads the poses of an animation.
 
     Args:
         text: `walk`, a folder of keypoint files and images, or a JSON file with a list of poses.
-        frames: of `walk`, how many; else so many, evenly spaced, of those that are there; none = all.
-        frame: (height, width) that files refer to which do not tell.
+        frames: number of poses: of `walk`, or evenly spaced from those found; None = 16 of `walk`, else all.
+        frame: (height, width) of the image that keypoints refer to, for files that do not store it.
 
     Raises:
-        ValueError: naming the file that is no pose, or where fewer poses are than asked for, or than two.
+        ValueError: naming a file that is not a pose, or when there are fewer than two poses or than `frames`.
     """
     if text in POSE_SEQUENCES:
         return POSE_SEQUENCES[text](WALK_FRAMES if frames is None else frames)
     path = Path(text)
     if not path.exists():
-        raise ValueError(f"{text}: no such folder or file of poses, nor {' or '.join(POSE_SEQUENCES)}")
-    poses = _folder(path, frame, reader) if path.is_dir() else _list(path, frame)
-    wanted = len(poses) if frames is None else frames
-    if not 2 <= wanted <= len(poses):
-        raise ValueError(f"{text}: an animation of {wanted} frames of {len(poses)} poses; it takes 2 to all of them")
+        raise ValueError(f"{text} is neither a file or folder of poses nor {' or '.join(POSE_SEQUENCES)}")
+    poses = _read_folder(path, frame, reader) if path.is_dir() else _read_list(path, frame)
+    count = len(poses) if frames is None else frames
+    if not 2 <= count <= len(poses):
+        raise ValueError(f"{text}: {count} frames requested of {len(poses)} poses; an animation has 2 to all of them")
     for number, pose in enumerate(poses, start=1):
         if not pose.visible.any():
             raise ValueError(f"{text}: in pose {number}, all 18 joints are missing")
-    return [poses[i * len(poses) // wanted] for i in range(wanted)]
+    return [poses[i * len(poses) // count] for i in range(count)]
 
 
 def generate_frames(
     pipe: CFLDPipeline, source: Image.Image, poses: Sequence[Keypoints], sampling: SamplingConfig, batch: int
 ) -> list[Image.Image]:
-    """The source in every pose, `batch` side by side; a frame does not depend on how large the batches are."""
+    """Generates the source in every pose; a frame does not depend on the batch size."""
     pipe.set_progress_bar_config(disable=True)
     encoded, images = pipe.encode_source(source), []
     with tqdm(total=len(poses), unit="frame", disable=None) as bar:
         for start in range(0, len(poses), batch):
             group = list(poses[start : start + batch])
-            images += pipe(
-                encoded,
-                group,
-                **sampling.arguments(),
-                generator=[torch.Generator().manual_seed(sampling.seed) for _ in group],
-            ).images
+            images += pipe(encoded, group, **sampling_arguments(sampling, [sampling.seed] * len(group))).images
             bar.update(len(group))
     return images
 
 
-def _folder(folder: Path, frame: tuple[int, int], reader: PoseReader) -> list[Keypoints]:
-    """In the order of the names, numbers by their size."""
+def _read_folder(folder: Path, frame: tuple[int, int], reader: PoseReader) -> list[Keypoints]:
     files = [file for file in folder.iterdir() if file.suffix.lower() == ".json" or is_image_file(file)]
-    files.sort(key=lambda file: [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _parts(file)])
-    return [reader.file(file, frame) for file in files]
+    return [reader.file(file, frame) for file in sorted(files, key=_natural_order)]
 
 
-def _parts(file: Path) -> list[str]:
-    return [part for part in re.split(r"(\d+)", file.name) if part]
+def _natural_order(file: Path) -> list[tuple[int, int, str]]:
+    """A sort key that compares numbers in names by value."""
+    parts = filter(None, re.split(r"(\d+)", file.name))
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _list(path: Path, frame: tuple[int, int]) -> list[Keypoints]:
-    """One pose an item; of ControlNet's images and of COCO's, the largest person of each."""
+def _read_list(path: Path, frame: tuple[int, int]) -> list[Keypoints]:
+    """One pose per item; of ControlNet's and COCO's images, the largest person in each."""
     content = load_json(path)
     if isinstance(content, list) and not any(map(is_coco_annotation, content)):
         names = [f"{path}, pose {number}" for number in range(1, len(content) + 1)]

@@ -1,4 +1,4 @@
-"""Figure 7 of the paper: for each learned query of H_D, where in the source image it looks."""
+"""Where in the source image each learned query of H_D attends, as in figure 7 of the paper."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from cfld.models.attention_maps import recorded_attention
 from cfld.pipeline import CFLDPipeline
 
 Blocks = Literal["last", "mean"]
-"""Which blocks of H_D: the last one, whose output is the prompt, or the mean of all."""
+"""Blocks of H_D: the last one, whose output is the prompt, or the mean over all."""
 
 OPACITY: Final = 0.7
-"""Of the heat colours where a map is largest."""
+"""Opacity of the heat map where the attention is highest."""
 
 
 def query_attention(pipe: CFLDPipeline, source_image: Images, blocks: Blocks = "last") -> Tensor:
-    """For each learned query its map over the source image, averaged over all heads. The model stays as it is.
+    """Computes the attention map of each learned query over the source image, averaged over the heads.
 
     Args:
         source_image: as in the pipeline's call.
 
     Returns:
-        float32 (B, Q, h, w) over the tokens of H_S's last scale, top left first; each map adds up to 1.
+        float32 (B, Q, h, w) over the tokens of H_S's last scale; each map sums to 1.
     """
     if blocks not in get_args(Blocks):
-        raise ValueError(f"blocks is one of {', '.join(get_args(Blocks))}, got {blocks!r}")
+        raise ValueError(f"blocks must be one of {', '.join(get_args(Blocks))}, got {blocks!r}")
     with recorded_attention(pipe.conditioner.prompt_decoder) as maps:
         pipe.encode_source(source_image)
     return (maps[-1] if blocks == "last" else torch.stack(maps).mean(0)).float().cpu()
 
 
 def overlay(image: Image.Image, attention: Tensor) -> Image.Image:
-    """The image in grey, and over it the map in heat colours: none where it is smallest, red where it is largest.
+    """Lays a heat map over the image in grey, from transparent (lowest attention) to red (highest).
 
     Args:
         attention: (h, w), of any range.
     """
-    spread = (attention - attention.min()) / (attention.max() - attention.min()).clamp(min=1e-12)
-    smooth = resize(spread[None].float(), (image.height, image.width), value_range=(0.0, 1.0))[0].numpy()
+    normalised = (attention - attention.min()) / (attention.max() - attention.min()).clamp(min=1e-12)
+    smooth = resize(normalised[None].float(), (image.height, image.width), value_range=(0.0, 1.0))[0].numpy()
     heat = cv2.applyColorMap((smooth * 255).round().astype(np.uint8), cv2.COLORMAP_JET)
     opacity = Image.fromarray((smooth * 255 * OPACITY).round().astype(np.uint8))
     return Image.composite(Image.fromarray(heat[..., ::-1].copy()), image.convert("L").convert("RGB"), opacity)
@@ -56,13 +56,13 @@ def overlay(image: Image.Image, attention: Tensor) -> Image.Image:
 def attention_sheet(
     pipe: CFLDPipeline, images: Sequence[Image.Image], blocks: Blocks = "last", height: int = 192
 ) -> Image.Image:
-    """One row a source image: the image, then its overlay for each query.
+    """Plots one row per source image: the image, then the attention map of each query over it.
 
     Args:
-        height: of a cell in pixels; its shape is that of the model's output.
+        height: of a cell in pixels; its aspect ratio is that of the model's output.
     """
     cell = (height, round(height * pipe.config.output_size[1] / pipe.config.output_size[0]))
     sources = [to_rgb(image).resize(cell[::-1], Image.Resampling.BICUBIC) for image in images]
-    maps = query_attention(pipe, list(images), blocks)
-    rows = [[source, *(overlay(source, m) for m in of_one)] for source, of_one in zip(sources, maps, strict=True)]
-    return contact_sheet(rows, ("source", *(str(query + 1) for query in range(maps.shape[1]))), cell)
+    attention = query_attention(pipe, list(images), blocks)
+    rows = [[source, *(overlay(source, m) for m in maps)] for source, maps in zip(sources, attention, strict=True)]
+    return contact_sheet(rows, ("source", *(str(query + 1) for query in range(attention.shape[1]))), cell)

@@ -1,4 +1,4 @@
-"""Appearance editing (section 4.6) of image files: what `cfld edit` and the app draw."""
+"""Appearance editing of images (section 4.6): style transfer under a mask, style interpolation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import contact_sheet
 from cfld.data.transforms import read_image
 from cfld.diffusion.interpolation import interpolate
-from cfld.inference.generation import Job, call_options
+from cfld.inference.generation import sampling_arguments
+from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 
 
@@ -25,15 +26,14 @@ def transfer_style(
     paste: bool = False,
     on_step_end: OnStepEnd | None = None,
 ) -> Image.Image:
-    """The style of the job's source in the masked part of the reference, see `CFLDPipeline.transfer_style`.
+    """Generates the style of the job's source in the masked region, see `CFLDPipeline.transfer_style`.
 
     Args:
-        job: source image, and the reference's own pose; the noise is that of `cfld generate` for it.
+        job: the source of the style, and the pose of the reference; the noise is that of `generate`.
     """
-    options = {**call_options([job], sampling), "callback_on_step_end": on_step_end}
-    image: Image.Image = pipe.transfer_style(
-        reference, mask, job.read_source(), job.pose, feather, paste, **options
-    ).images[0]
+    arguments = sampling_arguments(sampling, [job.noise_seed(sampling.seed)], on_step_end)
+    result = pipe.transfer_style(reference, mask, job.read_source(), job.pose, feather, paste, **arguments)
+    image: Image.Image = result.images[0]
     return image
 
 
@@ -44,22 +44,22 @@ def interpolate_styles(
     sampling: SamplingConfig,
     on_step_end: OnStepEnd | None = None,
 ) -> list[Image.Image]:
-    """One image a row of weights, all in the first job's pose and from its noise.
+    """Generates one image per row of weights, all with the pose and the noise of the first job.
 
     Args:
-        jobs: one a source.
-        rows: one weight a source, 1 in sum.
+        jobs: one per source.
+        rows: each one weight per source, with sum 1.
     """
     sources, pose = [pipe.encode_source(job.read_source()) for job in jobs], pipe.encode_pose(jobs[0].pose)
-    drawn = []
+    images = []
     for weights in rows:
-        options = {**call_options(jobs[:1], sampling), "callback_on_step_end": on_step_end}
-        drawn.append(pipe(interpolate(sources, weights), pose, **options).images[0])
-    return drawn
+        arguments = sampling_arguments(sampling, [jobs[0].noise_seed(sampling.seed)], on_step_end)
+        images.append(pipe(interpolate(sources, weights), pose, **arguments).images[0])
+    return images
 
 
 def strip(images: Sequence[Image.Image], rows: Sequence[Sequence[float]]) -> Image.Image:
-    """The images side by side, each under its weights; a single one as it is."""
+    """The images side by side, titled with their weights; a single image unchanged."""
     if len(images) == 1:
         return images[0]
     titles = [" ".join(f"{weight:.2g}" for weight in weights) for weights in rows]
@@ -67,7 +67,7 @@ def strip(images: Sequence[Image.Image], rows: Sequence[Sequence[float]]) -> Ima
 
 
 def read_mask(path: Path) -> Image.Image:
-    """A mask as it is stored: `read_image` would lay what is transparent on white."""
-    read_image(path)  # says what is wrong with a file that cannot be read
+    """Reads a mask with its transparency, which `read_image` would replace by white."""
+    read_image(path)  # reports an unreadable file
     with Image.open(path) as mask:
         return mask.copy()

@@ -1,23 +1,25 @@
-"""Poses from whatever a user has: images of people, and keypoint files."""
+"""Reading of poses from keypoint files, images of people, annotations and random seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from cfld.data.lists import read_annotations
 from cfld.data.transforms import read_image
 from cfld.poses.estimate import Detector, find_person, open_detector
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.poses.people import CONFIDENCE
+from cfld.poses.registry import SEEDED_POSES
 
 
 class PoseReader:
-    """Reads poses; the detector is opened at the first image, once."""
+    """Reads poses from images and keypoint files. The detector is opened at the first image."""
 
     def __init__(
         self,
@@ -27,28 +29,31 @@ class PoseReader:
     ) -> None:
         """
         Args:
-            make_detector: what opens the detector for images.
-            person: which of several people, counted from the largest; none = the largest.
-            confidence: joints that a keypoint file is less sure of are missing; a detector has its own.
+            make_detector: opens the pose detector for images.
+            person: which of several people, 1 = the largest; None = the largest.
+            confidence: joints of keypoint files with a lower confidence are missing; a detector has its own threshold.
         """
         self._make_detector, self._person, self._confidence = make_detector, person, confidence
 
     def image(self, image: Image.Image, name: str) -> Keypoints:
-        """The pose of the person in an upright RGB image.
+        """Detects the pose of the person in an upright image.
+
+        Args:
+            name: of the image, for error messages.
 
         Raises:
-            ValueError: naming the image, when nobody is found.
+            ValueError: when no person is found.
         """
         return find_person(self._detector, np.asarray(image.convert("RGB")), name, self._person).keypoints
 
     def file(self, path: Path, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
-        """The pose in an image, or in a keypoint file of any known format.
+        """Reads the pose from an image, or from a keypoint file of any supported format.
 
         Args:
-            frame: (height, width) that the coordinates of a file refer to which does not tell.
+            frame: (height, width) of the image that keypoints refer to, for files that do not store it.
 
         Raises:
-            ValueError: naming the file, when it is neither, or nobody is in it.
+            ValueError: naming the file, when it is neither, or contains no person.
         """
         if is_image_file(path):
             return self.image(read_image(path), str(path))
@@ -59,6 +64,50 @@ class PoseReader:
         return self._make_detector()
 
 
+def target_poses(
+    texts: Sequence[str],
+    annotations: Path | None = None,
+    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    reader: PoseReader | None = None,
+) -> dict[str, Keypoints]:
+    """Reads target poses, by the names that their images get.
+
+    Args:
+        texts: each a keypoint file, an image of a person, a row name of `annotations`, or the random seed of a
+            mannequin pose.
+        annotations: an annotation CSV.
+        frame: (height, width) that its rows refer to, and keypoint files that do not store it.
+        reader: default: with the bundled detector, for mannequins.
+
+    Raises:
+        ValueError: for a text that is none of these, a pose without any joint, or two poses of one name.
+    """
+    rows = {} if annotations is None else read_annotations(annotations, frame)
+    reader = reader or PoseReader()
+    poses: dict[str, Keypoints] = {}
+    for text in texts:
+        name, pose = _target_pose(text, rows, reader, frame)
+        if not pose.visible.any():
+            raise ValueError(f"{text}: all 18 joints are missing, so the position of the person is unknown")
+        if name in poses:
+            raise ValueError(f"two target poses are called {name!r}, so their images would have the same name")
+        poses[name] = pose
+    return poses
+
+
 def is_image_file(path: Path) -> bool:
-    """Whether a file's name ends as that of an image that Pillow reads."""
+    """Whether a file has the extension of an image format that Pillow reads."""
     return Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
+
+
+def _target_pose(
+    text: str, rows: Mapping[str, Keypoints], reader: PoseReader, frame: tuple[int, int]
+) -> tuple[str, Keypoints]:
+    if text in rows:
+        return Path(text).stem, rows[text]
+    if text.isdecimal():
+        return f"mannequin{text}", SEEDED_POSES["mannequin"](int(text))
+    if text.endswith(".json") or Path(text).exists():
+        return Path(text).stem, reader.file(Path(text), frame)
+    where = "there is no row of that name in --annotations" if rows else "no --annotations to look it up in"
+    raise ValueError(f"target pose {text!r} is neither a file nor a number, and {where}")

@@ -1,4 +1,4 @@
-"""Own images: fitted to the training images' shape, and target poses put on the source's own body."""
+"""Preprocessing of photographs: sources fitted to the training images, target poses retargeted to the source's body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image
 
 from cfld.contact_sheet import contact_sheet, draw_pose
-from cfld.inference.generation import Job
+from cfld.inference.jobs import Job
 from cfld.inference.pose_reading import PoseReader
 from cfld.poses.fit import Colour, Fit, Fitted, fit_image
 from cfld.poses.keypoints import Keypoints
@@ -19,20 +19,20 @@ from cfld.poses.retarget import retarget, retarget_all
 
 logger = logging.getLogger(__name__)
 
-SHAPE_TOLERANCE: Final = 0.02
-"""Relative difference in width over height up to which a pose and an image are of one shape."""
+ASPECT_TOLERANCE: Final = 0.02
+"""Accepted relative difference between the aspect ratios of a pose's frame and of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """What is done to a source image and to its target poses before they are drawn.
+class Preprocessing:
+    """What to do with source images and target poses before generation.
 
     Attributes:
-        fit: see `fit_image`; none = the image as it is.
-        background: the colour beyond the image where `fit` is "letterbox"; none = that of its edge.
-        retarget: put the target poses on the source's own body.
-        source_pose: a keypoint file of the source, or an image to find it in; none = found in the source itself.
-        reader: of poses.
+        fit: see `fit_image`; None = keep the image.
+        background: colour that `letterbox` fills with; None = that of the image's edge.
+        retarget: whether to transfer target poses to the source's body.
+        source_pose: keypoint file of the source, or an image to detect it in; None = detect it in the source.
+        reader: reads poses.
     """
 
     fit: Fit | None = None
@@ -43,120 +43,124 @@ class Preparation:
 
     @property
     def needs_pose(self) -> bool:
-        """Whether the source's own pose has to be known."""
+        """Whether the pose in the source is used."""
         return self.fit is not None or self.retarget
 
     def find_pose(self, image: Image.Image, name: str) -> Keypoints:
-        """The source's own pose, in a frame as large as the image.
+        """The pose in the source, in a frame of the image's size.
+
+        Args:
+            name: of the source, for error messages.
 
         Raises:
-            ValueError: when nobody is found, or `source_pose` is of an image of another shape.
+            ValueError: when no person is found, or `source_pose` refers to an image of another aspect ratio.
         """
         if self.source_pose is None:
             return self.reader.image(image, name)
         pose = self.reader.file(self.source_pose, (image.height, image.width))
-        shapes = pose.frame[1] / pose.frame[0], image.width / image.height
-        if abs(shapes[0] / shapes[1] - 1) > SHAPE_TOLERANCE:
+        aspects = pose.frame[1] / pose.frame[0], image.width / image.height
+        if abs(aspects[0] / aspects[1] - 1) > ASPECT_TOLERANCE:
             raise ValueError(
-                f"{self.source_pose} is of an image of {pose.frame[0]} x {pose.frame[1]}, "
+                f"{self.source_pose} refers to an image of {pose.frame[0]} x {pose.frame[1]}, "
                 f"but {name} is {image.height} x {image.width}"
             )
         return pose.scaled((image.height, image.width))
 
     def fitted(self, image: Image.Image, pose: Keypoints) -> Fitted:
-        """The image as it is drawn from, and the person's pose in it."""
+        """The source to encode, and the pose in it."""
         return Fitted(image, pose) if self.fit is None else fit_image(image, pose, self.fit, self.background)
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A job as it is drawn.
+class PreprocessedJob:
+    """A job after preprocessing.
 
     Attributes:
-        job: with the fitted source, and the pose on the source's body.
-        source_pose: the source's own, in the frame of the fitted source; none where it is not needed.
-        target_pose: as it was asked for.
+        job: with the fitted source and the retargeted pose.
+        source_pose: in the fitted source; None unless the pose was retargeted.
+        target_pose: before retargeting.
     """
 
     job: Job
     source_pose: Keypoints | None
     target_pose: Keypoints
 
+    def retargeting_sheet(self) -> Image.Image | None:
+        """Source pose, target pose and retargeted pose side by side; None unless the pose was retargeted."""
+        if self.source_pose is None:
+            return None
+        return retargeting_sheet(self.source_pose, self.target_pose, self.job.pose)
 
-def prepare_jobs(jobs: Sequence[Job], preparation: Preparation) -> list[Prepared]:
-    """The same jobs with fitted sources and retargeted poses; in each source the pose is found once.
+
+def preprocess_jobs(jobs: Sequence[Job], preprocessing: Preprocessing) -> list[PreprocessedJob]:
+    """Fits the sources and retargets the poses of jobs; the pose in each source is detected once.
 
     Raises:
-        ValueError: naming the source, when nobody is found in it; when one `source_pose` is given for several.
+        ValueError: when no person is found in a source, or one `source_pose` is given for several sources.
     """
-    if not preparation.needs_pose:
-        for job in jobs:
-            warn_of_pose(job.pose, job.name)
-        return [Prepared(job, None, job.pose) for job in jobs]
-    sources = {job.source: job for job in jobs}
-    if preparation.source_pose is not None and len(sources) > 1:
-        raise ValueError(f"{preparation.source_pose} is one pose, and there are {len(sources)} sources")
-    poses = {name: preparation.find_pose(job.read_source(), name) for name, job in sources.items()}
-    return [_prepared(job, poses[job.source], preparation) for job in jobs]
+    poses: dict[str, Keypoints] = {}
+    if preprocessing.needs_pose:
+        sources = {job.source: job for job in jobs}
+        if preprocessing.source_pose is not None and len(sources) > 1:
+            raise ValueError(f"{preprocessing.source_pose} is one pose, but there are {len(sources)} sources")
+        poses = {name: preprocessing.find_pose(job.read_source(), name) for name, job in sources.items()}
+    preprocessed = [_preprocess_job(job, poses.get(job.source), preprocessing) for job in jobs]
+    for one in preprocessed:
+        _warn_about_pose(one.job.pose, one.job.name)
+    return preprocessed
 
 
-def _prepared(job: Job, pose: Keypoints, preparation: Preparation) -> Prepared:
-    own = preparation.fitted(job.read_source(), pose).keypoints
-    on_body = retarget(own, job.pose) if preparation.retarget else job.pose
-    warn_of_pose(on_body, job.name)
-    fitted = replace(job, read_source=lambda: preparation.fitted(job.read_source(), pose).image, pose=on_body)
-    return Prepared(fitted, own, job.pose)
-
-
-def warn_of_pose(pose: Keypoints, name: str) -> None:
-    """Says what a pose will make of the image that is drawn by it."""
-    if pose.cut_off:
-        logger.warning("%s: joints of the pose lie outside the image, where nothing is drawn", name)
-    if pose.frame[1] > pose.frame[0]:
-        logger.warning("%s: the pose is of a wide image, so the person comes out narrow; --retarget mends it", name)
+def _preprocess_job(job: Job, pose: Keypoints | None, preprocessing: Preprocessing) -> PreprocessedJob:
+    if pose is None:
+        return PreprocessedJob(job, None, job.pose)
+    source_pose = preprocessing.fitted(job.read_source(), pose).keypoints
+    fitted = replace(job, read_source=lambda: preprocessing.fitted(job.read_source(), pose).image)
+    if not preprocessing.retarget:
+        return PreprocessedJob(fitted, None, job.pose)
+    return PreprocessedJob(replace(fitted, pose=retarget(source_pose, job.pose)), source_pose, job.pose)
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedSequence:
-    """A source and the poses of an animation, as they are drawn."""
+class PreprocessedSequence:
+    """A source and the poses of an animation after preprocessing."""
 
     image: Image.Image
     poses: list[Keypoints]
 
 
-def prepare_sequence(
-    image: Image.Image, name: str, poses: Sequence[Keypoints], preparation: Preparation
-) -> PreparedSequence:
-    """As `prepare_jobs`, for poses of one body, which is measured in all of them together.
+def preprocess_sequence(
+    image: Image.Image, name: str, poses: Sequence[Keypoints], preprocessing: Preprocessing
+) -> PreprocessedSequence:
+    """As `preprocess_jobs`, for poses of one body, whose bone lengths are measured over all poses together.
 
     Args:
-        name: what messages call the source.
+        name: of the source, for messages.
     """
-    ready = _prepared_sequence(image, name, poses, preparation)
-    warn_of_pose(next((pose for pose in ready.poses if pose.cut_off), ready.poses[0]), name)
-    return ready
-
-
-def _prepared_sequence(
-    image: Image.Image, name: str, poses: Sequence[Keypoints], preparation: Preparation
-) -> PreparedSequence:
-    if not preparation.needs_pose:
-        return PreparedSequence(image, list(poses))
-    fitted = preparation.fitted(image, preparation.find_pose(image, name))
-    if not preparation.retarget:
-        return PreparedSequence(fitted.image, list(poses))
-    return PreparedSequence(fitted.image, retarget_all(fitted.keypoints, poses))
+    poses = list(poses)
+    if preprocessing.needs_pose:
+        fitted = preprocessing.fitted(image, preprocessing.find_pose(image, name))
+        image = fitted.image
+        poses = retarget_all(fitted.keypoints, poses) if preprocessing.retarget else poses
+    _warn_about_pose(next((pose for pose in poses if pose.cut_off), poses[0]), name)
+    return PreprocessedSequence(image, poses)
 
 
 def retargeting_sheet(source: Keypoints, target: Keypoints, result: Keypoints) -> Image.Image:
-    """Source pose, target pose and the target's on the source's body, side by side."""
+    """Source pose, target pose and retargeted pose side by side."""
     cell = (256, round(256 * source.frame[1] / source.frame[0]))
-    poses = [draw_pose(_of_shape(pose, source.frame), cell) for pose in (source, target, result)]
+    poses = [draw_pose(_padded(pose, source.frame), cell) for pose in (source, target, result)]
     return contact_sheet([poses], ("source", "target", "retargeted"), cell)
 
 
-def _of_shape(pose: Keypoints, shape: tuple[int, int]) -> Keypoints:
-    """The pose in the middle of the smallest frame of that shape that holds its own."""
+def _warn_about_pose(pose: Keypoints, name: str) -> None:
+    if pose.cut_off:
+        logger.warning("%s: joints of the pose lie outside the image and will not be visible", name)
+    if pose.frame[1] > pose.frame[0]:
+        logger.warning("%s: the pose refers to a landscape image, so the person gets too narrow; use --retarget", name)
+
+
+def _padded(pose: Keypoints, shape: tuple[int, int]) -> Keypoints:
+    """The pose in the centre of the smallest frame with the aspect ratio of `shape` that contains its own frame."""
     scale = max(pose.frame[0] / shape[0], pose.frame[1] / shape[1])
     height, width = round(shape[0] * scale), round(shape[1] * scale)
     return pose.cropped((pose.frame[0] - height) / 2, (pose.frame[1] - width) / 2, (height, width))

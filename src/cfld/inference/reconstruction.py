@@ -1,4 +1,4 @@
-"""Images through the VAE alone."""
+"""Reconstruction of images by the VAE alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from cfld.pipeline import BUNDLED
 
 
 def open_vae(model: str, device: torch.device | str = "cpu") -> AutoencoderKL:
-    """The VAE of the bundled model, or of a folder in diffusers layout.
+    """Loads the VAE of a model.
+
+    Args:
+        model: name of the bundled model, or a folder in diffusers layout.
 
     Raises:
-        ValueError: for any other.
+        ValueError: for anything else.
     """
     bundled = BUNDLED / model
     vae: AutoencoderKL = load_component(AutoencoderKL, bundled if bundled.is_dir() else model, "vae").to(device)
@@ -24,7 +27,15 @@ def open_vae(model: str, device: torch.device | str = "cpu") -> AutoencoderKL:
 
 @torch.no_grad()
 def through_vae(vae: AutoencoderKL, images: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, 3, H, W) in [0, 1] -> the same at `size`; the mode of the posterior, decoded."""
+    """Encodes images and decodes the mode of the posterior.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        size: (height, width) of the result.
+
+    Returns:
+        (B, 3, *size), about [0, 1].
+    """
     side = vae.config.sample_size
     square = resize(2 * images - 1, (side, side)).to(vae.dtype)
     decoded = vae.decode(vae.encode(square).latent_dist.mode()).sample

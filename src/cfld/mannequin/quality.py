@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from cfld import mannequin
 from cfld.config.schema import SamplingConfig
+from cfld.inference.generation import sampling_arguments
 from cfld.inference.reconstruction import through_vae
 from cfld.inputs import check_sampling
 from cfld.mannequin.dataset import MannequinDataset
@@ -181,8 +182,7 @@ class Scene:
         made: ImageArrays = pipe(
             pipe.encode_source(_to_tensor(self.sources[row : row + 1])) if source else null,
             poses if pose else null.select([0] * poses.batch_size),
-            **sampling.arguments(),
-            generator=[torch.Generator().manual_seed(self.seed + i) for i in range(poses.batch_size)],
+            **sampling_arguments(sampling, range(self.seed, self.seed + poses.batch_size)),
             output_type="np",
         ).images
         return made

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
 
 from cfld import mannequin
@@ -22,6 +21,7 @@ from cfld.data.transforms import to_pil
 from cfld.diffusion.interpolation import interpolate, interpolation_weights
 from cfld.files import replacing
 from cfld.inference.attention import attention_sheet
+from cfld.inference.generation import sampling_arguments
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
@@ -158,20 +158,16 @@ def _cell(pipe: CFLDPipeline) -> tuple[int, int]:
     return height, width
 
 
-def _call_options(sampling: SamplingConfig) -> dict[str, Any]:
-    return {**sampling.arguments(), "generator": torch.Generator().manual_seed(sampling.seed)}
-
-
 def _draw(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:
     given = source.image if isinstance(source, View) else source
-    image: Image.Image = pipe(given, target.pose, **_call_options(sampling)).images[0]
+    image: Image.Image = pipe(given, target.pose, **sampling_arguments(sampling, [sampling.seed])).images[0]
     return image
 
 
 def _transferred(
     pipe: CFLDPipeline, sampling: SamplingConfig, reference: View, mask: Image.Image, style: View
 ) -> Image.Image:
-    options = {"feather": FEATHER, "paste": True, **_call_options(sampling)}
+    options = {"feather": FEATHER, "paste": True, **sampling_arguments(sampling, [sampling.seed])}
     edited = pipe.transfer_style(reference.image, mask, style.image, reference.pose, **options)
     image: Image.Image = edited.images[0]
     return image

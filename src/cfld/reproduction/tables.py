@@ -19,7 +19,8 @@ from cfld.convert import save_model
 from cfld.data.registry import detect_dataset, open_dataset
 from cfld.evaluation.images import Folder, Settings, evaluate_images
 from cfld.files import save_json, whole_folder, write_text
-from cfld.inference.generation import dataset_jobs, generate
+from cfld.inference.generation import generate
+from cfld.inference.jobs import dataset_jobs
 from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
 from cfld.reproduction.results import ResultRow, Results

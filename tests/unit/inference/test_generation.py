@@ -1,3 +1,5 @@
+"""Generation into a folder: file names, settings, resuming, and independence of batches."""
+
 from __future__ import annotations
 
 import json
@@ -10,21 +12,13 @@ import pytest
 from PIL import Image
 
 from cfld.config.schema import SamplingConfig
-from cfld.inference.generation import Job, generate, image_jobs, pair_name, target_poses
+from cfld.inference.generation import check_folder, generate, sampling_arguments
+from cfld.inference.jobs import Job, image_jobs
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.keypoints import Keypoints, save_keypoints
+from cfld.poses.keypoints import Keypoints
 
 SAMPLING = SamplingConfig(steps=2, seed=3)
 SETTINGS = {"steps": 2, "seed": 3}
-
-
-@pytest.fixture
-def people(tmp_path: Path, person: Image.Image) -> Path:
-    folder = tmp_path / "people"
-    folder.mkdir()
-    for i in range(3):
-        person.rotate(90 * i, expand=True).save(folder / f"p{i}.png")
-    return folder
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert all(np.abs(a[name] - b[name]).max() <= 1 for name in a)
 
 
-def test_a_png_a_pair_and_the_settings_beside_them(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+def test_one_png_per_job_and_the_settings(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     files = generate(pipe, jobs, SAMPLING, tmp_path / "out", SETTINGS)
     assert [file.name for file in files] == [f"p{i}_to_{pose}.png" for i in range(3) for pose in "ab"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*(file.name for file in files), "config.json"}
@@ -53,7 +47,7 @@ def test_a_png_a_pair_and_the_settings_beside_them(pipe: CFLDPipeline, jobs: lis
     assert np.abs(found["p0_to_a.png"] - found["p0_to_b.png"]).max() > 3
 
 
-def test_a_image_depends_on_its_pair_alone(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+def test_an_image_depends_on_its_pair_alone(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     """Not on its batch, its place, or on interruptions."""
     whole = pixels(generate(pipe, jobs, SAMPLING, tmp_path / "whole", SETTINGS, batch=4))
     single = generate(pipe, jobs[::-1], SAMPLING, tmp_path / "single", SETTINGS, batch=1)
@@ -73,16 +67,16 @@ def test_each_pair_and_each_seed_has_noise_of_its_own(pipe: CFLDPipeline, jobs: 
     assert np.abs(first - other).max() > 10
 
 
-def test_what_is_there_is_not_drawn_again(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+def test_existing_images_are_not_generated_again(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     files = generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
     times = [file.stat().st_mtime_ns for file in files]
-    drawn: list[int] = []
-    with_hook = pipe.unet.register_forward_pre_hook(lambda _, args: drawn.append(len(args[0])))
+    generated: list[int] = []
+    with_hook = pipe.unet.register_forward_pre_hook(lambda _, args: generated.append(len(args[0])))
     try:
         assert generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS) == files
     finally:
         with_hook.remove()
-    assert drawn == []
+    assert generated == []
     assert [file.stat().st_mtime_ns for file in files] == times
 
 
@@ -112,17 +106,17 @@ def test_images_of_other_settings_are_left_alone(pipe: CFLDPipeline, jobs: list[
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_broken_configuration_is_told(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path, content: str) -> None:
+def test_a_broken_configuration_is_reported(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ValueError, match=r"config\.json"):
         generate(pipe, jobs, SAMPLING, tmp_path, SETTINGS)
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+def test_another_program_s_folder_is_left_alone(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     for out in (tmp_path / "out", tmp_path / "out" / "thesis.txt"):
-        with pytest.raises(ValueError, match="not ours"):
+        with pytest.raises(ValueError, match="was not written by cfld"):
             generate(pipe, jobs, SAMPLING, out, SETTINGS)
 
 
@@ -146,7 +140,7 @@ def test_a_source_that_cannot_be_read_leaves_no_folder(
     assert not (tmp_path / "out").exists()
 
 
-def test_two_images_of_one_name_are_told(
+def test_two_images_of_one_name_are_an_error(
     pipe: CFLDPipeline, people: Path, poses: list[Keypoints], tmp_path: Path
 ) -> None:
     Image.open(people / "p0.png").save(people / "p0.jpg")
@@ -155,48 +149,13 @@ def test_two_images_of_one_name_are_told(
         generate(pipe, jobs, SAMPLING, tmp_path / "out", SETTINGS)
 
 
-def test_a_folder_means_its_images(people: Path, poses: list[Keypoints], tmp_path: Path) -> None:
-    (people / "notes.txt").write_text("no image")
-    (people / "._p0.png").write_bytes(b"what macOS leaves behind")
-    jobs = image_jobs(people, {"a": poses[0]})
-    assert [job.name for job in jobs] == ["p0_to_a", "p1_to_a", "p2_to_a"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no image in this folder"):
-        image_jobs(tmp_path / "empty", {"a": poses[0]})
+def test_each_image_has_its_own_generator() -> None:
+    arguments = sampling_arguments(SAMPLING, [1, 2])
+    assert [generator.initial_seed() for generator in arguments["generator"]] == [1, 2]
+    assert arguments["num_inference_steps"] == SAMPLING.steps
 
 
-def test_target_poses_by_file_row_and_number(poses: list[Keypoints], tmp_path: Path) -> None:
-    save_keypoints(poses[0], tmp_path / "walk.v2.json")
-    y, x = poses[1].to_annotation()
-    (tmp_path / "rows.csv").write_text(f"name:keypoints_y:keypoints_x\nsomeone.jpg: {y}: {x}\n")
-    found = target_poses([str(tmp_path / "walk.v2.json"), "someone.jpg", "7"], tmp_path / "rows.csv", (256, 176))
-    assert list(found) == ["walk.v2", "someone", "mannequin7"]
-    np.testing.assert_allclose(found["walk.v2"].yx, poses[0].yx, atol=0.01)
-    np.testing.assert_array_equal(found["someone"].yx, np.round(poses[1].yx))
-    assert found["mannequin7"].visible.any()
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("nobody.jpg", "no --annotations"),
-        ("none.json", "not a readable"),
-        ("-3", "no such file"),
-        ("", "not a readable"),
-    ],
-)
-def test_target_poses_that_are_none_are_told(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        target_poses([text])
-
-
-def test_target_poses_must_differ_and_have_joints(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mannequin3"):
-        target_poses(["3", "3"])
-    save_keypoints(Keypoints(np.full((18, 2), -1)), tmp_path / "nobody.json")
-    with pytest.raises(ValueError, match="all 18 joints are missing"):
-        target_poses([str(tmp_path / "nobody.json")])
-
-
-def test_a_pair_is_named_after_both() -> None:
-    assert pair_name("a/me.jpg", "you.v2.png") == "me_to_you.v2"
+def test_a_new_or_empty_folder_is_accepted(tmp_path: Path) -> None:
+    check_folder(tmp_path, SETTINGS)
+    check_folder(tmp_path / "new", SETTINGS)
+    assert not (tmp_path / "new").exists()

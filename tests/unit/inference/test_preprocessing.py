@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cfld import mannequin
-from cfld.inference.generation import Job
-from cfld.inference.preprocessing import Preparation, prepare_jobs, prepare_sequence
+from cfld.inference.jobs import Job
+from cfld.inference.preprocessing import Preprocessing, preprocess_jobs, preprocess_sequence
 from cfld.poses.keypoints import MISSING, Keypoints
 
 POSE = mannequin.keypoints(mannequin.sample_identity(1), mannequin.sample_body_pose(2))
@@ -32,19 +32,19 @@ def jobs(pose: Keypoints) -> list[Job]:
     [
         (POSE, None),
         (outside(), "me_to_pose: joints of the pose lie outside the image"),
-        (POSE.scaled((300, 400)), "me_to_pose: the pose is of a wide image"),
+        (POSE.scaled((300, 400)), "me_to_pose: the pose refers to a landscape image"),
     ],
 )
 def test_target_poses_that_will_not_come_out_whole(
     pose: Keypoints, told: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        prepare_jobs(jobs(pose), Preparation())
+        preprocess_jobs(jobs(pose), Preprocessing())
     assert [told in message for message in caplog.messages if told] == ([True] if told else [])
     assert bool(caplog.messages) is bool(told)
 
 
 def test_of_a_sequence_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        prepare_sequence(IMAGE, "me.png", [POSE, outside(), outside()], Preparation())
+        preprocess_sequence(IMAGE, "me.png", [POSE, outside(), outside()], Preprocessing())
     assert [message.split(":")[0] for message in caplog.messages] == ["me.png"]
