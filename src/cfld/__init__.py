@@ -1,4 +1,11 @@
-"""Coarse-to-Fine Latent Diffusion for pose-guided person image synthesis."""
+"""Coarse-to-Fine Latent Diffusion for pose-guided person image synthesis (Lu et al., CVPR 2024).
+
+The paper:    models (H_S, H_D, H_A, H_P, H_N), diffusion (eq. 7, sampling), poses, data, metrics, config, ablations;
+              pipeline, types, build, convert, inputs, files, registry
+The product:  training, inference, evaluation, mannequin, reproduction, web, app, study, cli
+
+Imports go from the product to the paper, never back; docs/architecture.md has the map.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +21,7 @@ __all__ = ["CFLDPipeline", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the pipeline or a room, and torch with it, when it is first asked for: `cfld --help` stays quick."""
+    """Imports the pipeline or a subpackage on first access, so that `cfld --help` does not import torch."""
     if name == "CFLDPipeline":
         from cfld.pipeline import CFLDPipeline
 
