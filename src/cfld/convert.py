@@ -195,8 +195,8 @@ def rename_conditioner(state: Mapping[str, Tensor], encoders: int) -> dict[str, 
     for key, tensor in state.items():
         if key.endswith(_INDEX):
             continue
-        pattern = next((pattern for pattern in _RENAMES if re.match(pattern, key)), None)
-        key = re.sub(pattern, _RENAMES[pattern], key) if pattern else key
+        for pattern, replacement in _RENAMES.items():  # at most one changes the key
+            key = re.sub(pattern, replacement, key)
         key = re.sub(r"^appearance_encoders\.(\d+)", lambda m: f"appearance_encoders.{encoders - 1 - int(m[1])}", key)
         renamed[key] = tensor
     return renamed

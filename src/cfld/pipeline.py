@@ -24,7 +24,7 @@ from cfld import build, inputs
 from cfld.data import transforms
 from cfld.diffusion import masking
 from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
-from cfld.diffusion.sampling import sample
+from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
@@ -207,26 +207,18 @@ class CFLDPipeline(DiffusionPipeline):
         reference = transforms.to_rgb(reference_image)
         weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
         source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
+        denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
         size = (reference.height, reference.width) if paste else self._output_size(None, None)
         backdrop = transforms.to_tensor(reference)[None] / 255 if paste else self._decode(z_ref, size, "pt")
         self.scheduler.set_timesteps(num_inference_steps, device=noise.device)
         region = masking.latent_mask(weights, self.conditioner.latent_size)
         masked = masking.MaskedSampling(self.scheduler, z_ref, noise, region)
-        generated = self(
-            source,
-            pose,
-            num_inference_steps,
-            pose_guidance_scale,
-            appearance_guidance_scale,
-            generator,
-            masked.start(),
-            *size,
-            output_type="pt",
-            callback_on_step_end=masked.then(callback_on_step_end),
-        ).images
-        arrays = self.image_processor.pt_to_numpy(masking.paste(generated, backdrop, weights))
-        return ImagePipelineOutput(images=self.image_processor.numpy_to_pil(arrays))
+        z_T = self._prepare_latents(source.batch_size, generator, masked.start())
+        z_0 = self._sample(denoise, z_T, num_inference_steps, generator, callback_on_step_end, masked)
+        images = masking.paste(self._decode(z_0, size, "pt"), backdrop, weights)
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=self.image_processor.numpy_to_pil(self.image_processor.pt_to_numpy(images)))
 
     @property
     def num_timesteps(self) -> int:
@@ -270,10 +262,17 @@ class CFLDPipeline(DiffusionPipeline):
         return latents.to(self._execution_device, self.unet.dtype)
 
     def _sample(
-        self, denoise: Denoiser, z_T: Tensor, steps: int, generator: Generators | None, on_step_end: OnStepEnd | None
+        self,
+        denoise: Denoiser,
+        z_T: Tensor,
+        steps: int,
+        generator: Generators | None,
+        callback: OnStepEnd | None,
+        masked: OnStep | None = None,
     ) -> Tensor:
         def on_step(i: int, t: Tensor, z_t: Tensor) -> Tensor:
-            return ((on_step_end and on_step_end(self, i, t, {"latents": z_t})) or {}).get("latents", z_t)
+            z_t = masked(i, t, z_t) if masked else z_t
+            return ((callback and callback(self, i, t, {"latents": z_t})) or {}).get("latents", z_t)
 
         self._interrupt = False
         self.scheduler.set_timesteps(steps, device=z_T.device)

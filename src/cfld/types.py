@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T", bound="SourceConditioning")
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,19 @@ class SourceConditioning:
     def batch_size(self) -> int:
         return self.prompt_embeds.shape[0]
 
-    def select(self, index: Tensor | Sequence[int]) -> SourceConditioning:
+    def map(self: T, function: Callable[[Tensor], Tensor]) -> T:
+        """Applies a function to every tensor."""
+        query_bias = {name: function(B) for name, B in self.query_bias.items()}
+        return replace(self, prompt_embeds=function(self.prompt_embeds), query_bias=query_bias)
+
+    def select(self: T, index: Tensor | Sequence[int]) -> T:
         """Returns the samples at `index`, in that order; indices may repeat."""
         index = torch.as_tensor(index, device=self.prompt_embeds.device)
-        return SourceConditioning(self.prompt_embeds[index], {name: B[index] for name, B in self.query_bias.items()})
+        return self.map(lambda tensor: tensor[index])
 
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SourceConditioning:
+    def to(self: T, device: torch.device | str, dtype: torch.dtype | None = None) -> T:
         """Moves and casts all tensors."""
-        query_bias = {name: B.to(device, dtype) for name, B in self.query_bias.items()}
-        return SourceConditioning(self.prompt_embeds.to(device, dtype), query_bias)
+        return self.map(lambda tensor: tensor.to(device, dtype))
 
     def with_pose(self, pose_features: Sequence[Tensor] = ()) -> Conditioning:
         """Adds the features of the target pose; the batch sizes must agree."""
@@ -77,12 +84,8 @@ class Conditioning(SourceConditioning):
     pose_features: tuple[Tensor, ...] = ()
     kv_cache: dict[str, tuple[Tensor, Tensor]] | None = None
 
-    def select(self, index: Tensor | Sequence[int]) -> Conditioning:
-        index = torch.as_tensor(index, device=self.prompt_embeds.device)
-        return super().select(index).with_pose([feature[index] for feature in self.pose_features])
-
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
-        return super().to(device, dtype).with_pose([feature.to(device, dtype) for feature in self.pose_features])
+    def map(self, function: Callable[[Tensor], Tensor]) -> Conditioning:
+        return super().map(function).with_pose([function(feature) for feature in self.pose_features])
 
     def cached(self) -> Conditioning:
         """Adds an empty key-value cache, for the many steps of a sampling loop."""

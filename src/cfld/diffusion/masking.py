@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,9 +16,6 @@ from torch.nn import functional as F
 
 Mask: TypeAlias = Image.Image | NDArray[Any] | Tensor
 """The region to generate, in white: a PIL image of any mode, or (H, W) of bool, of 0 and 1, or of 0 to 255."""
-
-Callback: TypeAlias = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
-"""`callback_on_step_end` of diffusers: (pipe, step, t, {"latents": z}) -> changed latents, or None."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +42,6 @@ class MaskedSampling:
 
     def __call__(self, i: int, t: Tensor, z: Tensor) -> Tensor:  # noqa: ARG002
         return self._blend(z, self._noised(i + 1))
-
-    def then(self, callback: Callback | None) -> Callback:
-        """Returns a `callback_on_step_end` of diffusers that applies this mask and then calls `callback`."""
-
-        def on_step_end(pipe: Any, i: int, t: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            tensors = {"latents": self(i, t, tensors["latents"])}
-            return {**tensors, **((callback and callback(pipe, i, t, tensors)) or {})}
-
-        return on_step_end
 
     def _blend(self, z_t: Tensor, z_t_ref: Tensor) -> Tensor:
         # section 4.6: m z_t + (1 - m) z_t^ref

@@ -100,25 +100,6 @@ def test_steps_that_share_a_timestep_keep_their_own_noise_level() -> None:
     assert max(seen) < 1e-5
 
 
-def test_then_calls_the_callback_with_the_masked_latents() -> None:
-    masked = masked_sampling("ddim", "sd15", 3)
-    z = torch.zeros(SHAPE)
-    seen = []
-
-    def callback(_: Any, i: int, t: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        seen.append((i, int(t), tensors["latents"]))
-        return {"latents": tensors["latents"] + 1}
-
-    t = masked.scheduler.timesteps[0]
-    expected = masked(0, t, z)
-    assert torch.equal(masked.then(None)(None, 0, t, {"latents": z})["latents"], expected)
-    assert torch.equal(masked.then(lambda *_: None)(None, 0, t, {"latents": z})["latents"], expected)
-    assert torch.equal(masked.then(callback)(None, 0, t, {"latents": z})["latents"], expected + 1)
-    ((i, seen_t, latents),) = seen
-    assert (i, seen_t) == (0, int(t))
-    assert torch.equal(latents, expected)
-
-
 class TestMask:
     inside = np.zeros((20, 30), dtype=bool)
     inside[5:15, 6:24] = True

@@ -111,7 +111,9 @@ def attention() -> Attention:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("bias", [None, {}, {"there": torch.ones(BATCH, TOKENS, DIM)}, {"here": torch.zeros(1)}])
+@pytest.mark.parametrize(
+    "bias", [None, {}, {"there": torch.ones(BATCH, TOKENS, DIM)}, {"here": torch.zeros(BATCH, TOKENS, DIM)}]
+)
 def test_without_a_bias_the_output_is_that_of_the_stock_attention(
     attention: Attention, bias: dict[str, Tensor] | None
 ) -> None:
