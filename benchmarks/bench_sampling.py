@@ -1,12 +1,12 @@
-"""The published sampling, written plainly, against `CFLDPipeline`: same weights, same noise, one run.
+"""Sampling time of `CFLDPipeline` against a plain implementation of the published algorithm.
 
     python benchmarks/bench_sampling.py                      # both models; about 6 minutes on two cores
     python benchmarks/bench_sampling.py --models mannequin   # two minutes
 
-Plain: each pair encodes its source and its pose anew; each step sends all three branches of eq. 7 through the UNet, as
-one batch of all pairs, and copies every residual and bias for it, since the UNet takes items off the list that it is
-handed. Times are medians of alternating runs in this process; peak memory is that of a fresh process each (read from
-Linux' /proc). The table is kept as JSON in `benchmarks/results/`.
+Both use the same weights and noise. The plain one encodes source and pose of each pair, runs all three branches of
+eq. 7 at each step as one batch of all pairs, and copies every residual and bias for it, since the UNet pops items from
+its lists. Times are medians of alternating runs in this process; peak memory is that of a new process each (from Linux'
+/proc). The results are written as JSON to `benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Problem:
 
 
 def full_model() -> CFLDPipeline:
-    """Published dimensions at half the side (256x256 images), random weights, the zero convolutions too."""
+    """Published dimensions at half the side (256x256 images), random weights, also in the zero convolutions."""
     torch.manual_seed(0)
     model = ModelConfig(
         conditioner=ConditionerConfig(source_size=128), unet=UNetConfig(sample_size=32), vae=VAEConfig(sample_size=256)
@@ -90,7 +90,7 @@ def make_problem(name: str, poses: int, steps: int) -> Problem:
 
 @torch.no_grad()
 def plain(problem: Problem) -> Tensor:
-    """The published algorithm: all three branches at every step, everything handed over afresh, nothing kept."""
+    """The published algorithm: all three branches at every step, no caching."""
     pipe, z, pairs = problem.pipe, problem.latents, len(problem.poses)
     conditioning = pipe.conditioner(problem.source.repeat(pairs, 1, 1, 1), problem.poses)
     null = pipe.conditioner.null(pairs).prompt_embeds
@@ -117,7 +117,7 @@ def make_generators(count: int) -> list[torch.Generator]:
 
 
 def ours(problem: Problem) -> Tensor:
-    """The pipeline: the source once, each pose once, the branches that count."""
+    """The pipeline: encodes the source and each pose once, and skips branches of weight zero."""
     source = problem.pipe.encode_source(problem.source)
     images: Tensor = problem.pipe(
         source,
@@ -136,7 +136,7 @@ WAYS = {"plain": plain, "ours": ours}
 
 
 def share_outside_unet(problem: Problem) -> float:
-    """Part of a step's time that is not spent in the UNet, in the pipeline's sampling loop."""
+    """Share of a sampling step's time spent outside the UNet."""
     inside: list[float] = []
     ends: list[float] = []
     starts: list[float] = []
@@ -146,7 +146,7 @@ def share_outside_unet(problem: Problem) -> float:
     before.remove()
     after.remove()
     inside = [end - start for start, end in zip(starts, ends, strict=True)]
-    whole = starts[-1] - starts[0]  # from the first call to the last: so many whole steps
+    whole = starts[-1] - starts[0]  # from the first call to the last
     return 1 - sum(inside[:-1]) / whole
 
 
@@ -177,14 +177,14 @@ def compare(name: str, poses: int, steps: int, repeats: int) -> dict[str, object
 
 
 def peak_memory(name: str, way: str, poses: int, steps: int) -> dict[str, int]:
-    """MiB of resident memory in a fresh process: the peak while sampling, and how far it lies above the weights."""
+    """MiB of resident memory in a new process: the peak while sampling, and the same less the weights."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure_memory, (name, way, poses, min(steps, 2)))
 
 
 def _measure_memory(name: str, way: str, poses: int, steps: int) -> dict[str, int]:
     problem = make_problem(name, poses, steps)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak counts from here on
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: resets the peak
     before = _resident("VmRSS")
     WAYS[way](problem)
     return {"peak": _resident("VmHWM"), "above_weights": _resident("VmHWM") - before}

@@ -1,4 +1,4 @@
-"""Registries whose rows are imported when they are asked for: their names cost nothing, in help texts and in types."""
+"""Registries whose entries are imported on access, so that help texts and types can list the names at no cost."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A read-only mapping from a name to an object that is named by its module and attribute.
+    """A read-only mapping from names to objects given by module and attribute.
 
-    A row may name a wing, which the method itself never imports.
+    An entry may lie in a package that the method itself never imports.
     """
 
     def __init__(self, kind: str, rows: Mapping[str, str]) -> None:
         """
         Args:
-            kind: what the rows are, for error messages: "data set".
+            kind: noun for error messages, for example "data set".
             rows: name -> "package.module:attribute".
         """
         self._kind, self._rows = kind, dict(rows)
@@ -26,7 +26,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         """
         Raises:
-            ValueError: listing the names, for an unknown one.
+            ValueError: for an unknown name, listing the known ones.
         """
         if name not in self._rows:
             raise ValueError(f"unknown {self._kind} {name!r}; choose one of {', '.join(self._rows)}")

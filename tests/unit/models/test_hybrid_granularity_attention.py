@@ -7,19 +7,12 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 
 from cfld.build import Components, unet_arguments
-from cfld.config.presets import tiny_model
 from cfld.config.schema import UNetConfig
 from cfld.models import hybrid_granularity_attention as hga
 from cfld.models.unet import predict_noise
 from cfld.types import Conditioning
 
 BATCH, TOKENS, DIM, HEADS, PROMPT, PROMPT_DIM = 2, 9, 12, 3, 5, 7
-
-
-@pytest.fixture
-def stock() -> UNet2DConditionModel:
-    torch.manual_seed(0)
-    return UNet2DConditionModel(**unet_arguments(tiny_model().unet)).eval()
 
 
 def inputs() -> tuple[torch.Tensor, int, torch.Tensor]:

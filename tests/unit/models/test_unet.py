@@ -4,17 +4,10 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from cfld.build import Components, unet_arguments
-from cfld.config.presets import tiny_model
+from cfld.build import Components
 from cfld.models import hybrid_granularity_attention as hga
 from cfld.models.unet import freeze_except, predict_noise
 from cfld.types import Conditioning
-
-
-@pytest.fixture
-def stock() -> UNet2DConditionModel:
-    torch.manual_seed(0)
-    return UNet2DConditionModel(**unet_arguments(tiny_model().unet)).eval()
 
 
 def inputs() -> tuple[torch.Tensor, int, torch.Tensor]:
