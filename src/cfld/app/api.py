@@ -1,70 +1,70 @@
-"""Functions that only programs call, by name: the page has its own ways to the same things."""
+"""API endpoints for Python clients besides those of the tabs; the page itself does not use them."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
-from cfld.app import validation
-from cfld.app.engine import mannequin_pose
-from cfld.app.event_handlers import EventHandlers, user_errors
+from cfld.app.event_handlers import EventHandlers
 from cfld.app.joint_editor import to_value
-from cfld.app.tabs.controls import figure_file
+from cfld.app.mannequins import image_file
+from cfld.app.mannequins import mannequin_pose as pose_of_seed
 from cfld.app.uploads import read_upload
-from cfld.app.validation import LARGEST_SEED
-
-PROGRAMS: Final[dict[str, Any]] = {"queue": True, "preprocess": False, "concurrency_limit": 4}
+from cfld.app.validation import LARGEST_SEED, Arguments, Seed
 
 
-def programs(desk: EventHandlers) -> None:
-    """Adds the functions, inside `gr.Blocks`; nothing of it is seen."""
-    with gr.Group(visible=False):
-        seed, file = gr.Number(label="Seed", precision=0), gr.File(label="File")
-        image, pose, told_text = (
-            gr.Image(label="Figure", format="png"),
-            gr.JSON(label="Pose"),
-            gr.Textbox(label="Notes"),
-        )
-        call = gr.Button()
+class SeedArguments(Arguments):
+    seed: Seed | None = None
 
-    def random_figure(request: gr.Request, seed: Any = None) -> str:
-        """A mannequin of that seed, or any one."""
-        with user_errors():
-            return figure_file(desk, _seed(seed), request)
-
-    def drawn_pose(seed: Any = None) -> dict[str, Any]:
-        """The drawn pose of that seed, or any one, as keypoints."""
-        with user_errors():
-            return to_value(mannequin_pose(_seed(seed)))
-
-    def read_pose(file: Any, request: gr.Request) -> dict[str, Any]:
-        """The pose in an image of a person, or in a keypoint file, as keypoints."""
-        inputs = desk.inputs(request)
-        with user_errors(inputs.folder):
-            return to_value(desk.engine.read_pose(inputs.folder / inputs.file(file)))
-
-    def check_image(file: Any, request: gr.Request) -> str:
-        """What is done to an uploaded image that its owner may not expect; nothing where it is taken as it is."""
-        inputs = desk.inputs(request)
-        with user_errors(inputs.folder):
-            return " ".join(read_upload(inputs.folder / inputs.file(file), desk.engine.limits).notes)
-
-    def archive(request: gr.Request, number: Any = None) -> str:
-        """The newest result, or that of a number: its image, its settings, and the files that it was drawn from."""
-        with user_errors():
-            results = {result.number: result for result in desk.visitor(request).results}
-            if (wanted := max(results, default=0) if number is None else number) not in results:
-                raise ValueError("there is no such result in this session")
-            return str(results[wanted].archive)
-
-    call.click(archive, seed, file, api_name="archive", **PROGRAMS)
-    call.click(random_figure, seed, image, api_name="random_figure", **PROGRAMS)
-    call.click(drawn_pose, seed, pose, api_name="drawn_pose", **PROGRAMS)
-    call.click(read_pose, file, pose, api_name="read_pose", **PROGRAMS)
-    call.click(check_image, file, told_text, api_name="check_image", **PROGRAMS)
+    def chosen(self) -> int:
+        return secrets.randbelow(LARGEST_SEED) if self.seed is None else self.seed
 
 
-def _seed(given: Any) -> int:
-    return secrets.randbelow(LARGEST_SEED) if given is None else validation.whole(given, "the seed", 0, LARGEST_SEED)
+class ArchiveArguments(Arguments):
+    number: int | None = None
+
+
+def add_endpoints(handlers: EventHandlers) -> None:
+    """Adds the endpoints, inside `gr.Blocks`. The functions' docstrings are shown to clients."""
+
+    @handlers.user_errors()
+    def mannequin_image(request: gr.Request, seed: int | None = None) -> Any:
+        """The image of a mannequin by random seed; without a seed, any mannequin."""
+        folder = handlers.session(request).folder / "mannequins"
+        return _download(image_file(folder, SeedArguments(seed=seed).chosen()))
+
+    @handlers.user_errors()
+    def mannequin_pose(seed: int | None = None) -> dict[str, Any]:
+        """The keypoints of a mannequin's pose by random seed; without a seed, any pose."""
+        return to_value(pose_of_seed(SeedArguments(seed=seed).chosen()))
+
+    @handlers.user_errors()
+    def read_pose(request: gr.Request, file: Any) -> dict[str, Any]:
+        """The keypoints found in an image of a person, or stored in a keypoint file."""
+        inputs = handlers.input_files(request)
+        return to_value(handlers.engine.read_pose(inputs.folder / inputs.add_upload(file)))
+
+    @handlers.user_errors()
+    def check_image(request: gr.Request, file: Any) -> str:
+        """Changes made to an uploaded image that its owner may not expect; empty if there are none."""
+        inputs = handlers.input_files(request)
+        return " ".join(read_upload(inputs.folder / inputs.add_upload(file), handlers.engine.limits).notes)
+
+    @handlers.user_errors()
+    def archive(request: gr.Request, number: int | None = None) -> Any:
+        """The zip file of the newest result, or of the result of this number: image, settings, and input files."""
+        results = {result.number: result for result in handlers.session(request).results}
+        given = ArchiveArguments(number=number).number
+        chosen = max(results, default=0) if given is None else given
+        if chosen not in results:
+            raise ValueError("this session has no such result")
+        return _download(results[chosen].archive)
+
+    for function in (mannequin_image, mannequin_pose, read_pose, check_image, archive):
+        gr.api(function, concurrency_limit=4)
+
+
+def _download(path: Any) -> dict[str, Any]:
+    return gr.FileData(path=str(path)).model_dump()

@@ -1,4 +1,4 @@
-"""What strangers may ask for. The line under a field is its help text."""
+"""Limits on what one visitor may request. The line under a field is its help text."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one visitor may ask for."""
+    """Limits on what one visitor may request."""
 
     megabytes: float = 20.0
-    """Of one uploaded file."""
+    """Size of an uploaded file."""
     megapixels: float = 30.0
-    """Of one uploaded image."""
+    """Size of an uploaded image."""
     steps: int = 250
-    """Sampling steps of one image."""
+    """Sampling steps per image."""
     frames: int = 16
-    """Images of one strip."""
+    """Images per interpolation strip."""
 
     @property
     def bytes(self) -> int:
-        """Of one uploaded file."""
+        """Size of an uploaded file."""
         return round(self.megabytes * 2**20)
 
     def check(self) -> None:
-        """Raises ValueError when nothing would be allowed."""
+        """Raises ValueError if a limit would allow nothing."""
         if not all(value > 0 for value in vars(self).values()) or self.frames < 2:
-            raise ValueError(f"limits must be above 0, and a strip has 2 images at least; got {vars(self)}")
+            raise ValueError(f"limits must be above 0, and frames at least 2; got {vars(self)}")

@@ -1,4 +1,4 @@
-"""Painted masks: the layers of an editor as one image, white where to draw."""
+"""Painted masks: the layers of an image editor merged into one image, white where to generate."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Final
 
 from PIL import Image
 
-HALF: Final = 128
+THRESHOLD: Final = 128
 OPAQUE: Final = (255, 255)
 
 
 def painted_mask(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image:
-    """Black and white (mode L), white where any layer was painted on.
+    """Merges layers into a black and white mask (mode L), white where any of them is painted.
 
     Args:
-        layers: RGBA of any size, stretched to `size`. Painted is what is not transparent, whatever its colour; of a
-            layer that is opaque all over, as masks in files are, what is bright.
+        layers: RGBA of any size, resized to `size`. The painted part of a layer is what is not transparent, in any
+            colour; of a fully opaque layer, as mask files are, the bright part.
         size: (width, height) of the image that the mask belongs to.
 
     Raises:
-        ValueError: when nothing is painted.
+        ValueError: if nothing is painted.
     """
     mask = Image.new("L", size)
     for layer in layers:
         alpha = layer.getchannel("A")
-        shown = layer.convert("L") if alpha.getextrema() == OPAQUE else alpha
-        mask.paste(255, mask=shown.resize(size, Image.Resampling.BILINEAR).point(lambda value: 255 * (value >= HALF)))
+        painted = layer.convert("L") if alpha.getextrema() == OPAQUE else alpha
+        resized = painted.resize(size, Image.Resampling.BILINEAR)
+        mask.paste(255, mask=resized.point(lambda value: 255 * (value >= THRESHOLD)))
     if mask.getbbox() is None:
-        raise ValueError("nothing is painted: paint over the part of the reference that is to be drawn anew")
+        raise ValueError("the mask is empty: paint over the part of the reference that is to be generated anew")
     return mask

@@ -6,7 +6,7 @@ from typing import Final
 
 import gradio as gr
 
-from cfld.app.api import programs
+from cfld.app.api import add_endpoints
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.results import results_view
 from cfld.app.tabs.attention import attention_tab
@@ -16,29 +16,27 @@ from cfld.app.tabs.style_transfer import style_transfer_tab
 
 TITLE: Final = "CFLD: people in other poses and clothes"
 TABS: Final = {
-    "Pose transfer": ("pose-transfer", pose_transfer_tab),
-    "Style transfer": ("style-transfer", style_transfer_tab),
-    "Interpolation": ("interpolation", interpolation_tab),
-    "Attention": ("attention", attention_tab),
+    "Pose transfer": pose_transfer_tab,
+    "Style transfer": style_transfer_tab,
+    "Interpolation": interpolation_tab,
+    "Attention": attention_tab,
 }
 
 
-def build_page(desk: EventHandlers) -> gr.Blocks:
-    """The whole page. What its images are kept in is the folder of `desk.sessions`."""
+def build_page(handlers: EventHandlers) -> gr.Blocks:
+    """Builds the whole page; its own images are written to `handlers.sessions.page`."""
+
+    def close(request: gr.Request) -> None:
+        handlers.sessions.close(str(request.session_hash))
+
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown("# Coarse-to-Fine Latent Diffusion", elem_id="title")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-            tabs = {
-                label: (gr.Tab(label, id=name, elem_id=f"tab-{name}"), build) for label, (name, build) in TABS.items()
-            }
-        results = results_view(desk)
-        for tab, build in tabs.values():
+            tabs = {label: gr.Tab(label, elem_id=f"tab-{label.lower().replace(' ', '-')}") for label in TABS}
+        results = results_view(handlers)
+        for label, tab in tabs.items():
             with tab:
-                build(desk, results.listen)
-
-        def leave(request: gr.Request) -> None:
-            desk.sessions.leave(str(request.session_hash))
-
-        programs(desk)
-        page.unload(leave)
+                TABS[label](handlers, results.show_newest_after)
+        add_endpoints(handlers)
+        page.unload(close)
     return page

@@ -1,4 +1,4 @@
-"""What has been drawn for a visitor: a gallery, and of one result its settings, its command and its files."""
+"""The results of a session: a gallery, and the settings, command and files of the selected result."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cfld.app.tabs.controls import PRIVATE, thumbnails
 
 @dataclass(frozen=True)
 class Results:
-    """The page's part below the tabs; `listen` is what tabs call with their events."""
+    """The part of the page below the tabs."""
 
-    desk: EventHandlers
+    handlers: EventHandlers
     gallery: gr.Gallery
     details: list[Any]
 
-    def listen(self, event: Any) -> None:
-        """Shows the newest result when the event has ended well."""
+    def show_newest_after(self, event: Any) -> None:
+        """Shows the newest result whenever the event succeeds."""
         event.success(self.newest, None, [self.gallery, *self.details], **PRIVATE)
 
     def newest(self, request: gr.Request) -> tuple[Any, ...]:
-        """All results of this session, the newest first, and the details of that one."""
+        """All results of the session, newest first, and the details of the first."""
         results = self._newest_first(request)
-        images = [(str(one.image), f"{one.number}: {one.asked['task']}") for one in results]
+        images = [(str(result.image_file), f"{result.number}: {result.settings['task']}") for result in results]
         return gr.Gallery(images, selected_index=None), *_details(results[0] if results else None)
 
     def selected(self, data: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
@@ -35,15 +35,15 @@ class Results:
         return _details(results[data.index] if data.index < len(results) else None)
 
     def _newest_first(self, request: gr.Request) -> list[Result]:
-        return self.desk.visitor(request).results[::-1]
+        return self.handlers.session(request).results[::-1]
 
 
-def results_view(desk: EventHandlers) -> Results:
+def results_view(handlers: EventHandlers) -> Results:
     """Builds it, inside `gr.Blocks`."""
     gr.Markdown("## Results", elem_id="results-title")
     gallery = thumbnails([], "Results of this session", "results-gallery")
     command = gr.Textbox(
-        label="The same on the command line, in the folder of the archive's files",
+        label="Command that generates the same image, run in the folder of the unpacked archive",
         elem_id="results-command",
         lines=2,
         interactive=False,
@@ -52,18 +52,18 @@ def results_view(desk: EventHandlers) -> Results:
     with gr.Row():
         image = gr.DownloadButton("Image", elem_id="results-download-image", interactive=False)
         settings = gr.DownloadButton("Settings", elem_id="results-download-settings", interactive=False)
-        archive = gr.DownloadButton("All, with the files used", elem_id="results-download-archive", interactive=False)
+        archive = gr.DownloadButton("Archive with input files", elem_id="results-download-archive", interactive=False)
     with gr.Accordion("Settings of the result", open=False, elem_id="results-settings-accordion"):
         shown = gr.JSON(elem_id="results-settings", show_label=False)
-    results = Results(desk, gallery, [command, shown, image, settings, archive])
+    results = Results(handlers, gallery, [command, shown, image, settings, archive])
     gallery.select(results.selected, None, results.details, **PRIVATE)
     return results
 
 
 def _details(result: Result | None) -> tuple[Any, ...]:
-    """Values of the command, the settings and the three buttons."""
+    """Values of the command, the settings and the three download buttons."""
     if result is None:
         return "", None, *(gr.DownloadButton(value=None, interactive=False) for _ in range(3))
-    files = (result.image, result.settings, result.archive)
+    files = (result.image_file, result.settings_file, result.archive)
     buttons = (gr.DownloadButton(value=str(file), interactive=True) for file in files)
-    return result.asked["command"], result.asked, *buttons
+    return result.settings["command"], result.settings, *buttons

@@ -1,10 +1,14 @@
-"""What is kept for each visitor while they are there: their uploads, and their results with all that made them."""
+"""The files of each visitor while their session lasts: uploads, and results with all the files they were made from.
+
+Gradio's own means do not suffice. `gr.State` keeps its value for an hour after the page was closed, whatever its
+`time_to_live`, and counts that hour from the last change instead of the closing; `delete_cache` removes files by their
+age, also those that an open page still shows, and cannot tell whose they are.
+"""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import re
 import secrets
 import shutil
 import threading
@@ -16,107 +20,101 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cfld.app.engine import Drawn
+from cfld.app.engine import Output
 from cfld.app.settings import Settings
-from cfld.files import link_or_copy, save_json
+from cfld.files import save_json
 
 logger = logging.getLogger(__name__)
 
-KEPT: Final = 40
-"""Results of one visitor; older ones are removed."""
-COPIES_STAY: Final = 60.0
-"""How long what Gradio keeps of an upload under its own name stays, in seconds."""
-NAME_LENGTH: Final = 80
-"""Of a file, in characters."""
+MAX_RESULTS: Final = 40
+"""Results kept per session; older ones are removed."""
+COPY_SECONDS: Final = 60.0
+"""Lifetime of the copies of uploads that Gradio names by their content."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """How long files stay, in seconds.
+    """Lifetime of files in seconds.
 
     Attributes:
-        grace: after a visitor has gone; a telephone that was put aside for a moment comes back.
-        idle: after a visitor's last request.
-        stray: uploads that no request has named.
+        closed: of a session after its page was closed; a phone that was put aside for a moment may come back.
+        idle: of a session after its last request.
+        unused: of uploads that no request has named.
     """
 
-    grace: float = 60.0
+    closed: float = 60.0
     idle: float = 4 * 3600.0
-    stray: float = 3600.0
+    unused: float = 3600.0
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An image that was drawn, on the disk.
+    """A generated image on disk.
 
     Attributes:
-        number: counted from 1 for each visitor.
-        image: PNG.
-        settings: JSON, also in `asked`.
-        archive: a zip of both with the files that the settings name.
-        asked: what made it.
-        retargeting: the three poses side by side, where there are such.
+        number: counted from 1 in each session.
+        settings: JSON values of the settings that it was generated with.
+        image_file: PNG.
+        settings_file: JSON.
+        archive: zip with the image, its settings and the files that they name.
+        retargeting_file: source, target and retargeted pose side by side; None unless the pose was retargeted.
     """
 
     number: int
-    image: Path
-    settings: Path
+    settings: dict[str, Any]
+    image_file: Path
+    settings_file: Path
     archive: Path
-    asked: dict[str, Any]
-    retargeting: Path | None = None
+    retargeting_file: Path | None = None
 
 
 @dataclass(eq=False)
 class Session:
-    """One visitor. Its methods may be called from several threads.
+    """One visitor's session. Its methods may be called from several threads.
 
     Attributes:
-        folder: where their files lie.
-        results: in their order.
-        uploads: files that they sent.
-        stops: what ends each of the drawings that are being made, and its task.
-        last_seen: when they last asked for anything.
-        gone_since: when they closed the page.
+        folder: contains its files, except uploads.
+        results: in order of generation.
+        uploads: files that the visitor uploaded.
+        running: tasks in progress, by the event that cancels each.
+        last_request: seconds since 1970.
+        closed_at: seconds since 1970; None while the page is open.
     """
 
     folder: Path
     results: list[Result] = field(default_factory=list)
     uploads: set[Path] = field(default_factory=set)
-    stops: dict[threading.Event, str] = field(default_factory=dict)
-    last_seen: float = 0.0
-    gone_since: float | None = None
-    _folders: int = 0
-    _drawn: int = 0
+    running: dict[threading.Event, str] = field(default_factory=dict)
+    last_request: float = 0.0
+    closed_at: float | None = None
+    _folder_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _result_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_folder(self) -> Path:
-        """An empty folder, for the files of one drawing."""
-        with self._lock:
-            self._folders += 1
-            folder = self.folder / str(self._folders)
+        """Creates an empty folder for the files of one request."""
+        folder = self.folder / str(next(self._folder_numbers))
         folder.mkdir(parents=True)
         return folder
 
-    def keep(self, folder: Path, settings: Settings, drawn: Drawn, notes: Sequence[str] = ()) -> Result:
-        """Writes what was drawn from the files in `folder` beside them."""
-        with self._lock:
-            self._drawn += 1
-            number = self._drawn
+    def save_result(self, folder: Path, settings: Settings, output: Output, notes: Sequence[str] = ()) -> Result:
+        """Writes an image that was generated from the files in `folder` beside them."""
+        number = next(self._result_numbers)
         inputs, name = sorted(folder.iterdir()), f"cfld-{number:03d}"
         result = Result(
             number=number,
-            image=free_path(folder, f"{name}.png"),
-            settings=free_path(folder, f"{name}.json"),
-            archive=free_path(folder, f"{name}.zip"),
-            asked={**settings.to_dict(), "notes": list(notes)},
-            retargeting=free_path(folder, f"{name}-poses.png") if drawn.retargeting else None,
+            settings={**settings.to_dict(), "notes": list(notes)},
+            image_file=unused_path(folder, f"{name}.png"),
+            settings_file=unused_path(folder, f"{name}.json"),
+            archive=unused_path(folder, f"{name}.zip"),
+            retargeting_file=unused_path(folder, f"{name}-poses.png") if output.retargeting else None,
         )
-        drawn.image.save(result.image)
-        save_json(result.asked, result.settings)
-        if drawn.retargeting and result.retargeting:
-            drawn.retargeting.save(result.retargeting)
+        output.image.save(result.image_file)
+        save_json(result.settings, result.settings_file)
+        if output.retargeting and result.retargeting_file:
+            output.retargeting.save(result.retargeting_file)
         with zipfile.ZipFile(result.archive, "w") as archive:
-            for file in (*inputs, result.image, result.settings):
+            for file in (*inputs, result.image_file, result.settings_file):
                 archive.write(file, file.name)
         self._add(result)
         return result
@@ -124,114 +122,103 @@ class Session:
     def _add(self, result: Result) -> None:
         with self._lock:
             self.results.append(result)
-            old, self.results[:] = self.results[:-KEPT], self.results[-KEPT:]
+            old, self.results[:] = self.results[:-MAX_RESULTS], self.results[-MAX_RESULTS:]
         for one in old:
-            shutil.rmtree(one.image.parent, ignore_errors=True)
+            shutil.rmtree(one.image_file.parent, ignore_errors=True)
 
-    def stop(self, task: str | None = None) -> None:
-        """Ends what is being drawn for that task; none = for all."""
-        for stop, of in list(self.stops.items()):
-            if task in (None, of):
-                stop.set()
+    def cancel(self, task: str | None = None) -> None:
+        """Cancels the running requests for a task; None = for all tasks."""
+        for event, running in list(self.running.items()):
+            if task in (None, running):
+                event.set()
 
     def remove(self) -> None:
-        """Stops, and removes every file."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for upload in self.uploads:
-            shutil.rmtree(upload.parent, ignore_errors=True)
+        """Cancels all requests and removes all files."""
+        self.cancel()
+        for folder in (self.folder, *(upload.parent for upload in self.uploads)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Sessions:
-    """All visitors, by what Gradio calls their sessions."""
+    """All sessions, by Gradio's session hash."""
 
     def __init__(self, root: Path, lifetime: Lifetime | None = None, now: Callable[[], float] = time.time) -> None:
         """
         Args:
-            root: a folder that nobody else uses: `uploads` below it is for what visitors send, `page` for images of
-                the page itself, `sessions` for the rest.
-            now: seconds since 1970.
+            root: folder for the sessions' exclusive use: uploads go to `uploads`, images of the page itself to
+                `page`, all other files to `sessions` below it.
+            now: clock in seconds since 1970.
         """
         self.root, self._lifetime, self._now = root, lifetime or Lifetime(), now
         self.uploads, self.page, self._folders = root / "uploads", root / "page", root / "sessions"
         for folder in (self.uploads, self.page, self._folders):
             folder.mkdir(parents=True, exist_ok=True)
-        self._open: dict[str, Session] = {}
+        self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
-    def open(self, name: str) -> Session:
-        """The visitor's session, a new one at their first request."""
+    def get(self, name: str) -> Session:
+        """The session of that name; the first request creates it, and each request prolongs it."""
         with self._lock:
-            if name not in self._open:
-                self._open[name] = Session(self._folders / secrets.token_urlsafe(16))
-            session = self._open[name]
-            session.last_seen, session.gone_since = self._now(), None
+            if name not in self._sessions:
+                self._sessions[name] = Session(self._folders / secrets.token_urlsafe(16))
+            session = self._sessions[name]
+            session.last_request, session.closed_at = self._now(), None
         return session
 
-    def leave(self, name: str) -> None:
-        """The visitor has closed the page: what is being drawn is stopped, files go after the time of grace."""
+    def close(self, name: str) -> None:
+        """Cancels the requests of a session whose page was closed; its files are removed after `Lifetime.closed`."""
         with self._lock:
-            session = self._open.get(name)
+            session = self._sessions.get(name)
         if session is not None:
-            session.stop()
-            session.gone_since = self._now()
+            session.cancel()
+            session.closed_at = self._now()
 
-    def close(self) -> None:
-        """Stops everything that is being drawn."""
-        for session in list(self._open.values()):
-            session.stop()
+    def cancel_all(self) -> None:
+        """Cancels the requests of all sessions."""
+        for session in list(self._sessions.values()):
+            session.cancel()
 
-    def upload(self, session: Session, path: Any) -> Path:
-        """The file that a request names, which belongs to this visitor from now on.
+    def claim_upload(self, session: Session, path: Any) -> Path:
+        """The uploaded file that a request names; from now on it is removed with the session.
 
         Raises:
-            ValueError: for anything that is no uploaded file, or has been removed.
+            ValueError: if the path is not that of an uploaded file, or the file was removed.
         """
         file = Path(str(path)).resolve()
         if not isinstance(path, str) or not file.is_relative_to(self.root) or not file.is_file():
-            raise ValueError("an uploaded file has gone, uploads are kept for a session only; upload it again")
+            raise ValueError(
+                "the uploaded file no longer exists: files are removed with their session; upload it again"
+            )
         if file.is_relative_to(self.uploads):
             session.uploads.add(file)
         return file
 
-    def sweep(self) -> None:
-        """Removes the files of visitors who have gone, and uploads that nobody asks for."""
+    def remove_expired(self) -> None:
+        """Removes expired sessions with their files, and unused uploads."""
         with self._lock:
-            over = [name for name, session in self._open.items() if self._is_over(session)]
-            removed = [self._open.pop(name) for name in over]
-            held = {upload.parent for session in self._open.values() for upload in list(session.uploads)}
+            expired = [name for name, session in self._sessions.items() if self._is_expired(session)]
+            removed = [self._sessions.pop(name) for name in expired]
+            used = {upload.parent for session in self._sessions.values() for upload in list(session.uploads)}
         for session in removed:
             session.remove()
-        self._remove_old(set(self.uploads.iterdir()) - held, self._lifetime.stray)
-        self._remove_old(set(self.root.iterdir()) - {self.uploads, self.page, self._folders}, COPIES_STAY)
+        self._remove_older(set(self.uploads.iterdir()) - used, self._lifetime.unused)
+        self._remove_older(set(self.root.iterdir()) - {self.uploads, self.page, self._folders}, COPY_SECONDS)
         if removed:
-            logger.info("%d sessions ended, their files are removed", len(removed))
+            logger.info("%d sessions expired; their files were removed", len(removed))
 
-    def _remove_old(self, paths: Iterable[Path], seconds: float) -> None:
+    def _remove_older(self, paths: Iterable[Path], seconds: float) -> None:
         for path in paths:
-            with suppress(FileNotFoundError):  # Gradio's own temporary files come and go
+            with suppress(FileNotFoundError):  # Gradio removes its own temporary files at any time
                 if self._now() - path.stat().st_mtime > seconds:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _is_over(self, session: Session) -> bool:
-        gone = session.gone_since is not None and self._now() - session.gone_since >= self._lifetime.grace
-        return gone or self._now() - session.last_seen > self._lifetime.idle
+    def _is_expired(self, session: Session) -> bool:
+        closed = session.closed_at is not None and self._now() - session.closed_at >= self._lifetime.closed
+        return closed or self._now() - session.last_request > self._lifetime.idle
 
 
-def bring(file: Path, folder: Path, called: Any = None) -> str:
-    """Places an upload in a folder under the name that its owner knows it by, made harmless; returns that name.
-
-    Args:
-        called: what its owner calls it; none = its own name.
-    """
-    own = Path(str(called or file.name)).name[-NAME_LENGTH:]
-    path = free_path(folder, re.sub(r"[^\w. ()+-]", "_", own).lstrip("-. ") or "upload")
-    link_or_copy(file, path)
-    return path.name
-
-
-def free_path(folder: Path, name: str) -> Path:
-    """A path in the folder that nothing has yet, called as asked or nearly so."""
+def unused_path(folder: Path, name: str) -> Path:
+    """A path in the folder that does not exist yet: `name`, or that with a number."""
     stem, suffix = Path(name).stem, Path(name).suffix
     names = itertools.chain([name], (f"{stem}-{number}{suffix}" for number in itertools.count(2)))
-    return next(folder / one for one in names if not (folder / one).exists())
+    return next(folder / name for name in names if not (folder / name).exists())

@@ -1,13 +1,14 @@
-"""What was asked for in each tab, as JSON and as the `cfld` command that draws the same image, to the bit.
+"""The settings of a result: as JSON, and as the `cfld` command that generates the same image, to the bit.
 
-Files are named without their folders: they lie together in the archive that is downloaded with a result.
+Files are named without folders: the archive that is downloaded with a result holds all of them side by side.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from cfld import __version__
 from cfld.config.io import to_dict
@@ -16,19 +17,19 @@ from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
 from cfld.poses.people import CONFIDENCE
 
-POSE: str = "pose.json"
-"""What a target pose is called: noise depends on the name."""
+POSE: Final = "pose.json"
+"""File name of a target pose; the noise depends on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
-    """What the app was started with, as far as it decides images.
+class ServedModel:
+    """The options of `cfld app` that its images depend on.
 
     Attributes:
-        model: its name, not its folder.
+        model: name of the model, without its folder.
         dtype: weight dtype.
-        backend: what finds people in images.
-        confidence: joints that it is less sure of are missing.
+        backend: the detector that finds people in images.
+        confidence: joints below it are missing.
     """
 
     model: str = "mannequin"
@@ -36,38 +37,41 @@ class Served:
     backend: str = "mannequin"
     confidence: float = CONFIDENCE
 
+    def model_options(self) -> list[str]:
+        return _options({"--model": self._changed("model"), "--dtype": self._changed("dtype")})
+
     def detector_options(self) -> list[str]:
-        given = {"--pose.backend": self.backend, "--pose.confidence": self.confidence}
-        return _options(given, {"--pose.backend": "mannequin", "--pose.confidence": CONFIDENCE})
+        return _options({"--pose.backend": self._changed("backend"), "--pose.confidence": self._changed("confidence")})
+
+    def _changed(self, name: str) -> Any:
+        """The field's value, or None if it is the default."""
+        value = getattr(self, name)
+        return None if value == getattr(ServedModel, name) else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What all tabs ask for: a command, and all that decides its image."""
+    """Everything that determines a result: a command and its options. The fields are the keys of the JSON file."""
 
     task: ClassVar[str]
-    served: Served = field(default_factory=Served)
+    served: ServedModel = field(default_factory=ServedModel)
 
     def arguments(self) -> list[str]:
-        """Of `cfld`, without the program's own name."""
+        """Command-line arguments of `cfld`."""
         raise NotImplementedError
 
     def command(self) -> str:
-        """A line for the shell."""
+        """The command as a line for the shell."""
         return shlex.join(["cfld", *self.arguments()])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {"task": self.task, **to_dict(self), "version": __version__, "command": self.command()}
 
-    def _model_options(self) -> list[str]:
-        given = {"--model": self.served.model, "--dtype": self.served.dtype}
-        return _options(given, {"--model": "mannequin", "--dtype": "float32"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled(Settings):
-    """What is asked for where noise becomes images.
+    """Settings of a result that is sampled from noise.
 
     Attributes:
         target_pose: a keypoint file.
@@ -78,7 +82,7 @@ class Sampled(Settings):
 
     def _sampling_options(self) -> list[str]:
         s = self.sampling
-        given = {
+        options = {
             "--target-pose": self.target_pose,
             "--steps": s.steps,
             "--pose-guidance-scale": s.pose_guidance_scale,
@@ -86,7 +90,7 @@ class Sampled(Settings):
             "--scheduler": s.scheduler,
             "--seed": s.seed,
         }
-        return [*_options(given), *self._model_options()]
+        return [*_options(options), *self.served.model_options()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +98,9 @@ class PoseTransfer(Sampled):
     """A person in another pose.
 
     Attributes:
-        source: the person's image.
-        fit: see `fit_image`; none = the image as it is.
-        retarget: put the pose on the source's own body.
+        source: image of the person.
+        fit: see `fit_image`; None = the image is not cropped or padded.
+        retarget: adapt the pose to the source's own body.
     """
 
     task: ClassVar[str] = "pose transfer"
@@ -105,21 +109,22 @@ class PoseTransfer(Sampled):
     retarget: bool = False
 
     def arguments(self) -> list[str]:
-        own = [*_options({"--fit": self.fit}), *(["--retarget"] if self.retarget else [])]
-        found = self.served.detector_options() if own else []
-        return ["generate", "--source", self.source, *own, *found, *self._sampling_options(), "--out", "outputs"]
+        preprocessing = [*_options({"--fit": self.fit}), *(["--retarget"] if self.retarget else [])]
+        detector = self.served.detector_options() if preprocessing else []
+        own = [*preprocessing, *detector, *self._sampling_options()]
+        return ["generate", "--source", self.source, *own, "--out", "outputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleTransfer(Sampled):
-    """One person's clothes in a part of another's image.
+    """One person's clothes in the masked part of another person's image.
 
     Attributes:
-        reference: the image to edit; `target_pose` is its own.
-        mask: white where to draw.
-        source: whose style it gets.
-        feather: width of the transition in pixels.
-        paste: keep what is not masked to the bit.
+        reference: the image to edit; `target_pose` is the pose in it.
+        mask: white where to generate.
+        source: the image whose style is transferred.
+        feather: width of the mask's soft edge in pixels.
+        paste: keep unmasked pixels of the reference to the bit.
     """
 
     task: ClassVar[str] = "style transfer"
@@ -130,19 +135,19 @@ class StyleTransfer(Sampled):
     paste: bool = True
 
     def arguments(self) -> list[str]:
-        files = {"--reference": self.reference, "--mask": self.mask, "--source": self.source, "--feather": self.feather}
-        how = [*_options(files, {"--feather": 0.0}), *(["--paste"] if self.paste else [])]
-        return ["edit", "transfer", *how, *self._sampling_options(), "--out", "edited.png"]
+        files = {"--reference": self.reference, "--mask": self.mask, "--source": self.source}
+        own = [*_options({"--feather": self.feather or None}), *(["--paste"] if self.paste else [])]
+        return ["edit", "transfer", *_options(files), *own, *self._sampling_options(), "--out", "edited.png"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolation(Sampled):
-    """One person's clothes on the way to another's.
+    """Images between the clothes of several people.
 
     Attributes:
         sources: images of people.
-        weights: one a source, 1 in sum, for one image; none = a strip.
-        frames: so many images on the way through all sources, where there are no weights.
+        weights: one per source, with sum 1, for a single image; None = a strip.
+        frames: images of the strip.
     """
 
     task: ClassVar[str] = "interpolation"
@@ -151,17 +156,14 @@ class Interpolation(Sampled):
     frames: int = 5
 
     def arguments(self) -> list[str]:
-        weights = self.weights
-        rows = ["--frames", str(self.frames)] if weights is None else ["--weights", *map(repr, weights)]
-        return [
-            *("edit", "interpolate", "--source", *self.sources),
-            *(*rows, *self._sampling_options(), "--out", "interpolated.png"),
-        ]
+        output = ["--weights", *map(repr, self.weights)] if self.weights else ["--frames", str(self.frames)]
+        own = ["--source", *self.sources, *output, *self._sampling_options()]
+        return ["edit", "interpolate", *own, "--out", "interpolated.png"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(Settings):
-    """Where the learned queries look in images.
+    """The image regions that the learned queries attend to.
 
     Attributes:
         sources: images of people.
@@ -173,12 +175,10 @@ class Attention(Settings):
     blocks: Blocks = "last"
 
     def arguments(self) -> list[str]:
-        given = ["--source", *self.sources, "--blocks", self.blocks]
-        return ["attention", *given, *self._model_options(), "--out", "attention.png"]
+        own = ["--source", *self.sources, "--blocks", self.blocks, *self.served.model_options()]
+        return ["attention", *own, "--out", "attention.png"]
 
 
-def _options(given: dict[str, Any], defaults: dict[str, Any] | None = None) -> list[str]:
-    """Names and values; left out are those that are none, and those that are as by default."""
-    asked = {name: value for name, value in given.items() if value is not None}
-    told = {name: value for name, value in asked.items() if value != (defaults or {}).get(name)}
-    return [text for name, value in told.items() for text in (name, str(value))]
+def _options(values: Mapping[str, Any]) -> list[str]:
+    """Command-line options with their values; those that are None are left out."""
+    return [text for name, value in values.items() if value is not None for text in (name, str(value))]

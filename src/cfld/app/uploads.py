@@ -1,4 +1,4 @@
-"""Images out of files that strangers send, decoded safely."""
+"""Safe decoding of uploaded image files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cfld.app.limits import Limits
 from cfld.data.transforms import UNREADABLE, read_image
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Decoders that strangers' files are given to; some of Pillow's others call programs from outside."""
+"""Formats that are decoded; some of Pillow's other decoders run external programs."""
 UPRIGHT: Final = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Upload:
-    """An image that somebody sent.
+    """An uploaded image.
 
     Attributes:
         image: upright RGB.
-        notes: what was done to it that they may not expect, one sentence each.
+        notes: changes that its owner may not expect, one sentence each.
     """
 
     image: Image.Image
@@ -33,72 +33,69 @@ class Upload:
 
 
 def read_upload(path: Path, limits: Limits) -> Upload:
-    """Reads an image file as `read_image` does, which the commands do too; its size is looked at before its pixels.
+    """Reads an image file as `read_image` does; its size is checked before its pixels are decoded.
 
-    Of an animation it takes the first image, what is transparent becomes white, and what EXIF says lies on its side
-    is turned upright; each is told in a note.
+    Of an animation the first image is used, transparency is replaced by white, and the EXIF orientation is applied;
+    a note reports each of these.
 
     Raises:
-        ValueError: one sentence that begins with the file's name and tells no folder.
+        ValueError: one sentence that begins with the file's name and reveals no folder.
     """
-    notes = look_at(path, limits)
+    notes = upload_notes(path, limits)
     try:
         return Upload(read_image(path), notes)
     except ValueError as error:
         raise ValueError(str(error).replace(str(path), path.name)) from None
 
 
-def look_at(path: Path, limits: Limits) -> tuple[str, ...]:
-    """The notes of `read_upload`, and its errors as far as they are seen by then."""
-    with _opened(path, limits) as image, _decoding(path):
-        turned = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT  # a PNG is decoded for it
-        told = {
-            "It is an animation; its first image was taken.": getattr(image, "is_animated", False),
-            "What is transparent in it became white.": image.has_transparency_data,
-            "It was turned upright, as its EXIF data say.": turned,
+def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
+    """The notes of `read_upload`, from the file's header; raises its errors as far as the header shows them."""
+    with _open(path, limits) as image, _decoding_errors(path):
+        rotated = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT  # decodes a PNG
+        notes = {
+            "The file is an animation; its first image is used.": getattr(image, "is_animated", False),
+            "Transparent areas were replaced by white.": image.has_transparency_data,
+            "The image was rotated upright, following its EXIF data.": rotated,
         }
-    return tuple(note for note, holds in told.items() if holds)
+    return tuple(note for note, applies in notes.items() if applies)
 
 
 def read_layer(path: Path, limits: Limits) -> Image.Image:
-    """Reads a layer of a painted mask: RGBA. Limits and errors as in `read_upload`."""
-    with _opened(path, limits) as layer, _decoding(path):
+    """Reads a layer of a painted mask as RGBA. Limits and errors as in `read_upload`."""
+    with _open(path, limits) as layer, _decoding_errors(path):
         return layer.convert("RGBA")
 
 
-def check_size(path: Path, limits: Limits) -> None:
-    """Raises ValueError for a file without a byte or with too many."""
-    size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path.name}: is empty (0 bytes)")
-    if size > limits.bytes:
-        raise ValueError(
-            f"{path.name}: has {size / 2**20:.1f} MB, and at most {limits.megabytes:g} are taken; make it smaller"
-        )
-
-
-def _opened(path: Path, limits: Limits) -> Image.Image:
-    """The file as Pillow opens it: its header is read, its pixels are not."""
-    check_size(path, limits)
-    too_many = f"{path.name}: has too many pixels, at most {limits.megapixels:g} million are taken; make it smaller"
+def _open(path: Path, limits: Limits) -> Image.Image:
+    """Opens an image file: reads its header, but not its pixels."""
+    _check_size(path, limits)
+    too_many = f"{path.name}: has too many pixels; the limit is {limits.megapixels:g} megapixels"
     try:
-        with _decoding(path), warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+        with _decoding_errors(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
             image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
         raise ValueError(too_many) from None
     if image.width * image.height > limits.megapixels * 1e6:
         image.close()
-        raise ValueError(f"{too_many} (it is {image.width} x {image.height})")
+        raise ValueError(f"{too_many}, and the image is {image.width} x {image.height}")
     return image
 
 
+def _check_size(path: Path, limits: Limits) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        raise ValueError(f"{path.name}: the file is empty (0 bytes)")
+    if size > limits.bytes:
+        raise ValueError(f"{path.name}: has {size / 2**20:.1f} MB; the limit is {limits.megabytes:g} MB")
+
+
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
-    """Tells what Pillow raises on broken files as one sentence."""
+def _decoding_errors(path: Path) -> Iterator[None]:
+    """Turns Pillow's errors on broken files into a ValueError of one sentence."""
     try:
         yield
     except UnidentifiedImageError:
-        raise ValueError(f"{path.name}: is no image of a known kind ({', '.join(FORMATS)})") from None
+        raise ValueError(f"{path.name}: not an image in a supported format ({', '.join(FORMATS)})") from None
     except UNREADABLE as error:
-        raise ValueError(f"{path.name}: is damaged or not readable ({error})") from None
+        raise ValueError(f"{path.name}: the file is damaged or cannot be read ({error})") from None

@@ -1,63 +1,73 @@
-"""Values that a page or a client sent, checked: they come from strangers, whatever the page's controls allow."""
+"""Types and models of the arguments that a page or a client sends; anyone who reaches the port can send anything."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from cfld.app.limits import Limits
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+
 from cfld.config.schema import SamplingConfig
 from cfld.diffusion.schedulers import SCHEDULERS
 
-T = TypeVar("T", bound=str)
-
-OWN_SCHEDULER: Final = "the model's own"
+MODEL_SCHEDULER: Final = "model default"
 LARGEST_SEED: Final = 2**31 - 1
 LARGEST_SCALE: Final = 100.0
+SHOWN: Final = 40
+"""Characters of an invalid value that a message quotes."""
 
 
-def number(value: Any, what: str, low: float, high: float) -> float:
-    """`value` as a number; raises ValueError when it is none, or outside [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{what} is a number, got {str(value)[:40]!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{what} is from {low:.10g} to {high:.10g}, got {value:.10g}")
-    return float(value)
+def at_most(limit: str) -> AfterValidator:
+    """Rejects numbers above a field of `Limits`, which is the validation context."""
+
+    def check(value: int, info: ValidationInfo) -> int:
+        largest = getattr(info.context, limit)
+        if value > largest:
+            raise ValueError(f"Input should be less than or equal to {largest}")
+        return value
+
+    return AfterValidator(check)
 
 
-def whole(value: Any, what: str, low: int, high: int) -> int:
-    """`value` as a whole number; raises ValueError as `number` does."""
-    given = number(value, what, low, high)
-    if given != int(given):
-        raise ValueError(f"{what} is a whole number, got {given:g}")
-    return int(given)
+def _whole(value: Any) -> Any:
+    """2.0 as 2: JavaScript does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def switch(value: Any, what: str) -> bool:
-    """`value`; raises ValueError when it is neither on nor off."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{what} is on or off, got {str(value)[:40]!r}")
-    return value
+def _scheduler(name: str) -> str | None:
+    choices = (MODEL_SCHEDULER, *SCHEDULERS)
+    if name not in choices:
+        raise ValueError(f"Input should be one of {', '.join(choices)}")
+    return None if name == MODEL_SCHEDULER else name
 
 
-def choice(value: Any, what: str, choices: Sequence[T]) -> T:
-    """`value`; raises ValueError when it is none of the choices."""
-    for one in choices:
-        if value == one:
-            return one
-    raise ValueError(f"{what} is one of {', '.join(choices)}, got {str(value)[:40]!r}")
+Whole = Annotated[int, BeforeValidator(_whole)]
+Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
+GuidanceScale = Annotated[float, Field(ge=-LARGEST_SCALE, le=LARGEST_SCALE)]
+Scheduler = Annotated[str, AfterValidator(_scheduler)]
 
 
-def sampling(
-    limits: Limits, steps: Any, pose_guidance: Any, appearance_guidance: Any, scheduler: Any, seed: Any
-) -> SamplingConfig:
-    """How images are sampled; raises ValueError naming the value that will not do."""
-    name = choice(scheduler, "the scheduler", [OWN_SCHEDULER, *SCHEDULERS])
-    return SamplingConfig(
-        steps=whole(steps, "steps", 1, limits.steps),
-        pose_guidance_scale=number(pose_guidance, "pose guidance", -LARGEST_SCALE, LARGEST_SCALE),
-        appearance_guidance_scale=number(appearance_guidance, "appearance guidance", -LARGEST_SCALE, LARGEST_SCALE),
-        scheduler=None if name == OWN_SCHEDULER else name,
-        seed=whole(seed, "the seed", 0, LARGEST_SEED),
-    )
+class Arguments(BaseModel):
+    """Arguments of one function. Validate with `model_validate(values, context=limits)`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class SamplingArguments(Arguments):
+    """Arguments of every function that samples images."""
+
+    steps: Annotated[Whole, Field(ge=1), at_most("steps")]
+    pose_guidance: GuidanceScale
+    appearance_guidance: GuidanceScale
+    scheduler: Scheduler
+    seed: Seed
+
+    def sampling(self) -> SamplingConfig:
+        return SamplingConfig(self.steps, self.pose_guidance, self.appearance_guidance, self.scheduler, self.seed)
+
+
+def first_error(error: ValidationError) -> str:
+    """The first error as one sentence: the argument, what it should be, and its value."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"])).replace("_", " ")
+    message = f"{first['msg'].removeprefix('Value error, ')}, got {str(first['input'])[:SHOWN]!r}"
+    return f"{name}: {message}" if name else message

@@ -1,4 +1,4 @@
-"""`cfld app`: one's own images and poses in the browser.
+"""`cfld app`: own images and poses in the browser.
 
 cfld app
 cfld app --model models/cfld --pose.backend rtmpose --device cuda --dtype bfloat16
@@ -12,12 +12,11 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tyro.conf import OmitArgPrefixes
+from typing import TYPE_CHECKING, Literal
 
 from cfld.app.limits import Limits
-from cfld.cli.options import DetectorOptions, PipelineOptions
+from cfld.cli.generate import open_pipeline
+from cfld.cli.pose import DetectorOptions
 
 if TYPE_CHECKING:
     from cfld.app.engine import Engine
@@ -25,46 +24,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Serve a page that draws: pose transfer, style transfer, interpolation, attention. It asks no other host.
+    """Serve a web page for pose transfer, style transfer, interpolation and attention maps.
 
-    Uploads and results are removed a minute after a visitor has closed the page, and all of them when it is stopped.
+    The page loads nothing from other hosts. A visitor's uploads and results are removed a minute after the page was
+    closed, and all of them when the server stops.
     """
 
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
+    model: str = "mannequin"
+    """The bundled model, a model folder, or a hub id."""
     pose: DetectorOptions = field(default_factory=DetectorOptions)
     """How poses are found in images."""
     host: str = "127.0.0.1"
-    """The address to listen at; 0.0.0.0 for all of this machine's: then everybody who reaches it can draw."""
+    """Address to listen on; 0.0.0.0 for all addresses of this machine: everyone who reaches it can use the model."""
     port: int = 7860
-    """The port; 0 for a free one."""
+    """Port; 0 for a free one."""
     queue_limit: int = 40
-    """Drawings that may wait; further ones are refused."""
+    """Requests that may wait; further ones are rejected."""
     limits: Limits = field(default_factory=Limits)
-    """What one visitor may ask for."""
-    keep: float = 60.0
-    """Seconds that a visitor's files stay after the page was closed."""
+    """Limits on what one visitor may request."""
+    session_ttl: float = 60.0
+    """Seconds until a visitor's files are removed after the page was closed."""
+    device: str | None = None
+    """cpu, cuda or mps (default: auto)."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Weight dtype."""
 
     def run(self) -> None:
         try:
             import gradio  # noqa: F401
         except ModuleNotFoundError as error:
             raise ValueError(f"cfld app needs the package {error.name}: pip install 'cfld[app]'") from None
-        from cfld.app.server import Serving, serving
+        from cfld.app.server import serve
         from cfld.app.sessions import Lifetime
 
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        how = Serving(host=self.host, port=self.port, queue=self.queue_limit, lifetime=Lifetime(grace=self.keep))
-        with serving(self._engine(), how) as address:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped in any way, files are removed
-            print(address, "Ctrl-C stops it.", sep="\n", flush=True)
+        lifetime = Lifetime(closed=self.session_ttl)
+        with serve(self._engine(), self.host, self.port, self.queue_limit, lifetime) as address:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed however the server is stopped
+            print(address, "Press Ctrl-C to stop.", sep="\n", flush=True)
             threading.Event().wait()
 
     def _engine(self) -> Engine:
         from cfld.app.engine import Engine
-        from cfld.app.settings import Served
+        from cfld.app.settings import ServedModel
 
-        pipe = self.pipeline.open()
-        model, dtype = self.pipeline.model, self.pipeline.dtype
-        name = Path(model).name if Path(model).is_dir() else model
-        served = Served(model=name, dtype=dtype, backend=self.pose.backend, confidence=self.pose.confidence)
+        pipe = open_pipeline(self.model, device=self.device, dtype=self.dtype)
+        name = Path(self.model).name if Path(self.model).is_dir() else self.model
+        served = ServedModel(model=name, dtype=self.dtype, backend=self.pose.backend, confidence=self.pose.confidence)
         return Engine(pipe, self.pose.reader(), served, self.limits)

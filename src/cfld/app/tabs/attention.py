@@ -1,26 +1,30 @@
-"""The tab *Attention*: where in an image each learned query looks."""
+"""The tab *Attention*: the image regions that each learned query attends to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
-from cfld.app import validation
-from cfld.app.event_handlers import EventHandlers, Inputs, Update
+from cfld.app.event_handlers import EventHandlers
+from cfld.app.input_files import InputFiles
 from cfld.app.settings import Attention
-from cfld.app.tabs.controls import connect, drawing_output, image_input
+from cfld.app.tabs.controls import connect, image_input, output_panel
+from cfld.app.validation import Arguments
 from cfld.inference.attention import Blocks
 
-BLOCKS: Final[tuple[Blocks, ...]] = ("last", "mean")
+
+class AttentionArguments(Arguments):
+    source: Any
+    blocks: Blocks
 
 
-def attention_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> None:
+def attention_tab(handlers: EventHandlers, on_result: Callable[[Any], None]) -> None:
     """Builds the tab, inside `gr.Tab`."""
     with gr.Row():
         with gr.Column():
-            source = image_input(desk, "Source: the person", "attention-source")
+            source = image_input(handlers, "Source: the person", "attention-source")
         with gr.Column(scale=2):
             blocks = gr.Radio(
                 [("the last block, whose output is the prompt", "last"), ("the mean of all blocks", "mean")],
@@ -28,17 +32,11 @@ def attention_tab(desk: EventHandlers, afterwards: Callable[[Any], None]) -> Non
                 label="Attention of",
                 elem_id="attention-blocks",
             )
-            drawing = drawing_output("attention")
+            panel = output_panel("attention")
 
-    def attention(request: gr.Request, source: Any, blocks: Any) -> Iterator[Update]:
-        """Draws, for each learned query, where in the source image it looks."""
+    def attention(inputs: InputFiles, arguments: AttentionArguments) -> Attention:
+        """Shows, for each learned query, the regions of the source image that it attends to."""
+        return Attention(sources=(inputs.add_image(arguments.source, "source"),), blocks=arguments.blocks)
 
-        def ask(inputs: Inputs) -> Attention:
-            taken = (inputs.image(source, "source"),)
-            return Attention(
-                served=desk.engine.served, sources=taken, blocks=validation.choice(blocks, "blocks", BLOCKS)
-            )
-
-        yield from desk.draw(request, "attention", ask)
-
-    afterwards(connect(desk, drawing, "attention", attention, [source, blocks]))
+    components = {"source": source, "blocks": blocks}
+    on_result(connect(handlers, panel, AttentionArguments, attention, components))

@@ -1,0 +1,80 @@
+"""The input files of one request, collected in a folder of their own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from cfld.app.joint_editor import from_value
+from cfld.app.limits import Limits
+from cfld.app.sessions import Session, Sessions, unused_path
+from cfld.app.settings import POSE
+from cfld.app.uploads import upload_notes
+from cfld.files import place
+from cfld.poses.keypoints import save_keypoints
+
+NAME_LENGTH: Final = 80
+"""Maximum length of a file name."""
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """The input files of one request.
+
+    Attributes:
+        folder: new, used by this request only.
+        notes: changes to the files that their owner may not expect.
+    """
+
+    folder: Path
+    session: Session
+    sessions: Sessions
+    limits: Limits
+    notes: list[str] = field(default_factory=list)
+
+    def add_image(self, value: Any, role: str) -> str:
+        """Adds an uploaded image; returns its file name.
+
+        Raises:
+            ValueError: if `value` is None or the image is not accepted; the message names its role.
+        """
+        if value is None:
+            raise ValueError(f"the {role} is missing: upload an image or choose an example")
+        name = self.add_upload(value)
+        try:
+            notes = upload_notes(self.folder / name, self.limits)
+        except ValueError as error:
+            raise ValueError(f"{role}: {error}") from None
+        self.notes.extend(f"{name}: {note}" for note in notes)
+        return name
+
+    def add_pose(self, value: Any) -> None:
+        """Adds the value of a joint editor as the keypoint file `POSE`."""
+        save_keypoints(from_value(value), self.folder / POSE)
+
+    def add_mask(self, mask: Image.Image) -> str:
+        """Adds a mask; returns its file name."""
+        path = unused_path(self.folder, "mask.png")
+        mask.save(path)
+        return path.name
+
+    def add_upload(self, value: Any) -> str:
+        """Adds an uploaded file under the name that its owner gave it; returns the name, made safe."""
+        name = value.get("orig_name") if isinstance(value, dict) else None
+        return add_file(self.uploaded(value), self.folder, name)
+
+    def uploaded(self, value: Any) -> Path:
+        """The uploaded file that Gradio's file data (or a path) refers to."""
+        return self.sessions.claim_upload(self.session, value.get("path") if isinstance(value, dict) else value)
+
+
+def add_file(file: Path, folder: Path, name: Any = None) -> str:
+    """Links a file into a folder under a safe form of `name` (default: its own); returns the name."""
+    given = Path(str(name or file.name)).name[-NAME_LENGTH:]
+    path = unused_path(folder, re.sub(r"[^\w. ()+-]", "_", given).lstrip("-. ") or "upload")
+    place(file, path)
+    return path.name
