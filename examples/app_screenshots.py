@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tqdm import tqdm
 
-from cfld.app.engine import random_figure
+from cfld.app.mannequins import mannequin_image
 
 PATIENCE = 600_000
 """Milliseconds for one image."""
@@ -50,7 +50,7 @@ def main(model: str = "mannequin", out: Path = Path("docs/app")) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         files = {seed: Path(folder, f"p{seed}.png") for seed in (ME, JACKET, DRESS, SHORTS)}
         for seed, file in files.items():
-            random_figure(seed).save(file)
+            mannequin_image(seed).save(file)
         for name, scene in tqdm(SCENES.items()):
             image = scene(browser, address, files)
             for context in browser.contexts:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from cfld.app.engine import mannequin_pose, random_figure
+from cfld.app.mannequins import mannequin_image, mannequin_pose
 from cfld.app.tabs.controls import POSES
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
@@ -78,7 +78,7 @@ def figures(tmp_path: Path) -> list[Path]:
     """Images of two mannequins."""
     files = [tmp_path / "me.png", tmp_path / "other.png"]
     for seed, file in zip((5, 21), files, strict=True):
-        random_figure(seed).save(file)
+        mannequin_image(seed).save(file)
     return files
 
 
@@ -118,7 +118,7 @@ def set_number(page: Page, elem_id: str, value: int) -> None:
 
 
 def generate(page: Page, tab: str, results: int = 1) -> NDArray[np.uint8]:
-    """Draws; the image as it is downloaded, the newest of so many in the gallery of results. uint8 (H, W, 3)."""
+    """Presses *Generate*; the downloaded image, the newest of `results` in the gallery. uint8 (H, W, 3)."""
     page.locator(f"#{tab}-generate").click()
     expect(page.locator(f"#{tab}-status")).to_have_text(re.compile(r"Done in [\d.]+ s\."), timeout=PATIENCE)
     expect(page.locator("#results-gallery .thumbnail-item")).to_have_count(results, timeout=PATIENCE)
@@ -140,8 +140,8 @@ def settings(page: Page) -> dict[str, Any]:
     return content
 
 
-def asked_pose(page: Page, folder: Path) -> Keypoints:
-    """The pose that the newest result was asked for, from its archive."""
+def target_pose(page: Page, folder: Path) -> Keypoints:
+    """The target pose of the newest result, from its archive."""
     with zipfile.ZipFile(download(page, "archive")) as archive:
         return load_keypoints(archive.extract("pose.json", folder))
 
@@ -171,15 +171,15 @@ def test_pose_transfer_follows_a_dragged_joint(open_page: OpenPage, figures: lis
     before = generate(page, "transfer")
     assert before.shape == (192, 132, 3)
     assert taken(page, "transfer-result").evaluate("(image) => image.naturalHeight") == 192
-    assert np.allclose(asked_pose(page, tmp_path).yx, mannequin_pose(POSES[0]).yx, atol=0.01)
+    assert np.allclose(target_pose(page, tmp_path).yx, mannequin_pose(POSES[0]).yx, atol=0.01)
 
     scale = page.locator("#transfer-pose svg").evaluate("(svg) => svg.getScreenCTM().a")
     drag(page, joint(page, "transfer", "right wrist").locator(".dot"), -40, -90)
     after = generate(page, "transfer", results=2)
-    moved = asked_pose(page, tmp_path).yx - mannequin_pose(POSES[0]).yx
+    moved = target_pose(page, tmp_path).yx - mannequin_pose(POSES[0]).yx
     assert moved[WRIST] == pytest.approx([-90 / scale, -40 / scale], abs=0.02)
     assert np.abs(np.delete(moved, WRIST, axis=0)).max() < 0.01
-    assert (np.abs(before.astype(int) - after) > 30).any(axis=2).sum() > 200, "the arm is drawn elsewhere"
+    assert (np.abs(before.astype(int) - after) > 30).any(axis=2).sum() > 200, "the arm has moved"
 
 
 def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list[Path]) -> None:
@@ -189,12 +189,12 @@ def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list
     taken(page, "transfer-source")
     set_steps(page, "transfer", STEPS)
     first = generate(page, "transfer")
-    told = settings(page)
-    assert told["sampling"]["steps"] == STEPS
-    assert told["source"] == "me.png"
+    shown = settings(page)
+    assert shown["sampling"]["steps"] == STEPS
+    assert shown["source"] == "me.png"
     command = page.locator("#results-command textarea")
-    expect(command).to_have_value(told["command"])
-    assert told["command"].startswith("cfld generate --source me.png --target-pose pose.json --steps 4")
+    expect(command).to_have_value(shown["command"])
+    assert shown["command"].startswith("cfld generate --source me.png --target-pose pose.json --steps 4")
 
     seed = page.locator("#transfer-seed input")
     seed.fill("7")
@@ -205,7 +205,7 @@ def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list
     with zipfile.ZipFile(download(page, "archive")) as archive:
         assert {"me.png", "pose.json"} <= set(archive.namelist())
     page.locator("#results-gallery .thumbnail-item").last.click()
-    expect(command).to_have_value(told["command"])
+    expect(command).to_have_value(shown["command"])
     assert np.array_equal(pixels(download(page, "image")), first), "the older result is still there"
 
 
@@ -304,15 +304,15 @@ def test_style_transfer_under_a_painted_mask(open_page: OpenPage, figures: list[
     expect(page.locator("#style-mask canvas").first).to_be_visible(timeout=PATIENCE)
     set_steps(page, "style", STEPS)
     page.locator("#style-generate").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("nothing is painted", timeout=PATIENCE)
+    expect(page.get_by_test_id("toast-body")).to_contain_text("the mask is empty", timeout=PATIENCE)
     paint(page, (0.4, 0.44), 70)
-    drawn = generate(page, "style")
+    edited = generate(page, "style")
     with zipfile.ZipFile(download(page, "archive")) as archive:
         mask = pixels(Path(archive.extract("mask.png", tmp_path)))[..., 0] > 0
     assert 0.01 < mask.mean() < 0.1
     rows = np.flatnonzero(mask.any(axis=1))
     assert 85 < rows.mean() < 140
-    changed = (drawn != pixels(figures[0])).any(axis=2)
+    changed = (edited != pixels(figures[0])).any(axis=2)
     assert changed[mask].mean() > 0.5
     assert changed[: rows.min() - 4].sum() == changed[rows.max() + 5 :].sum() == 0, "the rest stays to the bit"
 
@@ -363,12 +363,12 @@ def test_a_bad_upload_is_answered_by_a_message(open_page: OpenPage, figures: lis
     page = open_page()
     upload(page, "transfer-source", bad_file(kind, figures[0]))
     note = page.locator("#transfer-source-note")
-    expect(note).to_contain_text(f"Not taken. {kind}.png", timeout=PATIENCE)
+    expect(note).to_contain_text(f"Not accepted. {kind}.png", timeout=PATIENCE)
     assert "Traceback" not in note.inner_text()
     expect(page.locator("#transfer-source input[type=file]")).to_have_count(1, timeout=PATIENCE)
     upload(page, "transfer-source", figures[0])
     taken(page, "transfer-source")
-    expect(note).not_to_contain_text("Not taken", timeout=PATIENCE)
+    expect(note).not_to_contain_text("Not accepted", timeout=PATIENCE)
 
 
 def test_a_bad_pose_file_is_answered_by_a_message(open_page: OpenPage, tmp_path: Path) -> None:
@@ -376,11 +376,11 @@ def test_a_bad_pose_file_is_answered_by_a_message(open_page: OpenPage, tmp_path:
     before = shown_pose(page, "transfer")
     (tmp_path / "bad.json").write_text('{"frame": [256, 176], "keypoints": [[1, 2]]}')
     upload(page, "transfer-pose-file", tmp_path / "bad.json")
-    expect(page.locator("#transfer-pose-note")).to_contain_text("Not taken. bad.json", timeout=PATIENCE)
+    expect(page.locator("#transfer-pose-note")).to_contain_text("Not accepted. bad.json", timeout=PATIENCE)
     assert shown_pose(page, "transfer") == before
 
 
-def test_what_is_missing_is_told(open_page: OpenPage) -> None:
+def test_a_missing_source_is_reported(open_page: OpenPage) -> None:
     page = open_page()
     page.locator("#transfer-generate").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("the source is missing", timeout=PATIENCE)

@@ -25,12 +25,13 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from cfld.app.engine import Engine, mannequin_pose, random_figure
+from cfld.app.engine import Engine
 from cfld.app.joint_editor import to_value
 from cfld.app.limits import Limits
-from cfld.app.server import Serving, serving
+from cfld.app.mannequins import mannequin_image, mannequin_pose
+from cfld.app.server import serve
 from cfld.app.sessions import Lifetime
-from cfld.app.settings import Served
+from cfld.app.settings import ServedModel
 from cfld.cli import main
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import save_keypoints
@@ -38,7 +39,7 @@ from cfld.poses.keypoints import save_keypoints
 QUEUE = 30
 FUNCTIONS = {
     *("/pose_transfer", "/style_transfer", "/interpolation", "/attention"),
-    *("/random_figure", "/drawn_pose", "/read_pose", "/check_image", "/archive"),
+    *("/mannequin_image", "/mannequin_pose", "/read_pose", "/check_image", "/archive"),
 }
 
 Call = Callable[..., Any]
@@ -47,12 +48,12 @@ Call = Callable[..., Any]
 @pytest.fixture(scope="module")
 def engine(model_folder: Path) -> Engine:
     limits = Limits(megabytes=1, megapixels=1)
-    return Engine(CFLDPipeline.from_pretrained(model_folder), served=Served(model="tiny"), limits=limits)
+    return Engine(CFLDPipeline.from_pretrained(model_folder), served=ServedModel(model="tiny"), limits=limits)
 
 
 @pytest.fixture(scope="module")
 def address(engine: Engine) -> Iterator[str]:
-    with serving(engine, Serving(port=0, queue=QUEUE, lifetime=Lifetime(grace=0.0))) as address:
+    with serve(engine, port=0, queue_limit=QUEUE, lifetime=Lifetime(closed=0.0)) as address:
         yield address
 
 
@@ -65,8 +66,8 @@ def client(address: str) -> Iterator[Client]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    random_figure(5).save(tmp_path / "a.png")
-    random_figure(6).save(tmp_path / "b.png")
+    mannequin_image(5).save(tmp_path / "a.png")
+    mannequin_image(6).save(tmp_path / "b.png")
     mask = np.zeros((256, 176), dtype=np.uint8)
     mask[80:140, 50:120] = 255
     Image.fromarray(mask).save(tmp_path / "white.png")
@@ -86,19 +87,19 @@ def arguments(task: str, files: Path) -> dict[str, Any]:
 
 
 def test_every_function_has_a_name(client: Client) -> None:
-    told = client.view_api(return_format="dict", print_info=False)
-    assert set(told["named_endpoints"]) == FUNCTIONS
-    assert told["unnamed_endpoints"] == {}
+    api = client.view_api(return_format="dict", print_info=False)
+    assert set(api["named_endpoints"]) == FUNCTIONS
+    assert api["unnamed_endpoints"] == {}
 
 
-MIXED = {"draw": "mixed", "weight_1": 0.2, "weight_2": 0.4, "source_4": "a.png"}
+MIXED = {"output": "mixed", "weight_1": 0.2, "weight_2": 0.4, "source_4": "a.png"}
 
 
 @pytest.mark.parametrize(
     ("task", "more"),
     [
         ("/pose_transfer", {}),
-        ("/pose_transfer", {"fit": "letterbox", "retarget": True, "scheduler": "the model's own"}),
+        ("/pose_transfer", {"fit": "letterbox", "retarget": True, "scheduler": "model default"}),
         ("/style_transfer", {}),
         ("/style_transfer", {"paste": False, "find_pose": False, "target_pose": to_value(mannequin_pose(5))}),
         ("/interpolation", {}),
@@ -106,7 +107,7 @@ MIXED = {"draw": "mixed", "weight_1": 0.2, "weight_2": 0.4, "source_4": "a.png"}
         ("/attention", {}),
     ],
 )
-def test_the_command_draws_the_same_image(
+def test_the_command_generates_the_same_image(
     client: Client,
     files: Path,
     model_folder: Path,
@@ -133,9 +134,9 @@ def test_the_command_draws_the_same_image(
     assert (np.asarray(Image.open(next(there.glob("cfld-*.png")))) == np.asarray(Image.open(made))).all()
 
 
-def test_poses_are_read_and_drawn(client: Client, files: Path) -> None:
-    assert client.predict(seed=7, api_name="/drawn_pose") == to_value(mannequin_pose(7))
-    figure = client.predict(seed=5, api_name="/random_figure")
+def test_poses_and_mannequins(client: Client, files: Path) -> None:
+    assert client.predict(seed=7, api_name="/mannequin_pose") == to_value(mannequin_pose(7))
+    figure = client.predict(seed=5, api_name="/mannequin_image")
     assert (np.asarray(Image.open(figure)) == np.asarray(Image.open(files / "a.png"))).all()
     save_keypoints(mannequin_pose(3), files / "three.json")
     assert client.predict(handle_file(str(files / "three.json")), api_name="/read_pose") == to_value(mannequin_pose(3))
@@ -158,7 +159,7 @@ def huge(path: Path) -> str:
 
 
 def truncated(path: Path) -> str:
-    random_figure(5).save(path)
+    mannequin_image(5).save(path)
     path.write_bytes(path.read_bytes()[:4000])
     return str(path)
 
@@ -174,12 +175,12 @@ def wide(path: Path) -> str:
 
 
 def animated(path: Path) -> str:
-    random_figure(5).save(path, "GIF", save_all=True, append_images=[random_figure(6)])
+    mannequin_image(5).save(path, "GIF", save_all=True, append_images=[mannequin_image(6)])
     return str(path)
 
 
 def transparent(path: Path) -> str:
-    figure = random_figure(5)
+    figure = mannequin_image(5)
     figure.putalpha(Image.linear_gradient("L").resize(figure.size))
     figure.save(path)
     return str(path)
@@ -188,14 +189,14 @@ def transparent(path: Path) -> str:
 def turned(path: Path) -> str:
     exif = Image.Exif()
     exif[0x0112] = 3
-    random_figure(5).rotate(180).save(path, "JPEG", exif=exif)
+    mannequin_image(5).rotate(180).save(path, "JPEG", exif=exif)
     return str(path)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (text, "no image of a known kind"),
+        (text, "not an image in a supported format"),
         (huge, "too many pixels"),
         (wide, "1500 x 1500"),
         (truncated, "damaged"),
@@ -205,14 +206,14 @@ def turned(path: Path) -> str:
 def test_bad_uploads_get_a_message(client: Client, files: Path, make: Callable[[Path], str], words: str) -> None:
     sent = handle_file(make(files / "mine.png"))
     for call in ({"file": sent, "api_name": "/check_image"}, {"source": sent, "api_name": "/pose_transfer"}):
-        with pytest.raises(AppError, match=words) as told:
+        with pytest.raises(AppError, match=words) as caught:
             client.predict(**call)
-        assert "mine.png" in str(told.value)
-        assert "/sessions/" not in str(told.value)
+        assert "mine.png" in str(caught.value)
+        assert "/sessions/" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("make", "words"), [(animated, "animation"), (transparent, "transparent"), (turned, "upright")]
+    ("make", "words"), [(animated, "animation"), (transparent, "Transparent"), (turned, "upright")]
 )
 def test_odd_uploads_are_taken_with_a_note(
     client: Client, files: Path, make: Callable[[Path], str], words: str
@@ -227,14 +228,14 @@ def test_odd_uploads_are_taken_with_a_note(
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"steps": 100_000}, "steps is from 1 to 250"),
-        ({"steps": "many"}, "steps is a number"),
-        ({"pose_guidance": None}, "pose guidance is a number"),
-        ({"scheduler": "magic"}, "the scheduler is one of"),
-        ({"seed": -3}, "the seed is from 0"),
-        ({"fit": "squeeze"}, "fit is one of"),
-        ({"retarget": 3}, "retarget is on or off"),
-        ({"target_pose": {"frame": [256, 176]}}, "a pose is"),
+        ({"steps": 100_000}, "steps: Input should be less than or equal to 250, got '100000'"),
+        ({"steps": "many"}, "steps: Input should be a valid integer, got 'many'"),
+        ({"pose_guidance": None}, "pose guidance: Input should be a valid number"),
+        ({"scheduler": "magic"}, "scheduler: Input should be 'ddpm', 'ddim'"),
+        ({"seed": -3}, "seed: Input should be greater than or equal to 0"),
+        ({"fit": "squeeze"}, "fit: Input should be 'crop' or 'letterbox', got 'squeeze'"),
+        ({"retarget": 3}, "retarget: Input should be a valid boolean"),
+        ({"target_pose": {"frame": [256, 176]}}, "pose: keypoints: Field required"),
         ({"target_pose": {"frame": [256, 176], "keypoints": [[-1, -1]] * 18}}, "all 18 joints are missing"),
         ({"source": None}, "source is missing"),
     ],
@@ -246,13 +247,13 @@ def test_bad_values_get_a_message(client: Client, files: Path, bad: dict[str, An
 
 def test_bad_masks_and_weights_get_a_message(client: Client, files: Path) -> None:
     Image.new("L", (176, 256)).save(files / "white.png")
-    with pytest.raises(AppError, match="nothing is painted"):
+    with pytest.raises(AppError, match="the mask is empty"):
         client.predict(**arguments("/style_transfer", files), api_name="/style_transfer")
-    asked = arguments("/interpolation", files)
-    with pytest.raises(AppError, match="two sources at least"):
-        client.predict(**asked | {"source_2": None}, api_name="/interpolation")
+    given = arguments("/interpolation", files)
+    with pytest.raises(AppError, match="at least two sources"):
+        client.predict(**given | {"source_2": None}, api_name="/interpolation")
     with pytest.raises(AppError, match="all weights are 0"):
-        client.predict(**asked | MIXED | {"weight_1": 0, "weight_2": 0, "source_4": None}, api_name="/interpolation")
+        client.predict(**given | MIXED | {"weight_1": 0, "weight_2": 0, "source_4": None}, api_name="/interpolation")
 
 
 def test_twenty_users_at_once_and_none_is_lost(address: str, files: Path) -> None:
@@ -260,18 +261,18 @@ def test_twenty_users_at_once_and_none_is_lost(address: str, files: Path) -> Non
         client = Client(address, verbose=False, httpx_kwargs={"timeout": 120})  # twenty clients share this process, too
         sent = arguments("/pose_transfer", files) | {"seed": seed}
         image, _, settings = client.predict(**sent, api_name="/pose_transfer")
-        drawn = np.asarray(Image.open(image)).tobytes()
+        generated = np.asarray(Image.open(image)).tobytes()
         client.close()
-        return settings["sampling"]["seed"], drawn
+        return settings["sampling"]["seed"], generated
 
     with ThreadPoolExecutor(20) as pool:
         results = list(pool.map(one, range(20)))
     assert [seed for seed, _ in results] == list(range(20))
-    assert len({drawn for _, drawn in results}) == 20
+    assert len({image for _, image in results}) == 20
 
 
 def test_the_queue_has_a_limit_and_says_so(engine: Engine, files: Path) -> None:
-    with serving(engine, Serving(port=0, queue=2)) as address:
+    with serve(engine, port=0, queue_limit=2) as address:
         client = Client(address, verbose=False)
         slow = arguments("/pose_transfer", files) | {"steps": 250}
         jobs = [client.submit(**slow, api_name="/pose_transfer") for _ in range(6)]
@@ -307,6 +308,26 @@ def test_cancelling_really_stops_the_sampling(engine: Engine, client: Client, fi
     assert len(steps) == stopped < 250
 
 
+def test_sampling_stops_when_the_page_is_closed(engine: Engine, address: str, files: Path) -> None:
+    steps: list[int] = []
+    hook = engine._pipe.unet.register_forward_pre_hook(lambda *_: steps.append(1))
+    script = (
+        "import sys, json; from gradio_client import Client, handle_file\n"
+        "client = Client(sys.argv[1], verbose=False)\n"
+        "pose = json.loads(sys.argv[3])\n"
+        "client.predict(source=handle_file(sys.argv[2]), target_pose=pose, steps=250, api_name='/pose_transfer')"
+    )
+    pose = json.dumps(to_value(mannequin_pose(9)))
+    with subprocess.Popen([sys.executable, "-c", script, address, files / "a.png", pose]) as visitor:
+        until(lambda: len(steps) > 3, 60)
+        visitor.kill()
+    time.sleep(1.0)
+    stopped = len(steps)
+    time.sleep(1.0)
+    hook.remove()
+    assert len(steps) == stopped < 250
+
+
 def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
@@ -315,7 +336,7 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def test_files_are_removed_after_the_session(engine: Engine, files: Path) -> None:
-    with serving(engine, Serving(port=0, lifetime=Lifetime(grace=0.0))) as address:
+    with serve(engine, port=0, lifetime=Lifetime(closed=0.0)) as address:
         other, client = Client(address, verbose=False), Client(address, verbose=False)
         root = server_folder(address)
         for one in (other, client):
@@ -418,11 +439,11 @@ def head(page: str) -> str:
     )
 
 
-def test_a_port_in_use_is_told(address: str, engine: Engine) -> None:
+def test_a_port_in_use_is_reported(address: str, engine: Engine) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
-    with pytest.raises(ValueError, match="cannot listen"), serving(engine, Serving(port=port)):
+    with pytest.raises(ValueError, match="cannot listen"), serve(engine, port=port):
         pass
-    with pytest.raises(ValueError, match="at least 1 place"), serving(engine, Serving(port=0, queue=0)):
+    with pytest.raises(ValueError, match="at least 1 place"), serve(engine, port=0, queue_limit=0):
         pass
 
 
@@ -439,7 +460,7 @@ def test_the_command_serves_until_it_is_stopped(model_folder: Path, tmp_path: Pa
     assert list(tmp_path.glob("cfld-app-*")) == []
 
 
-def test_no_thread_outlives_its_drawing(client: Client, files: Path) -> None:
+def test_no_thread_outlives_its_request(client: Client, files: Path) -> None:
     client.predict(**arguments("/pose_transfer", files), api_name="/pose_transfer")
     before = threading.active_count()
     for _ in range(3):

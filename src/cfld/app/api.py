@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.joint_editor import to_value
@@ -63,7 +64,7 @@ def add_endpoints(handlers: EventHandlers) -> None:
         return _download(results[chosen].archive)
 
     for function in (mannequin_image, mannequin_pose, read_pose, check_image, archive):
-        gr.api(function, concurrency_limit=4)
+        api(function, concurrency_limit=4)
 
 
 def _download(path: Any) -> dict[str, Any]:

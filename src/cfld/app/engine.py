@@ -17,7 +17,7 @@ from cfld.app.limits import Limits
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, ServedModel, Settings, StyleTransfer
 from cfld.app.uploads import read_upload
 from cfld.data.transforms import read_image, resize
-from cfld.diffusion.editing import interpolation_weights
+from cfld.diffusion.interpolation import interpolation_weights
 from cfld.diffusion.schedulers import make_scheduler
 from cfld.inference.attention import attention_sheet
 from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style
@@ -33,7 +33,7 @@ PREVIEWS: Final = 5
 
 
 class Cancelled(Exception):  # noqa: N818
-    """The visitor cancelled the request."""
+    """The request was cancelled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,19 +89,23 @@ class Engine:
         self.limits.check()
         self._pipe, self._scheduler = pipe, pipe.scheduler
         self._thread = ThreadPoolExecutor(1, "engine")
+        self._cancel_events: set[threading.Event] = set()
 
-    def generate(self, settings: Settings, folder: Path, cancel: threading.Event) -> Generator[Progress, None, Output]:
-        """Generates an image; yields after each sampling step.
+    def generate(self, settings: Settings, folder: Path) -> Generator[Progress | Output, None, None]:
+        """Yields the progress after each sampling step, and the output last.
+
+        Closing the generator stops the sampling at the next step.
 
         Args:
             folder: contains the files that the settings name.
-            cancel: stops the sampling at the next step, as closing the generator does.
 
         Raises:
             ValueError: if settings or files are invalid, in one sentence.
-            Cancelled: after `cancel` was set.
+            Cancelled: after `cancel_all`.
         """
         queue: SimpleQueue[Progress | Future[Output]] = SimpleQueue()
+        cancel = threading.Event()
+        self._cancel_events.add(cancel)
 
         def on_progress(progress: Progress) -> None:
             if cancel.is_set():
@@ -115,7 +119,13 @@ class Engine:
                 yield progress
         finally:
             cancel.set()
-        return future.result()
+            self._cancel_events.discard(cancel)
+        yield future.result()
+
+    def cancel_all(self) -> None:
+        """Stops all requests at their next sampling step."""
+        for cancel in list(self._cancel_events):
+            cancel.set()
 
     def read_pose(self, file: Path) -> Keypoints:
         """The pose of the person in an uploaded image, or in a keypoint file.

@@ -6,18 +6,16 @@ import html
 import inspect
 import logging
 import re
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import gradio as gr
 from pydantic import ValidationError
 
-from cfld.app.engine import Cancelled, Engine, Output, Progress
+from cfld.app.engine import Cancelled, Engine, Progress
 from cfld.app.input_files import InputFiles
 from cfld.app.sessions import Session, Sessions
 from cfld.app.settings import Settings
@@ -49,9 +47,9 @@ class EventHandlers:
         return InputFiles(session.new_folder(), session, self.sessions, self.engine.limits)
 
     def generator(
-        self, task: str, arguments: type[A], make_settings: Callable[[InputFiles, A], Settings], names: Sequence[str]
+        self, arguments: type[A], make_settings: Callable[[InputFiles, A], Settings], names: Sequence[str]
     ) -> Callable[..., Iterator[Update]]:
-        """The function behind a *Generate* button, which Python clients call by the name of its task.
+        """The function behind a *Generate* button, which Python clients can call as well.
 
         Args:
             arguments: validates the values that the page or a client sends.
@@ -61,12 +59,19 @@ class EventHandlers:
         """
 
         def generate(request: gr.Request, *values: Any) -> Iterator[Update]:
-            given = dict(zip(names, values, strict=True))
-            yield from self._generate(
-                request,
-                task,
-                lambda inputs: make_settings(inputs, arguments.model_validate(given, context=self.engine.limits)),
-            )
+            start, inputs = time.monotonic(), self.input_files(request)
+            with self.user_errors():
+                given = arguments.model_validate(dict(zip(names, values, strict=True)), context=self.engine.limits)
+                settings = replace(make_settings(inputs, given), served=self.engine.served)
+                yield gr.skip(), status("Starting."), gr.skip()
+                with closing(self.engine.generate(settings, inputs.folder)) as steps:
+                    for step in steps:
+                        if isinstance(step, Progress):
+                            yield _update(step, inputs)
+                        else:
+                            result = inputs.session.save_result(inputs.folder, settings, step, inputs.notes)
+                text = " ".join([f"Done in {time.monotonic() - start:.1f} s.", *inputs.notes])
+                yield str(result.image_file), status(text), result.settings
 
         optional = [name for name, field in arguments.model_fields.items() if not field.is_required()]
         kind, empty = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
@@ -75,17 +80,15 @@ class EventHandlers:
         generate.__doc__ = make_settings.__doc__
         return generate
 
-    def cancel(self, request: gr.Request, task: str) -> dict[str, Any]:
-        self.session(request).cancel(task)
-        return status(CANCELLED)
-
     @contextmanager
     def user_errors(self) -> Iterator[None]:
         """Turns exceptions into messages for the visitor, without a stack trace."""
         try:
             yield
-        except (gr.Error, Cancelled):
+        except gr.Error:
             raise
+        except Cancelled:
+            raise gr.Error(CANCELLED, print_exception=False) from None
         except ValueError as error:
             raise gr.Error(html.escape(self.message(error), quote=False), print_exception=False) from None
         except Exception:
@@ -97,48 +100,15 @@ class EventHandlers:
         text = first_error(error) if isinstance(error, ValidationError) else str(error)
         return re.sub(rf"{re.escape(str(self.sessions.root))}/([^\s/]+/)*", "", text)
 
-    def _generate(
-        self, request: gr.Request, task: str, make_settings: Callable[[InputFiles], Settings]
-    ) -> Iterator[Update]:
-        cancel, start, inputs = threading.Event(), time.monotonic(), self.input_files(request)
-        inputs.session.running[cancel] = task
-        try:
-            with self.user_errors():
-                settings = replace(make_settings(inputs), served=self.engine.served)
-                yield gr.skip(), status("Starting."), gr.skip()
-                output = yield from self._progress(inputs, settings, cancel)
-                result = inputs.session.save_result(inputs.folder, settings, output, inputs.notes)
-                text = " ".join([f"Done in {time.monotonic() - start:.1f} s.", *inputs.notes])
-                yield str(result.image_file), status(text), result.settings
-        except Cancelled:
-            yield gr.skip(), status(CANCELLED), gr.skip()
-        finally:
-            del inputs.session.running[cancel]
-
-    def _progress(
-        self, inputs: InputFiles, settings: Settings, cancel: threading.Event
-    ) -> Generator[Update, None, Output]:
-        previews = inputs.session.folder / "previews"
-        previews.mkdir(exist_ok=True)
-        steps = self.engine.generate(settings, inputs.folder, cancel)
-        try:
-            while True:
-                yield _update(next(steps), previews / inputs.folder.name)
-        except StopIteration as end:
-            output: Output = end.value
-            return output
-        finally:
-            steps.close()
-
 
 def status(text: str, progress: Progress | None = None) -> dict[str, Any]:
     """Value of a tab's status line and progress bar."""
     return {"text": text, "done": progress.step if progress else 0, "of": progress.total if progress else 0}
 
 
-def _update(progress: Progress, preview: Path) -> Update:
+def _update(progress: Progress, inputs: InputFiles) -> Update:
     image = gr.skip()
     if progress.preview is not None:
-        image = f"{preview}-{progress.step}.jpg"
+        image = str(inputs.session.folder / f"preview-{inputs.folder.name}-{progress.step}.jpg")
         progress.preview.save(image, quality=85)
     return image, status(f"Step {progress.step} of {progress.total}", progress), gr.skip()

@@ -14,7 +14,7 @@ from cfld.app.limits import Limits
 from cfld.app.sessions import Session, Sessions, unused_path
 from cfld.app.settings import POSE
 from cfld.app.uploads import upload_notes
-from cfld.files import place
+from cfld.files import link_or_copy
 from cfld.poses.keypoints import save_keypoints
 
 NAME_LENGTH: Final = 80
@@ -76,5 +76,5 @@ def add_file(file: Path, folder: Path, name: Any = None) -> str:
     """Links a file into a folder under a safe form of `name` (default: its own); returns the name."""
     given = Path(str(name or file.name)).name[-NAME_LENGTH:]
     path = unused_path(folder, re.sub(r"[^\w. ()+-]", "_", given).lstrip("-. ") or "upload")
-    place(file, path)
+    link_or_copy(file, path)
     return path.name

@@ -1,30 +1,30 @@
-// Gradio's gr.HTML runs this once for each editor and gives it `element`, `props`, `trigger` and `watch`.
-// A pose is {frame: [height, width], keypoints: [[y, x], ...]} as in poses/keypoints.py. It is never changed in place.
+// Gradio's gr.HTML runs this once per editor, with `element`, `props`, `trigger` and `watch`.
+// A pose is {frame: [height, width], keypoints: [[y, x], ...]} as in poses/keypoints.py. It is never modified in place.
 const MISSING = -1;
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-const HINT = "Drag the joints. Or choose one with Tab and move it with the arrow keys, with Shift in larger steps.";
+const HINT = "Drag the joints, or select one with Tab and move it with the arrow keys (Shift: larger steps).";
 
 const { joints, bones, mirror } = props;
 const svg = element.querySelector("svg");
 const dots = [...element.querySelectorAll(".joint")];
 const lines = [...element.querySelectorAll(".bone")];
-const lost = element.querySelector("select");
+const restoreMenu = element.querySelector("select");
 
 let pose = null;
-let start = null; // what the server set last
+let start = null; // the last pose set by the server
 let past = [];
 let future = [];
-let before = null; // the pose before a movement that is not finished yet
+let before = null; // the pose before an unfinished movement
 let drag = null; // {pointer, joint, grip}
 let chosen = null;
 let view = null; // {top, left, height, width} in pixels of the frame
 
-const isThere = ([y, x]) => y !== MISSING && x !== MISSING;
+const isVisible = ([y, x]) => y !== MISSING && x !== MISSING;
 const clamp = (number, low, high) => Math.min(Math.max(number, low), high);
 
 function rounded(number) {
   const kept = Math.round(number * 100) / 100;
-  return kept === MISSING ? -1.01 : kept; // as Keypoints.to_json: no joint goes missing by standing at -1
+  return kept === MISSING ? -1.01 : kept; // as Keypoints.to_json: a joint at -1 would count as missing
 }
 
 function withJoint(joint, point) {
@@ -37,10 +37,10 @@ function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
-// The frame, or more where joints lie outside it, in the mirror too, and a margin.
+// Shows the frame with a margin, and joints outside it, also when mirrored.
 function fitView() {
   const [height, width] = pose.frame;
-  const points = [[0, 0], [height, width], ...pose.keypoints.filter(isThere)];
+  const points = [[0, 0], [height, width], ...pose.keypoints.filter(isVisible)];
   const ys = points.map(([y]) => y);
   const xs = points.flatMap(([, x]) => [x, width - 1 - x]);
   const margin = height * 0.05;
@@ -61,12 +61,12 @@ function draw() {
   dots.forEach(drawJoint);
   lines.forEach((line, index) => {
     const [from, to] = [bones[index].from, bones[index].to].map((joint) => pose.keypoints[joint]);
-    line.style.display = isThere(from) && isThere(to) ? "" : "none";
+    line.style.display = isVisible(from) && isVisible(to) ? "" : "none";
     setAttributes(line, { y1: from[0], x1: from[1], y2: to[0], x2: to[1] });
   });
-  const missing = joints.filter((_, joint) => !isThere(pose.keypoints[joint]));
-  lost.replaceChildren(new Option("Bring back…", ""), ...missing.map(({ name }) => new Option(name)));
-  lost.disabled = !missing.length;
+  const missing = joints.filter((_, joint) => !isVisible(pose.keypoints[joint]));
+  restoreMenu.replaceChildren(new Option("Restore joint…", ""), ...missing.map(({ name }) => new Option(name)));
+  restoreMenu.disabled = !missing.length;
   const idle = { undo: !past.length, redo: !future.length, remove: chosen === null };
   for (const [action, off] of Object.entries(idle)) element.querySelector(`[data-action=${action}]`).disabled = off;
   element.querySelector(".hint").textContent =
@@ -75,7 +75,7 @@ function draw() {
 
 function drawJoint(dot, joint) {
   const [y, x] = pose.keypoints[joint];
-  dot.style.display = isThere([y, x]) ? "" : "none";
+  dot.style.display = isVisible([y, x]) ? "" : "none";
   dot.classList.toggle("chosen", joint === chosen);
   dot.classList.toggle("held", joint === drag?.joint);
   setAttributes(dot, { transform: `translate(${x} ${y})`, "aria-valuemin": 0, "aria-valuemax": pose.frame[0] });
@@ -91,15 +91,15 @@ function choose(joint) {
   draw();
 }
 
-// ---- changes: each is one step back for undo, and is told to the server
+// ---- changes: each is an undo step and is sent to the server
 
 function show(next) {
   pose = next;
-  if (chosen !== null && !isThere(pose.keypoints[chosen])) chosen = null;
+  if (chosen !== null && !isVisible(pose.keypoints[chosen])) chosen = null;
   draw();
 }
 
-function tell(next) {
+function send(next) {
   show(next);
   props.value = next;
   trigger("input");
@@ -108,7 +108,7 @@ function tell(next) {
 function change(next) {
   past.push(pose);
   future = [];
-  tell(next);
+  send(next);
 }
 
 function move(joint, [y, x]) {
@@ -125,7 +125,7 @@ function finish() {
   change(moved);
 }
 
-function giveUp() {
+function abandon() {
   const old = before;
   [before, drag] = [null, null];
   show(old ?? pose);
@@ -135,15 +135,15 @@ const actions = {
   undo() {
     if (!past.length) return;
     future.push(pose);
-    tell(past.pop());
+    send(past.pop());
   },
   redo() {
     if (!future.length) return;
     past.push(pose);
-    tell(future.pop());
+    send(future.pop());
   },
   mirror() { // as Keypoints.mirrored: left joints become right joints
-    const flip = ([y, x]) => (isThere([y, x]) ? [y, rounded(pose.frame[1] - 1 - x)] : [y, x]);
+    const flip = ([y, x]) => (isVisible([y, x]) ? [y, rounded(pose.frame[1] - 1 - x)] : [y, x]);
     change({ ...pose, keypoints: mirror.map((twin) => flip(pose.keypoints[twin])) });
   },
   reset() {
@@ -152,17 +152,17 @@ const actions = {
   remove() {
     if (chosen === null) return;
     change(withJoint(chosen, [MISSING, MISSING]));
-    element.querySelector("[data-action=undo]").focus(); // what had the focus is gone
+    element.querySelector("[data-action=undo]").focus(); // the focused joint is hidden
   },
 };
 
-// Where it stood at the start, else beside a joint that it hangs on, else in the middle of the frame.
-function bringBack(joint) {
+// At its initial position, else beside a joint connected to it, else in the middle of the frame.
+function restoreJoint(joint) {
   const [height, width] = pose.frame;
   const ends = bones.filter(({ from, to }) => from === joint || to === joint);
-  const neighbour = ends.map(({ from, to }) => pose.keypoints[from === joint ? to : from]).find(isThere);
+  const neighbour = ends.map(({ from, to }) => pose.keypoints[from === joint ? to : from]).find(isVisible);
   const beside = neighbour && [neighbour[0] + height * 0.06, neighbour[1]];
-  const home = [start.keypoints[joint], beside ?? [height / 2, width / 2]].find(isThere);
+  const home = [start.keypoints[joint], beside ?? [height / 2, width / 2]].find(isVisible);
   change(withJoint(joint, home.map(rounded)));
   dots[joint].focus({ preventScroll: true });
 }
@@ -175,11 +175,11 @@ function inFrame(event) {
 }
 
 function nearest([y, x]) {
-  const far = pose.keypoints.map((point) => (isThere(point) ? Math.hypot(point[0] - y, point[1] - x) : Infinity));
+  const far = pose.keypoints.map((point) => (isVisible(point) ? Math.hypot(point[0] - y, point[1] - x) : Infinity));
   return far.indexOf(Math.min(...far));
 }
 
-// A finger on a joint does not scroll the page; beside the joints it does. (Chromium has no touch-action inside of SVG.)
+// A touch on a joint does not scroll the page, other touches do. (Chromium has no touch-action inside SVG.)
 svg.addEventListener("touchstart", (event) => event.target.closest(".joint") && event.preventDefault(), { passive: false });
 svg.addEventListener("pointerdown", (event) => {
   if (drag || event.button !== 0 || !event.target.closest(".joint")) return;
@@ -199,14 +199,14 @@ svg.addEventListener("pointermove", (event) => {
   move(drag.joint, [y + drag.grip[0], x + drag.grip[1]]);
 });
 svg.addEventListener("pointerup", (event) => event.pointerId === drag?.pointer && finish());
-svg.addEventListener("pointercancel", (event) => event.pointerId === drag?.pointer && giveUp());
+svg.addEventListener("pointercancel", (event) => event.pointerId === drag?.pointer && abandon());
 
 // ---- keyboard
 
-// Listened to at each joint: an SVG that listens itself becomes a stop of the Tab key.
+// Listeners are on the joints: an SVG with its own listener becomes a Tab stop.
 function steer(event, joint) {
   if (event.ctrlKey || event.metaKey || event.altKey || drag) return;
-  chosen = joint; // the server may have set another pose since it got the focus
+  chosen = joint; // the server may have set another pose since the joint was focused
   if (event.key === "Delete" || event.key === "Backspace") actions.remove();
   else if (!ARROWS[event.key]) return;
   else {
@@ -230,11 +230,11 @@ element.addEventListener("keydown", (event) => {
   actions[key === "y" || event.shiftKey ? "redo" : "undo"]();
 });
 
-// ---- buttons, and what the server sets
+// ---- buttons, and values set by the server
 
 for (const button of element.querySelectorAll("[data-action]"))
   button.addEventListener("click", () => actions[button.dataset.action]());
-lost.addEventListener("change", () => bringBack(joints.findIndex(({ name }) => name === lost.value)));
+restoreMenu.addEventListener("change", () => restoreJoint(joints.findIndex(({ name }) => name === restoreMenu.value)));
 
 function begin() {
   [start, past, future, before, drag, chosen] = [props.value, [], [], null, null, null];

@@ -64,7 +64,7 @@ def to_value(keypoints: Keypoints) -> dict[str, Any]:
     return value
 
 
-class PoseValue(BaseModel):
+class Pose(BaseModel):
     """A pose as the page or a client sends it."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -73,7 +73,7 @@ class PoseValue(BaseModel):
     keypoints: list[Joint] = Field(min_length=NUM_JOINTS, max_length=NUM_JOINTS)
 
     @model_validator(mode="after")
-    def _check_distance(self) -> PoseValue:
+    def _check_distance(self) -> Pose:
         """A joint at a wild distance would make the skeleton invisibly small."""
         if max(abs(number) for joint in self.keypoints for number in joint) > MAX_DISTANCE * max(self.frame):
             raise ValueError(f"joints should lie within {MAX_DISTANCE} frames of the frame {self.frame}")
@@ -87,7 +87,7 @@ def from_value(value: Any) -> Keypoints:
         ValueError: if it is malformed, in one sentence.
     """
     try:
-        return parse_keypoints(PoseValue.model_validate(value).model_dump())
+        return parse_keypoints(Pose.model_validate(value).model_dump())
     except ValidationError as error:
         raise ValueError(f"pose: {first_error(error)}") from None
 

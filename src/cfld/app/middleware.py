@@ -117,7 +117,7 @@ class AppMiddleware:
         return value
 
     def _with_own_paths(self, send: Send) -> Send:
-        """Replaces the paths in the response to an upload: Gradio derives them from the bytes, so visitors share them."""
+        """Replaces the paths in the response to an upload: Gradio's are hashes, equal for equal files."""
         messages: list[Message] = []
 
         async def send_own_paths(message: Message) -> None:

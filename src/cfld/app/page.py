@@ -33,10 +33,10 @@ def build_page(handlers: EventHandlers) -> gr.Blocks:
         gr.Markdown("# Coarse-to-Fine Latent Diffusion", elem_id="title")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             tabs = {label: gr.Tab(label, elem_id=f"tab-{label.lower().replace(' ', '-')}") for label in TABS}
-        results = results_view(handlers)
+        show_newest_after = results_view(handlers)
         for label, tab in tabs.items():
             with tab:
-                TABS[label](handlers, results.show_newest_after)
+                TABS[label](handlers, show_newest_after)
         add_endpoints(handlers)
         page.unload(close)
     return page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,34 +12,8 @@ from cfld.app.sessions import Result
 from cfld.app.tabs.controls import PRIVATE, thumbnails
 
 
-@dataclass(frozen=True)
-class Results:
-    """The part of the page below the tabs."""
-
-    handlers: EventHandlers
-    gallery: gr.Gallery
-    details: list[Any]
-
-    def show_newest_after(self, event: Any) -> None:
-        """Shows the newest result whenever the event succeeds."""
-        event.success(self.newest, None, [self.gallery, *self.details], **PRIVATE)
-
-    def newest(self, request: gr.Request) -> tuple[Any, ...]:
-        """All results of the session, newest first, and the details of the first."""
-        results = self._newest_first(request)
-        images = [(str(result.image_file), f"{result.number}: {result.settings['task']}") for result in results]
-        return gr.Gallery(images, selected_index=None), *_details(results[0] if results else None)
-
-    def selected(self, data: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
-        results = self._newest_first(request)
-        return _details(results[data.index] if data.index < len(results) else None)
-
-    def _newest_first(self, request: gr.Request) -> list[Result]:
-        return self.handlers.session(request).results[::-1]
-
-
-def results_view(handlers: EventHandlers) -> Results:
-    """Builds it, inside `gr.Blocks`."""
+def results_view(handlers: EventHandlers) -> Callable[[Any], None]:
+    """Builds it, inside `gr.Blocks`; returns a function that makes it show the newest result after an event."""
     gr.Markdown("## Results", elem_id="results-title")
     gallery = thumbnails([], "Results of this session", "results-gallery")
     command = gr.Textbox(
@@ -55,15 +29,27 @@ def results_view(handlers: EventHandlers) -> Results:
         archive = gr.DownloadButton("Archive with input files", elem_id="results-download-archive", interactive=False)
     with gr.Accordion("Settings of the result", open=False, elem_id="results-settings-accordion"):
         shown = gr.JSON(elem_id="results-settings", show_label=False)
-    results = Results(handlers, gallery, [command, shown, image, settings, archive])
-    gallery.select(results.selected, None, results.details, **PRIVATE)
-    return results
+    details = [command, shown, image, settings, archive]
+
+    def newest(request: gr.Request) -> tuple[Any, ...]:
+        results = handlers.session(request).results[::-1]
+        images = [(str(result.image_file), f"{result.number}: {result.settings['task']}") for result in results]
+        return gr.Gallery(images, selected_index=None), *_details(results[:1])
+
+    def selected(data: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
+        return _details(handlers.session(request).results[::-1][data.index :])
+
+    def show_newest_after(event: Any) -> None:
+        event.success(newest, None, [gallery, *details], **PRIVATE)
+
+    gallery.select(selected, None, details, **PRIVATE)
+    return show_newest_after
 
 
-def _details(result: Result | None) -> tuple[Any, ...]:
-    """Values of the command, the settings and the three download buttons."""
-    if result is None:
+def _details(results: Sequence[Result]) -> tuple[Any, ...]:
+    """Values of the command, the settings and the three download buttons for the first of the results."""
+    if not results:
         return "", None, *(gr.DownloadButton(value=None, interactive=False) for _ in range(3))
-    files = (result.image_file, result.settings_file, result.archive)
+    files = (results[0].image_file, results[0].settings_file, results[0].archive)
     buttons = (gr.DownloadButton(value=str(file), interactive=True) for file in files)
-    return result.settings["command"], result.settings, *buttons
+    return results[0].settings["command"], results[0].settings, *buttons

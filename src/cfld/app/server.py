@@ -63,7 +63,7 @@ def serve(
             yield _launch(page, url_host(host), port, engine.limits.bytes, sessions)
         finally:
             stop.set()
-            sessions.cancel_all()
+            engine.cancel_all()
             page.close(verbose=False)
 
 
@@ -74,14 +74,12 @@ def _launch(page: gr.Blocks, host: str, port: int, max_upload: int, sessions: Se
         prevent_thread_lock=True,
         quiet=True,
         share=False,
-        inbrowser=False,
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
         run_history=False,
         enable_monitoring=False,
         footer_links=[],
-        show_error=False,
         max_file_size=max_upload,
         theme=gr.themes.Default(font=FONTS, font_mono=MONOSPACE),
         css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),

@@ -76,7 +76,6 @@ class Session:
         folder: contains its files, except uploads.
         results: in order of generation.
         uploads: files that the visitor uploaded.
-        running: tasks in progress, by the event that cancels each.
         last_request: seconds since 1970.
         closed_at: seconds since 1970; None while the page is open.
     """
@@ -84,7 +83,6 @@ class Session:
     folder: Path
     results: list[Result] = field(default_factory=list)
     uploads: set[Path] = field(default_factory=set)
-    running: dict[threading.Event, str] = field(default_factory=dict)
     last_request: float = 0.0
     closed_at: float | None = None
     _folder_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -126,15 +124,8 @@ class Session:
         for one in old:
             shutil.rmtree(one.image_file.parent, ignore_errors=True)
 
-    def cancel(self, task: str | None = None) -> None:
-        """Cancels the running requests for a task; None = for all tasks."""
-        for event, running in list(self.running.items()):
-            if task in (None, running):
-                event.set()
-
     def remove(self) -> None:
-        """Cancels all requests and removes all files."""
-        self.cancel()
+        """Removes all files."""
         for folder in (self.folder, *(upload.parent for upload in self.uploads)):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -166,17 +157,10 @@ class Sessions:
         return session
 
     def close(self, name: str) -> None:
-        """Cancels the requests of a session whose page was closed; its files are removed after `Lifetime.closed`."""
+        """Marks a session whose page was closed; its files are removed after `Lifetime.closed`."""
         with self._lock:
-            session = self._sessions.get(name)
-        if session is not None:
-            session.cancel()
-            session.closed_at = self._now()
-
-    def cancel_all(self) -> None:
-        """Cancels the requests of all sessions."""
-        for session in list(self._sessions.values()):
-            session.cancel()
+            if session := self._sessions.get(name):
+                session.closed_at = self._now()
 
     def claim_upload(self, session: Session, path: Any) -> Path:
         """The uploaded file that a request names; from now on it is removed with the session.
@@ -186,9 +170,7 @@ class Sessions:
         """
         file = Path(str(path)).resolve()
         if not isinstance(path, str) or not file.is_relative_to(self.root) or not file.is_file():
-            raise ValueError(
-                "the uploaded file no longer exists: files are removed with their session; upload it again"
-            )
+            raise ValueError("the uploaded file was removed with its session; upload it again")
         if file.is_relative_to(self.uploads):
             session.uploads.add(file)
         return file

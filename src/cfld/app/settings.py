@@ -6,7 +6,6 @@ Files are named without folders: the archive that is downloaded with a result ho
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -38,10 +37,10 @@ class ServedModel:
     confidence: float = CONFIDENCE
 
     def model_options(self) -> list[str]:
-        return _options({"--model": self._changed("model"), "--dtype": self._changed("dtype")})
+        return _options(**{name: self._changed(name) for name in ("model", "dtype")})
 
     def detector_options(self) -> list[str]:
-        return _options({"--pose.backend": self._changed("backend"), "--pose.confidence": self._changed("confidence")})
+        return _options(**{f"pose.{name}": self._changed(name) for name in ("backend", "confidence")})
 
     def _changed(self, name: str) -> Any:
         """The field's value, or None if it is the default."""
@@ -81,16 +80,7 @@ class Sampled(Settings):
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def _sampling_options(self) -> list[str]:
-        s = self.sampling
-        options = {
-            "--target-pose": self.target_pose,
-            "--steps": s.steps,
-            "--pose-guidance-scale": s.pose_guidance_scale,
-            "--appearance-guidance-scale": s.appearance_guidance_scale,
-            "--scheduler": s.scheduler,
-            "--seed": s.seed,
-        }
-        return [*_options(options), *self.served.model_options()]
+        return [*_options(target_pose=self.target_pose, **vars(self.sampling)), *self.served.model_options()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +99,10 @@ class PoseTransfer(Sampled):
     retarget: bool = False
 
     def arguments(self) -> list[str]:
-        preprocessing = [*_options({"--fit": self.fit}), *(["--retarget"] if self.retarget else [])]
+        preprocessing = _options(fit=self.fit, retarget=self.retarget)
         detector = self.served.detector_options() if preprocessing else []
-        own = [*preprocessing, *detector, *self._sampling_options()]
-        return ["generate", "--source", self.source, *own, "--out", "outputs"]
+        options = [*_options(source=self.source), *preprocessing, *detector, *self._sampling_options()]
+        return ["generate", *options, "--out", "outputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +125,9 @@ class StyleTransfer(Sampled):
     paste: bool = True
 
     def arguments(self) -> list[str]:
-        files = {"--reference": self.reference, "--mask": self.mask, "--source": self.source}
-        own = [*_options({"--feather": self.feather or None}), *(["--paste"] if self.paste else [])]
-        return ["edit", "transfer", *_options(files), *own, *self._sampling_options(), "--out", "edited.png"]
+        files = _options(reference=self.reference, mask=self.mask, source=self.source)
+        options = _options(feather=self.feather or None, paste=self.paste)
+        return ["edit", "transfer", *files, *options, *self._sampling_options(), "--out", "edited.png"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +146,8 @@ class Interpolation(Sampled):
     frames: int = 5
 
     def arguments(self) -> list[str]:
-        output = ["--weights", *map(repr, self.weights)] if self.weights else ["--frames", str(self.frames)]
-        own = ["--source", *self.sources, *output, *self._sampling_options()]
-        return ["edit", "interpolate", *own, "--out", "interpolated.png"]
+        options = _options(source=self.sources, weights=self.weights, frames=None if self.weights else self.frames)
+        return ["edit", "interpolate", *options, *self._sampling_options(), "--out", "interpolated.png"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,10 +164,15 @@ class Attention(Settings):
     blocks: Blocks = "last"
 
     def arguments(self) -> list[str]:
-        own = ["--source", *self.sources, "--blocks", self.blocks, *self.served.model_options()]
-        return ["attention", *own, "--out", "attention.png"]
+        options = [*_options(source=self.sources, blocks=self.blocks), *self.served.model_options()]
+        return ["attention", *options, "--out", "attention.png"]
 
 
-def _options(values: Mapping[str, Any]) -> list[str]:
-    """Command-line options with their values; those that are None are left out."""
-    return [text for name, value in values.items() if value is not None for text in (name, str(value))]
+def _options(**values: Any) -> list[str]:
+    """Command-line options by name; True is a flag without a value, None and False are left out."""
+    options: list[str] = []
+    for name, value in values.items():
+        if value is not None and value is not False:
+            texts = () if value is True else value if isinstance(value, tuple) else (value,)
+            options += [f"--{name.replace('_', '-')}", *map(str, texts)]
+    return options

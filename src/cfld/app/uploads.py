@@ -98,4 +98,4 @@ def _decoding_errors(path: Path) -> Iterator[None]:
     except UnidentifiedImageError:
         raise ValueError(f"{path.name}: not an image in a supported format ({', '.join(FORMATS)})") from None
     except UNREADABLE as error:
-        raise ValueError(f"{path.name}: the file is damaged or cannot be read ({error})") from None
+        raise ValueError(f"{path.name}: is damaged or not readable ({error})") from None

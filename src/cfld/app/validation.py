@@ -6,8 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from cfld.config.schema import SamplingConfig
-from cfld.diffusion.schedulers import SCHEDULERS
+from cfld.config.schema import SamplingConfig, SchedulerName
 
 MODEL_SCHEDULER: Final = "model default"
 LARGEST_SEED: Final = 2**31 - 1
@@ -33,17 +32,14 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _scheduler(name: str) -> str | None:
-    choices = (MODEL_SCHEDULER, *SCHEDULERS)
-    if name not in choices:
-        raise ValueError(f"Input should be one of {', '.join(choices)}")
-    return None if name == MODEL_SCHEDULER else name
+def none_if(choice: str) -> BeforeValidator:
+    """Replaces one choice by None."""
+    return BeforeValidator(lambda value: None if value == choice else value)
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
 GuidanceScale = Annotated[float, Field(ge=-LARGEST_SCALE, le=LARGEST_SCALE)]
-Scheduler = Annotated[str, AfterValidator(_scheduler)]
 
 
 class Arguments(BaseModel):
@@ -58,11 +54,17 @@ class SamplingArguments(Arguments):
     steps: Annotated[Whole, Field(ge=1), at_most("steps")]
     pose_guidance: GuidanceScale
     appearance_guidance: GuidanceScale
-    scheduler: Scheduler
+    scheduler: Annotated[SchedulerName | None, none_if(MODEL_SCHEDULER)]
     seed: Seed
 
     def sampling(self) -> SamplingConfig:
-        return SamplingConfig(self.steps, self.pose_guidance, self.appearance_guidance, self.scheduler, self.seed)
+        return SamplingConfig(
+            steps=self.steps,
+            pose_guidance_scale=self.pose_guidance,
+            appearance_guidance_scale=self.appearance_guidance,
+            scheduler=self.scheduler,
+            seed=self.seed,
+        )
 
 
 def first_error(error: ValidationError) -> str:

@@ -12,11 +12,12 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
-from cfld.cli.generate import open_pipeline
-from cfld.cli.pose import DetectorOptions
+from cfld.cli.options import DetectorOptions, PipelineOptions
 
 if TYPE_CHECKING:
     from cfld.app.engine import Engine
@@ -30,24 +31,19 @@ class App:
     closed, and all of them when the server stops.
     """
 
-    model: str = "mannequin"
-    """The bundled model, a model folder, or a hub id."""
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
     """How poses are found in images."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 for all addresses of this machine: everyone who reaches it can use the model."""
+    """Address to listen on; with 0.0.0.0, all addresses of this machine, everyone who reaches it can use the page."""
     port: int = 7860
-    """Port; 0 for a free one."""
+    """Port; 0 for any free one."""
     queue_limit: int = 40
     """Requests that may wait; further ones are rejected."""
     limits: Limits = field(default_factory=Limits)
     """Limits on what one visitor may request."""
     session_ttl: float = 60.0
     """Seconds until a visitor's files are removed after the page was closed."""
-    device: str | None = None
-    """cpu, cuda or mps (default: auto)."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weight dtype."""
 
     def run(self) -> None:
         try:
@@ -68,7 +64,8 @@ class App:
         from cfld.app.engine import Engine
         from cfld.app.settings import ServedModel
 
-        pipe = open_pipeline(self.model, device=self.device, dtype=self.dtype)
-        name = Path(self.model).name if Path(self.model).is_dir() else self.model
-        served = ServedModel(model=name, dtype=self.dtype, backend=self.pose.backend, confidence=self.pose.confidence)
+        pipe = self.pipeline.open()
+        model, dtype = self.pipeline.model, self.pipeline.dtype
+        name = Path(model).name if Path(model).is_dir() else model
+        served = ServedModel(model=name, dtype=dtype, backend=self.pose.backend, confidence=self.pose.confidence)
         return Engine(pipe, self.pose.reader(), served, self.limits)

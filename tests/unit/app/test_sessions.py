@@ -1,16 +1,15 @@
-"""Sessions: whose files stay, whose go, and what files are called."""
+"""Sessions: lifetime of files, and the archives of results."""
 
 from __future__ import annotations
 
-import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from cfld.app.engine import Drawn
-from cfld.app.sessions import COPIES_STAY, KEPT, Lifetime, Session, Sessions, bring, free_path
+from cfld.app.engine import Output
+from cfld.app.sessions import COPY_SECONDS, MAX_RESULTS, Lifetime, Session, Sessions, unused_path
 from cfld.app.settings import Attention
 
 IMAGE = Image.new("RGB", (4, 6), "red")
@@ -31,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sessions(tmp_path: Path, clock: Clock) -> Sessions:
-    return Sessions(tmp_path.resolve(), Lifetime(grace=10, idle=100, stray=50), clock)
+    return Sessions(tmp_path.resolve(), Lifetime(closed=10, idle=100, unused=50), clock)
 
 
 def uploaded(sessions: Sessions, folder: str, name: str = "a.png") -> Path:
@@ -40,55 +39,53 @@ def uploaded(sessions: Sessions, folder: str, name: str = "a.png") -> Path:
     return sessions.uploads / folder / name
 
 
-def kept(session: Session, source: str = "a.png") -> Path:
+def saved(session: Session, source: str = "a.png") -> Path:
     folder = session.new_folder()
     IMAGE.save(folder / source)
-    return session.keep(folder, Attention(sources=(source,)), Drawn(IMAGE)).archive
+    return session.save_result(folder, Attention(sources=(source,)), Output(IMAGE)).archive
 
 
-def test_who_has_gone_is_forgotten_after_the_grace(sessions: Sessions, clock: Clock) -> None:
-    session, stop = sessions.open("one"), threading.Event()
-    mine = sessions.upload(session, str(uploaded(sessions, "u")))
-    session.stops[stop] = "task"
-    archive = kept(session)
-    sessions.leave("one")
-    assert stop.is_set()
+def test_files_are_removed_a_while_after_the_page_was_closed(sessions: Sessions, clock: Clock) -> None:
+    session = sessions.get("one")
+    mine = sessions.claim_upload(session, str(uploaded(sessions, "u")))
+    archive = saved(session)
+    sessions.close("one")
     clock.time = 9
-    sessions.sweep()
+    sessions.remove_expired()
     assert archive.exists()
     clock.time = 10
-    sessions.sweep()
+    sessions.remove_expired()
     assert not archive.exists()
     assert not mine.exists()
-    assert sessions.open("one").results == []
+    assert sessions.get("one").results == []
 
 
-def test_who_comes_back_within_the_grace_finds_everything(sessions: Sessions, clock: Clock) -> None:
-    archive = kept(sessions.open("one"))
-    sessions.leave("one")
+def test_a_visitor_who_comes_back_in_time_finds_everything(sessions: Sessions, clock: Clock) -> None:
+    archive = saved(sessions.get("one"))
+    sessions.close("one")
     clock.time = 9
-    sessions.open("one")
+    sessions.get("one")
     clock.time = 60
-    sessions.sweep()
+    sessions.remove_expired()
     assert archive.exists()
     clock.time = 110
-    sessions.sweep()
+    sessions.remove_expired()
     assert not archive.exists()
 
 
-def test_uploads_that_nobody_names_go(sessions: Sessions, clock: Clock) -> None:
+def test_unused_uploads_are_removed(sessions: Sessions, clock: Clock) -> None:
     held, stray = uploaded(sessions, "held"), uploaded(sessions, "stray")
     copy = sessions.root / "0a1b"
     copy.mkdir()
     now = stray.stat().st_mtime
     clock.time = now
-    sessions.upload(sessions.open("one"), str(held))
+    sessions.claim_upload(sessions.get("one"), str(held))
     clock.time = now + 51
-    sessions.sweep()
+    sessions.remove_expired()
     assert held.exists()
     assert not stray.exists()
-    clock.time = now + COPIES_STAY + 1
-    sessions.sweep()
+    clock.time = now + COPY_SECONDS + 1
+    sessions.remove_expired()
     assert not copy.exists()
 
 
@@ -98,46 +95,25 @@ def test_uploads_that_nobody_names_go(sessions: Sessions, clock: Clock) -> None:
 def test_only_uploads_can_be_named(sessions: Sessions, named: object) -> None:
     path = named.format(root=sessions.root) if isinstance(named, str) else named
     with pytest.raises(ValueError, match="upload it again"):
-        sessions.upload(sessions.open("one"), path)
+        sessions.claim_upload(sessions.get("one"), path)
 
 
-def test_results_hold_what_they_were_drawn_from(sessions: Sessions) -> None:
-    session = sessions.open("one")
-    with zipfile.ZipFile(kept(session, "cfld-001.png")) as archive:
+def test_archives_contain_the_input_files(sessions: Sessions) -> None:
+    session = sessions.get("one")
+    with zipfile.ZipFile(saved(session, "cfld-001.png")) as archive:
         assert sorted(archive.namelist()) == ["cfld-001-2.png", "cfld-001.json", "cfld-001.png"]
-    assert session.results[0].asked["command"].startswith("cfld attention --source cfld-001.png")
+    assert session.results[0].settings["command"].startswith("cfld attention --source cfld-001.png")
 
 
-def test_only_the_latest_results_are_kept(sessions: Sessions) -> None:
-    session = sessions.open("one")
-    archives = [kept(session) for _ in range(KEPT + 2)]
-    assert [result.number for result in session.results] == list(range(3, KEPT + 3))
-    assert [archive.exists() for archive in archives] == [False, False, *[True] * KEPT]
+def test_only_the_latest_results_are_saved(sessions: Sessions) -> None:
+    session = sessions.get("one")
+    archives = [saved(session) for _ in range(MAX_RESULTS + 2)]
+    assert [result.number for result in session.results] == list(range(3, MAX_RESULTS + 3))
+    assert [archive.exists() for archive in archives] == [False, False, *[True] * MAX_RESULTS]
 
 
-@pytest.mark.parametrize(
-    ("called", "name"),
-    [
-        ("me at home.jpg", "me at home.jpg"),
-        ("../../../etc/passwd", "passwd"),
-        ("-rf.png", "rf.png"),
-        (".hidden", "hidden"),
-        ("a\nb;$(c).png", "a_b__(c).png"),
-        ("Zoë (2).png", "Zoë (2).png"),
-        ("x" * 300 + ".png", "x" * 76 + ".png"),
-        ("..", "upload"),
-        (None, "sent.bin"),
-    ],
-)
-def test_names_are_made_harmless(tmp_path: Path, called: str | None, name: str) -> None:
-    (tmp_path / "sent.bin").write_bytes(b"x")
-    (tmp_path / "new").mkdir()
-    assert bring(tmp_path / "sent.bin", tmp_path / "new", called) == name
-    assert (tmp_path / "new" / name).read_bytes() == b"x"
-
-
-def test_nothing_is_written_over(tmp_path: Path) -> None:
+def test_no_file_is_overwritten(tmp_path: Path) -> None:
     for name in ("a.png", "a-2.png"):
         (tmp_path / name).touch()
-    assert free_path(tmp_path, "a.png").name == "a-3.png"
-    assert free_path(tmp_path, "b.png").name == "b.png"
+    assert unused_path(tmp_path, "a.png").name == "a-3.png"
+    assert unused_path(tmp_path, "b.png").name == "b.png"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from cfld.app.event_handlers import A, EventHandlers, status
+from cfld.app.event_handlers import CANCELLED, A, EventHandlers, status
 from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import joint_editor, to_value, with_backdrop
 from cfld.app.mannequins import image_file, mannequin_pose, pose_file
@@ -110,9 +110,13 @@ def pose_input(handlers: EventHandlers, label: str, prefix: str) -> gr.HTML:
         with handlers.user_errors():
             inputs = handlers.input_files(request)
             try:
-                return _read_pose(handlers, inputs, value)
+                path = inputs.folder / inputs.add_upload(value)
+                pose = handlers.engine.read_pose(path)
+                image = read_upload(path, handlers.engine.limits).image if is_image_file(path) else None
             except ValueError as error:
                 return gr.skip(), _rejection(handlers, error)
+        note = f"{pose.visible.sum()} of {len(pose.visible)} joints found."
+        return {**with_backdrop(image), "value": to_value(pose)}, note
 
     gallery.select(choose_example, None, [editor, note], **PRIVATE)
     random.click(choose_random, None, [editor, note], **PRIVATE)
@@ -161,19 +165,16 @@ def output_panel(prefix: str) -> OutputPanel:
     with gr.Row():
         generate = gr.Button("Generate", variant="primary", elem_id=f"{prefix}-generate")
         cancel = gr.Button("Cancel", elem_id=f"{prefix}-cancel")
-    image = gr.Image(
-        label="Result",
-        elem_id=f"{prefix}-result",
-        elem_classes="result",
-        type="filepath",
-        format="png",
-        interactive=False,
-        height=420,
-        buttons=["download", "fullscreen"],
-    )
+    image = image_output("Result", f"{prefix}-result", 420, ["download", "fullscreen"], elem_classes="result")
     progress = gr.HTML(status(""), html_template=STATUS, js_on_load=None, elem_id=f"{prefix}-status", label="Status")
     settings = gr.JSON(visible=False, label="Settings")
     return OutputPanel(generate, cancel, [image, progress, settings])
+
+
+def image_output(label: str, elem_id: str, height: int, buttons: list[Any], **options: Any) -> gr.Image:
+    """A generated image, `height` pixels high on the page."""
+    options = {"type": "filepath", "format": "png", "interactive": False, **options}
+    return gr.Image(label=label, elem_id=elem_id, height=height, buttons=buttons, **options)
 
 
 def connect(
@@ -189,12 +190,11 @@ def connect(
         arguments, make_settings: see `EventHandlers.generator`; the latter's name is that of the API endpoint.
         inputs: components by argument.
     """
-    task = make_settings.__name__
     event = panel.generate.click(
-        handlers.generator(task, arguments, make_settings, list(inputs)),
+        handlers.generator(arguments, make_settings, list(inputs)),
         list(inputs.values()),
         panel.outputs,
-        api_name=task,
+        api_name=make_settings.__name__,
         preprocess=False,
         concurrency_id="model",
         concurrency_limit=1,
@@ -202,25 +202,12 @@ def connect(
         show_progress_on=panel.outputs[0],
     )
 
-    def cancel(request: gr.Request) -> dict[str, Any]:
-        with handlers.user_errors():
-            return handlers.cancel(request, task)
-
-    panel.cancel.click(cancel, None, panel.outputs[1], cancels=[event], **PRIVATE)
+    panel.cancel.click(lambda: status(CANCELLED), None, panel.outputs[1], cancels=[event], **PRIVATE)
     return event
 
 
 def _example_pose(seed: int) -> tuple[Any, str]:
     return {**with_backdrop(None), "value": to_value(mannequin_pose(seed))}, ""
-
-
-def _read_pose(handlers: EventHandlers, inputs: InputFiles, value: Any) -> tuple[Any, str]:
-    """New values of an editor and its note for an uploaded image or keypoint file."""
-    file = inputs.folder / inputs.add_upload(value)
-    pose = handlers.engine.read_pose(file)
-    image = read_upload(file, handlers.engine.limits).image if is_image_file(file) else None
-    note = f"{pose.visible.sum()} of {len(pose.visible)} joints found."
-    return {**with_backdrop(image), "value": to_value(pose)}, note
 
 
 def _rejection(handlers: EventHandlers, error: ValueError) -> str:

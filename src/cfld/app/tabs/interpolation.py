@@ -71,9 +71,7 @@ def interpolation_tab(handlers: EventHandlers, on_result: Callable[[Any], None])
         )
 
     images = {f"source_{number}": image for number, (image, _) in enumerate(pairs, start=1)}
-    optional = {
-        name: images.pop(name) for name in ("source_3", "source_4")
-    }  # a function's optional arguments come last
+    optional = {name: images.pop(name) for name in ("source_3", "source_4")}  # optional ones come last
     weights = {f"weight_{number}": weight for number, (_, weight) in enumerate(pairs, start=1)}
     options = {"target_pose": pose, "output": output, "frames": frames, **sampling}
     components = {**images, **weights, **options, **optional}

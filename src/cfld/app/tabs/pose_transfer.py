@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, get_args
 
 import gradio as gr
 
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.input_files import InputFiles
 from cfld.app.settings import PoseTransfer
-from cfld.app.tabs.controls import PRIVATE, connect, image_input, output_panel, pose_input, sampling_input
-from cfld.app.validation import SamplingArguments
+from cfld.app.tabs.controls import PRIVATE, connect, image_input, image_output, output_panel, pose_input, sampling_input
+from cfld.app.validation import SamplingArguments, none_if
+from cfld.poses.fit import Fit
 
-FITS: Final = ("none", "crop", "letterbox")
+NO_FIT: Final = "none"
 
 
 class PoseTransferArguments(SamplingArguments):
     source: Any
     target_pose: Any
-    fit: Literal["none", "crop", "letterbox"]
+    fit: Annotated[Fit | None, none_if(NO_FIT)]
     retarget: bool
 
 
@@ -28,21 +29,24 @@ def pose_transfer_tab(handlers: EventHandlers, on_result: Callable[[Any], None])
     with gr.Row():
         with gr.Column():
             source = image_input(handlers, "Source: the person", "transfer-source")
-            fit = gr.Radio(FITS, value="none", label="Fit the source to the model's frame", elem_id="transfer-fit")
+            fits = (NO_FIT, *get_args(Fit))
+            fit = gr.Radio(fits, value=NO_FIT, label="Fit the source to the model's frame", elem_id="transfer-fit")
             retarget = gr.Checkbox(label="Retarget the pose to the source's body", elem_id="transfer-retarget")
         with gr.Column():
             pose = pose_input(handlers, "Target pose", "transfer")
         with gr.Column():
             sampling = sampling_input(handlers, "transfer")
             panel = output_panel("transfer")
-            sheet = _retargeting_output()
+            sheet = image_output(
+                "Source, target, retargeted", "transfer-retargeting", 280, ["fullscreen"], visible=False
+            )
 
     def pose_transfer(inputs: InputFiles, arguments: PoseTransferArguments) -> PoseTransfer:
         """Generates the person of the source image in the target pose."""
         inputs.add_pose(arguments.target_pose)
         return PoseTransfer(
             source=inputs.add_image(arguments.source, "source"),
-            fit=None if arguments.fit == "none" else arguments.fit,
+            fit=arguments.fit,
             retarget=arguments.retarget,
             sampling=arguments.sampling(),
         )
@@ -56,17 +60,3 @@ def pose_transfer_tab(handlers: EventHandlers, on_result: Callable[[Any], None])
     event = connect(handlers, panel, PoseTransferArguments, pose_transfer, components)
     event.success(show_retargeting, None, sheet, **PRIVATE)
     on_result(event)
-
-
-def _retargeting_output() -> gr.Image:
-    """Hidden until a pose is retargeted."""
-    return gr.Image(
-        label="Source, target, retargeted",
-        elem_id="transfer-retargeting",
-        type="filepath",
-        format="png",
-        interactive=False,
-        visible=False,
-        height=280,
-        buttons=["fullscreen"],
-    )
