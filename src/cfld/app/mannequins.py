@@ -10,7 +10,7 @@ from PIL import Image
 
 from cfld import mannequin
 from cfld.contact_sheet import draw_pose
-from cfld.inference.generation import target_poses
+from cfld.inference.pose_reading import target_poses
 from cfld.poses.keypoints import Keypoints
 
 THUMBNAIL: Final = (128, 88)

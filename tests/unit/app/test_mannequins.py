@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cfld.app.mannequins import image_file, mannequin_image, mannequin_pose, pose_file
-from cfld.inference.generation import target_poses
+from cfld.inference.pose_reading import target_poses
 
 
 def test_a_seed_gives_the_same_mannequin_and_the_commands_pose() -> None:
