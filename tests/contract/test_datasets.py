@@ -1,4 +1,4 @@
-"""Every data set keeps the promise of `PoseDataset`: each row of the registry, and people drawn on the fly."""
+"""Every data set of the registries keeps the promise of `PoseDataset`."""
 
 import pickle
 from pathlib import Path
@@ -8,39 +8,51 @@ import pytest
 import torch
 from PIL import Image
 
-from cfld.data.base import SPLITS, PoseDataset
-from cfld.data.lists import write_annotations, write_pairs
-from cfld.data.registry import DATASETS, detect_dataset, open_dataset
-from cfld.mannequin.dataset import MannequinDataset, write_mannequin
+from cfld.data.base import PoseDataset
+from cfld.data.layout import SPLITS, Layout, Preparation
+from cfld.data.lists import write_annotations, write_names, write_pairs
+from cfld.data.registry import DATASETS, PROCEDURAL_DATASETS, detect_dataset, open_dataset
 from cfld.poses.keypoints import Keypoints
 
+NAMES = ["0002_c1s1_000451_03.jpg", "0002_c1s1_000551_01.jpg"]
 
-def write_tree(kind: str, root: Path) -> None:
-    """A small data set of any kind, from what its layout says."""
-    if kind == "mannequin":
-        write_mannequin(root, identities=2, poses=2, size=(64, 44))
-        return
-    layout, names = DATASETS[kind].layout, ["0002_c1s1_000451_03.jpg", "0002_c1s1_000551_01.jpg"]
+
+def write_folder(layout: Layout, root: Path) -> None:
+    """A small data set of any kind, as its layout says."""
+    root.mkdir()
+    if layout.marker is not None:
+        (root / layout.marker).touch()
     for split in SPLITS:
         images, pairs, annotations = (
-            root / spellings[0].format(split=split) for spellings in (layout.images, layout.pairs, layout.annotations)
+            root / names[0].format(split=split) for names in (layout.images, layout.pairs, layout.annotations)
         )
-        images.mkdir(parents=True)
-        for name in names:
+        images.mkdir()
+        for name in NAMES:
             Image.new("RGB", layout.frame[::-1], "teal").save(images / name)
-        write_pairs(pairs, [(names[0], names[1]), (names[1], names[0])])
+        if layout.names:
+            write_names(root / layout.names[0].format(split=split), NAMES)
+        write_pairs(pairs, [(NAMES[0], NAMES[1]), (NAMES[1], NAMES[0])])
         poses = np.random.default_rng(0).integers(-1, min(layout.frame), (2, 18, 2))
-        write_annotations(annotations, {name: Keypoints(yx) for name, yx in zip(names, poses, strict=True)})
+        write_annotations(annotations, {name: Keypoints(yx) for name, yx in zip(NAMES, poses, strict=True)})
 
 
-@pytest.fixture(params=[(kind, split) for kind in (*DATASETS, "on the fly") for split in SPLITS], ids=str)
+KINDS = [*DATASETS, *(f"procedural {kind}" for kind in PROCEDURAL_DATASETS)]
+
+
+@pytest.fixture(params=[f"{kind} {split}" for kind in KINDS for split in SPLITS])
 def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> PoseDataset:
-    kind, split = request.param
-    if kind == "on the fly":
-        return MannequinDataset(identities=1, poses=2, split=split)
-    write_tree(kind, tmp_path / kind)
+    *procedural, kind, split = request.param.split()
+    if procedural:
+        make = PROCEDURAL_DATASETS[kind]
+        return make(identities=1, poses=2, seed=0, split=split, size=(256, 176), cache_in_memory=False)
+    write_folder(DATASETS[kind], tmp_path / kind)
     assert detect_dataset(tmp_path / kind) == kind
     return open_dataset(kind, tmp_path / kind, split)
+
+
+@pytest.mark.parametrize("kind", DATASETS)
+def test_it_can_be_prepared(kind: str) -> None:
+    assert issubclass(DATASETS[kind].prepare, Preparation)
 
 
 def test_it_is_a_pose_dataset(dataset: PoseDataset) -> None:

@@ -29,3 +29,11 @@ def write_lists(root: Path, split: str = "train", spelling: str = "fashion") -> 
     write_pairs(root / f"{spelling}-resize-pairs-{split}.csv", PAIRS)
     poses = {name: a_pose(seed) for seed, name in enumerate(NAMES)}
     write_annotations(root / f"{spelling}-resize-annotation-{split}.csv", poses)
+
+
+def write_tree(root: Path) -> Path:
+    """The small data set, training split alone."""
+    write_lists(root)
+    for seed, name in enumerate(NAMES):
+        save_image(root / "train" / name, seed)
+    return root

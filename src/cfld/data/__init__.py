@@ -1,1 +1,1 @@
-"""Pairs of images of one person with their poses: the protocol, the data sets on disk, transforms, the registry."""
+"""Data sets of image pairs of one person with their poses: protocol, folders on disk, image transforms, registry."""

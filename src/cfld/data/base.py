@@ -1,9 +1,9 @@
-"""The one data set protocol: training and evaluation read people through it and through nothing else."""
+"""The data set protocols. Training and evaluation read data through them only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,19 +12,17 @@ from cfld.data.transforms import resize, to_model_range, to_uint8
 from cfld.poses.keypoints import Keypoints
 from cfld.types import PosePair
 
-SPLITS: Final = ("train", "test")
-
 
 @runtime_checkable
 class PoseDataset(Protocol):
-    """A map-style data set of pairs of images of one person; a `DataLoader` takes it, with a collate function.
+    """A map-style data set of image pairs of one person; a `DataLoader` takes it, with a collate function.
 
-    A person that the annotator did not find has a pose of 18 missing joints: legal, and its pose map is black.
+    A pose may have 18 missing joints, where an annotator found nobody; its pose map is black.
     """
 
     @property
     def frame(self) -> tuple[int, int]:
-        """(height, width) that every pose refers to, whatever the size of the images."""
+        """(height, width) that every pose refers to, independent of the size of the images."""
 
     @property
     def pairs(self) -> Sequence[tuple[str, str]]:
@@ -32,7 +30,7 @@ class PoseDataset(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """Every image of the split once, those outside all pairs too; what FID takes as the real set."""
+        """All images of the split, including those in no pair: the real set of FID."""
 
     def __len__(self) -> int:
         """The number of pairs."""
@@ -42,11 +40,11 @@ class PoseDataset(Protocol):
 
         Raises:
             IndexError: past the end.
-            ValueError: naming the file, when an image is damaged.
+            ValueError: if an image is damaged; names the file.
         """
 
     def image(self, name: str) -> Tensor:
-        """uint8 (3, H, W), RGB. Raises ValueError for a name that is not there and for a damaged file."""
+        """uint8 (3, H, W), RGB. Raises ValueError for an unknown name or a damaged file."""
 
     def keypoints(self, name: str) -> Keypoints:
         """The pose in `frame`. Raises ValueError for an image without annotation."""
@@ -54,46 +52,35 @@ class PoseDataset(Protocol):
 
 @runtime_checkable
 class AttributeDataset(PoseDataset, Protocol):
-    """A data set that can name the attributes of what its images show."""
+    """A data set with categorical attributes of its images."""
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
-        """Attribute -> its number; 0 is the empty attribute, which stands for one that is not given."""
+        """Attribute -> number; 0 is the empty string, which stands for an attribute that is not given."""
 
     def attributes(self, name: str) -> tuple[str, ...]:
-        """Keys of `vocabulary`, as many for every image. Raises ValueError for a name that is not there."""
+        """Keys of `vocabulary`, equally many for every image. Raises ValueError for an unknown name."""
 
 
 class ProceduralDataset(PoseDataset, Protocol):
-    """A data set that generates its images as they are read."""
+    """A data set that renders its images when they are read."""
 
     def __init__(
         self, *, identities: int, poses: int, seed: int, split: str, size: tuple[int, int], cache_in_memory: bool
     ) -> None:
         """
         Args:
-            identities: people in this split.
-            poses: images of each.
+            identities: number of people in this split.
+            poses: images of each person.
             seed: random seed of people and poses.
-            split: "train" or "test".
+            split: "train" or "test"; no person is in both.
             size: (height, width) of the images.
-            cache_in_memory: generate each image once a process.
+            cache_in_memory: keep rendered images and poses in memory.
         """
 
 
-def check_split(split: str) -> str:
-    """Returns `split`.
-
-    Raises:
-        ValueError: when it is neither "train" nor "test".
-    """
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    return split
-
-
 def read_pair(dataset: PoseDataset, index: int) -> PosePair:
-    """The sample at `index`. Images keep their stored size, but a source that differs is resized to its target's."""
+    """Reads the sample at `index`. The source is resized to its target if their sizes differ."""
     source, target = dataset.pairs[index]
     source_image, target_image = dataset.image(source), dataset.image(target)
     if source_image.shape != target_image.shape:

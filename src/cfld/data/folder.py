@@ -1,16 +1,16 @@
-"""A data set in a folder: images, a CSV of pairs, a CSV of annotations. The kinds differ in their `Layout` only."""
+"""Data sets on disk: folders of images, a CSV of pairs and a CSV of annotations, named by a `Layout`."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from torch import Tensor
 
-from cfld.data.base import SPLITS, check_split, read_pair
-from cfld.data.lists import Layout, is_image_name, read_annotations, read_names, read_pairs
+from cfld.data.base import read_pair
+from cfld.data.layout import Layout, check_split
+from cfld.data.lists import is_image_name, read_annotations, read_names, read_pairs
 from cfld.data.transforms import read_image, to_tensor
 from cfld.poses.keypoints import Keypoints
 from cfld.types import PosePair
@@ -19,28 +19,27 @@ logger = logging.getLogger(__name__)
 
 
 class FolderDataset:
-    """A `PoseDataset` on disk. Lists are read and checked at once, images when they are asked for.
+    """A `PoseDataset` on disk. Lists are read and checked at once, images when they are accessed.
 
     Attributes:
         annotations: image name -> pose.
-        missing_annotations: names in the pairs that have no pose; empty unless `skip_missing`.
-        missing_images: names in the lists that have no file; empty unless `skip_missing`.
+        missing_annotations: names in the pairs without a pose; empty unless `skip_missing`.
+        missing_images: names in the lists without a file; empty unless `skip_missing`.
     """
 
-    layout: ClassVar[Layout]
-
-    def __init__(self, root: str | Path, split: str, *, skip_missing: bool = False) -> None:
+    def __init__(self, root: str | Path, split: str, layout: Layout, *, skip_missing: bool = False) -> None:
         """
         Args:
-            root: the folder that holds the lists and the folders of images.
+            root: folder with the lists and the image folders.
             split: "train" or "test".
-            skip_missing: leave out pairs without annotation or image, and say so in the log, instead of raising.
+            layout: names of the files.
+            skip_missing: skip pairs without annotation or image, with a warning, instead of raising.
 
         Raises:
-            ValueError: naming the file, for lists that are absent or malformed; naming the first few, for images
-                of the lists without annotation or file; when no pair is left.
+            ValueError: if a list is absent or malformed, images of the lists have no annotation or file, or no pair
+                is left.
         """
-        self.root, self.split, self.frame = Path(root), check_split(split), self.layout.frame
+        self.root, self.split, self.layout, self.frame = Path(root), check_split(split), layout, layout.frame
         self._folder = self._locate(self.layout.images)
         pairs_file, annotation_file = self._locate(self.layout.pairs), self._locate(self.layout.annotations)
         self._files = {path.name for path in self._folder.iterdir() if is_image_name(path.name)}
@@ -57,14 +56,9 @@ class FolderDataset:
         self.names: Sequence[str] = tuple(name for name in names if name in self._files)
         if not self.pairs:
             raise ValueError(
-                f"{pairs_file}: no usable pair of {len(pairs)}; do the images and the lists belong together?"
+                f"{pairs_file}: none of its {len(pairs)} pairs is usable; do the images and the lists belong together?"
             )
-        self._warn_of_other_shape()
-
-    @classmethod
-    def recognises(cls, root: Path) -> bool:
-        """Whether `root` holds this kind of data set."""
-        return any(cls.layout.find(root, cls.layout.pairs, split) for split in SPLITS)
+        self._check_aspect_ratio()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -86,24 +80,26 @@ class FolderDataset:
         """The file of an image.
 
         Raises:
-            ValueError: when the folder has none of that name.
+            ValueError: for an unknown name.
         """
         if name not in self._files:
             raise ValueError(f"{self._folder}: no image {name!r}")
         return self._folder / name
 
-    def _locate(self, spellings: tuple[str, ...]) -> Path:
+    def _locate(self, names: tuple[str, ...]) -> Path:
         if not self.root.is_dir():
             raise ValueError(f"{self.root}: no such folder")
-        path = self.layout.find(self.root, spellings, self.split)
+        path = self.layout.find(self.root, names, self.split)
         if path is None:
-            first, *others = (spelling.format(split=self.split) for spelling in spellings)
+            first, *others = (name.format(split=self.split) for name in names)
             also = f" (nor {', '.join(others)})" if others else ""
-            raise ValueError(f"{self.root}: no {first}{also} in it; `cfld data --help` says how to prepare a data set")
+            raise ValueError(
+                f"{self.root}: no {first}{also} in it; see `cfld data --help` on how to prepare a data set"
+            )
         return path
 
     def _listed(self) -> dict[str, None]:
-        """The names of the `.lst` file, or without one the images of the folder; each once, in order."""
+        """Names in the `.lst` file, or else of the images in the folder, without duplicates."""
         path = self.layout.find(self.root, self.layout.names, self.split)
         return dict.fromkeys(filter(self.layout.keeps, read_names(path) if path else sorted(self._files)))
 
@@ -113,12 +109,12 @@ class FolderDataset:
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         message = f"{self.root}: {len(names)} images of the {self.split} lists {what} ({some})"
         if not skip:
-            raise ValueError(f"{message}; add them, or leave their pairs out with skip_missing=True")
-        logger.warning("%s; left out", message)
+            raise ValueError(f"{message}; add them, or skip their pairs with skip_missing=True")
+        logger.warning("%s; skipped", message)
 
-    def _warn_of_other_shape(self) -> None:
-        """Keypoints mean nothing on an image that was cropped differently; the first one tells."""
+    def _check_aspect_ratio(self) -> None:
+        """Warns if the first image was not cropped like the frame, so that the keypoints do not fit."""
         height, width = self.image(self.pairs[0][0]).shape[1:]
         if abs(width / height / (self.frame[1] / self.frame[0]) - 1) > 0.1:
             shapes = f"{height} x {width} images, but keypoints in a frame of {self.frame[0]} x {self.frame[1]}"
-            logger.warning("%s: %s; were the images cropped otherwise?", self._folder, shapes)
+            logger.warning("%s: %s; were the images cropped differently?", self._folder, shapes)

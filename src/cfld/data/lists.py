@@ -1,71 +1,38 @@
-"""The text files beside the images: pairs, annotations, names; and `Layout`, which says what they are called.
+"""The text files of a data set.
 
-pairs         from,to                                 CSV, one pair of image names a row
+pairs         from,to                                 CSV, one pair of image names per row
 annotations   name:keypoints_y:keypoints_x            JSON lists of 18 integers, -1 = missing
-names         one image name a line                 `.lst`
+names         one image name per line                 `.lst`
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cfld.poses.keypoints import Keypoints, parse_annotation
+from cfld.poses.keypoints import ANNOTATION_HEADER, Keypoints, parse_annotation
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 PAIRS_HEADER: Final = ("from", "to")
-ANNOTATION_HEADER: Final = "name:keypoints_y:keypoints_x"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a kind of data set calls its files, relative to its root; `{split}` stands for "train" or "test".
-
-    Attributes:
-        frame: (height, width) that the annotations refer to.
-        images, pairs, annotations, names: the spellings in use, the preferred one first; `names` may be none.
-        junk: how the names of images begin that do not count; they are left out everywhere.
-    """
-
-    frame: tuple[int, int]
-    images: tuple[str, ...]
-    pairs: tuple[str, ...]
-    annotations: tuple[str, ...]
-    names: tuple[str, ...] = ()
-    junk: tuple[str, ...] = ()
-
-    def keeps(self, name: str) -> bool:
-        """Whether an image belongs to the data set."""
-        return not name.startswith(self.junk)
-
-    def find(self, root: Path, spellings: tuple[str, ...], split: str) -> Path | None:
-        """The first spelling that exists under `root`."""
-        candidates = (root / spelling.format(split=split) for spelling in spellings)
-        return next((path for path in candidates if path.exists()), None)
-
-    def lists(self) -> tuple[tuple[str, ...], ...]:
-        """The spellings of every text file of a split."""
-        return tuple(spellings for spellings in (self.names, self.pairs, self.annotations) if spellings)
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file name ends as an image's does and is not hidden."""
+    """Whether a file name has an image suffix and is not hidden."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def read_names(path: Path) -> list[str]:
-    """The image names of a `.lst` file; other lines are passed over."""
+    """Reads the image names of a `.lst` file; ignores other lines."""
     return [line for _, line in _lines(path) if is_image_name(line)]
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """(source, target) names of every row.
+    """Reads (source, target) names.
 
     Raises:
-        ValueError: naming the file and line, when columns `from` and `to` are not there.
+        ValueError: if a column or a name is missing; names file and row.
     """
     rows = csv.DictReader(line for _, line in _lines(path))
     if not set(PAIRS_HEADER) <= set(rows.fieldnames or ()):
@@ -78,11 +45,10 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def read_annotations(path: Path, frame: tuple[int, int]) -> dict[str, Keypoints]:
-    """Image name -> pose in `frame`.
+    """Reads image name -> pose in `frame`.
 
     Raises:
-        ValueError: naming the file and line, for another header, a row that is no pose of 18 joints, and two
-            different rows for one name.
+        ValueError: for another header, a malformed row, or two different rows of one name; names file and line.
     """
     lines = _lines(path)
     _, header = next(lines, (0, ""))
@@ -118,7 +84,7 @@ def write_annotations(path: Path, annotations: Mapping[str, Keypoints]) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, text) of the lines that are not blank."""
+    """Number and text of each line that is not blank."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What preparing a data set needs: placing files so that it can be interrupted and run again, and the report."""
+"""Writing data set folders, resumably, and the report of what was written."""
 
 from __future__ import annotations
 
@@ -9,44 +9,64 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cfld.data.base import SPLITS
-from cfld.data.lists import Layout, read_annotations, read_names
+from cfld.data.layout import SPLITS, Layout
+from cfld.data.lists import read_annotations, read_names
 from cfld.files import link_or_copy, replacing
 
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What a preparation did.
+    """Result of a preparation.
 
     Attributes:
-        out: the folder that was written.
-        written, present: images placed by this run; images that an earlier run had placed.
-        missing_images: names in the lists that no file matches.
-        missing_lists: text files that were not found, under the preferred spelling.
+        written, present: numbers of images written by this run, and by earlier ones.
+        missing_images: names in the lists for which there is no image.
+        missing_lists: preferred names of the text files that were not found.
     """
 
-    out: Path
     written: int
     present: int
     missing_images: tuple[str, ...] = ()
     missing_lists: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.written} images written, {self.present} already there"]
-        for what, names in (("images of the lists not found", self.missing_images), ("lists", self.missing_lists)):
+        lines = [f"{self.written} images written, {self.present} already present"]
+        for what, names in (("images of the lists", self.missing_images), ("lists", self.missing_lists)):
             if names:
                 some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
                 lines.append(f"MISSING: {len(names)} {what}: {some}")
         return "\n".join(lines)
 
 
-def place_lists(layout: Layout, lists: Path, out: Path) -> tuple[str, ...]:
-    """Copies the text files of both splits as they are spelled; returns those that are not in `lists`.
+def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: Path, out: Path) -> PrepareReport:
+    """Copies the lists of a data set to `out`, and links or copies its images.
+
+    Args:
+        available: split -> image name -> file.
+        lists: folder with the text files.
 
     Raises:
-        ValueError: when none is there.
+        ValueError: if `lists` holds none of them.
     """
-    wanted = [(spellings, split) for split in SPLITS for spellings in layout.lists()]
+    missing_lists = _place_lists(layout, lists, out)
+    written, present, missing = 0, 0, []
+    for split in SPLITS:
+        (out / split).mkdir(parents=True, exist_ok=True)
+        for name in tqdm(_names(layout, available[split], lists, split), desc=split, unit="image", disable=None):
+            target = out / split / name
+            if target.exists():
+                present += 1
+            elif name in available[split]:
+                link_or_copy(available[split][name], target)
+                written += 1
+            else:
+                missing.append(name)
+    return PrepareReport(written, present, tuple(missing), missing_lists)
+
+
+def _place_lists(layout: Layout, lists: Path, out: Path) -> tuple[str, ...]:
+    """Copies the text files of both splits under their names; returns the preferred names of those not found."""
+    wanted = [(names, split) for split in SPLITS for names in layout.lists()]
     found = {item: layout.find(lists, *item) for item in wanted}
     if not any(found.values()):
         raise ValueError(f"{lists}: none of the lists is in it, e.g. {layout.pairs[0].format(split='train')}")
@@ -55,38 +75,11 @@ def place_lists(layout: Layout, lists: Path, out: Path) -> tuple[str, ...]:
         if source.resolve() != (out / source.name).resolve():
             with replacing(out / source.name) as temporary:
                 shutil.copyfile(source, temporary)
-    return tuple(spellings[0].format(split=split) for (spellings, split), path in found.items() if path is None)
+    return tuple(names[0].format(split=split) for (names, split), path in found.items() if path is None)
 
 
-def listed_names(layout: Layout, lists: Path, split: str) -> list[str]:
-    """The images of a split: those of its `.lst` file, or without one those annotated; none without either."""
+def _names(layout: Layout, available: Mapping[str, Path], lists: Path, split: str) -> Sequence[str]:
+    """The images of a split: those of its `.lst` file, or else those annotated; all available if it has no `.lst`."""
     names, annotations = (layout.find(lists, files, split) for files in (layout.names, layout.annotations))
     listed = read_names(names) if names else read_annotations(annotations, layout.frame) if annotations else ()
-    return [name for name in dict.fromkeys(listed) if layout.keeps(name)]
-
-
-def place_images(
-    wanted: Mapping[str, Sequence[str]], available: Mapping[str, Mapping[str, Path]], out: Path
-) -> tuple[int, int, tuple[str, ...]]:
-    """Places the wanted images of each split in `out/<split>/`, with a progress bar.
-
-    Args:
-        wanted: split -> image names.
-        available: split -> image name -> the file to take it from.
-
-    Returns:
-        How many were written, how many were there, and the names that are neither there nor available.
-    """
-    written, present, missing = 0, 0, []
-    for split, names in wanted.items():
-        folder = out / split
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in tqdm(names, desc=split, unit="image", disable=None):
-            if (folder / name).exists():
-                present += 1
-            elif name in available[split]:
-                link_or_copy(available[split][name], folder / name)
-                written += 1
-            else:
-                missing.append(name)
-    return written, present, tuple(missing)
+    return [*filter(layout.keeps, dict.fromkeys([*(() if layout.names else available), *listed]))]

@@ -1,4 +1,4 @@
-"""The kinds of data sets, by name. A new kind is one file beside this one, and one row here."""
+"""The data sets, by name. A new one is a file with its `Layout`, and a row here."""
 
 from __future__ import annotations
 
@@ -8,45 +8,48 @@ from typing import TYPE_CHECKING, Final
 from cfld.registry import Registry
 
 if TYPE_CHECKING:
-    from cfld.data.base import PoseDataset, ProceduralDataset
+    from cfld.data.base import ProceduralDataset
     from cfld.data.folder import FolderDataset
+    from cfld.data.layout import Layout
 
-DATASETS: Final[Registry[type[FolderDataset]]] = Registry(
+DATASETS: Final[Registry[Layout]] = Registry(
     "data set",
     {
-        "mannequin": "cfld.mannequin.dataset:MannequinFolder",
-        "deepfashion": "cfld.data.deepfashion:DeepFashion",
-        "market1501": "cfld.data.market1501:Market1501",
+        "mannequin": "cfld.mannequin.layout:LAYOUT",
+        "deepfashion": "cfld.data.deepfashion:LAYOUT",
+        "market1501": "cfld.data.market1501:LAYOUT",
     },
 )
-"""Kind -> reader of a folder. `detect_dataset` asks them in this order."""
+"""Kind -> layout of its folder. `detect_dataset` tries them in this order."""
 
 PROCEDURAL_DATASETS: Final[Registry[type[ProceduralDataset]]] = Registry(
     "procedural data set", {"mannequin": "cfld.mannequin.dataset:MannequinDataset"}
 )
-"""Kind -> a data set that needs no folder: its images are generated as they are read."""
+"""Kind -> data set without a folder, which renders its images when they are read."""
 
 
-def open_dataset(kind: str, root: str | Path, split: str, *, skip_missing: bool = False) -> PoseDataset:
-    """Opens one split of a data set folder; arguments and errors as `FolderDataset`.
+def open_dataset(kind: str, root: str | Path, split: str, *, skip_missing: bool = False) -> FolderDataset:
+    """Opens one split of a data set folder; arguments and errors as in `FolderDataset`.
 
     Raises:
         ValueError: for a kind that is not in `DATASETS`.
     """
-    return DATASETS[kind](root, split, skip_missing=skip_missing)
+    from cfld.data.folder import FolderDataset
+
+    return FolderDataset(root, split, DATASETS[kind], skip_missing=skip_missing)
 
 
 def detect_dataset(root: str | Path) -> str:
-    """The kind of data set that a folder holds.
+    """The kind of data set in a folder.
 
     Raises:
-        ValueError: when it is none, naming the files that would identify one.
+        ValueError: if there is none; names the files that would identify one.
     """
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder")
-    for kind, dataset in DATASETS.items():
-        if dataset.recognises(root):
+    for kind, layout in DATASETS.items():
+        if layout.recognises(root):
             return kind
-    known = sorted({dataset.layout.pairs[0].format(split="train") for dataset in DATASETS.values()})
+    known = sorted({layout.pairs[0].format(split="train") for layout in DATASETS.values()})
     raise ValueError(f"{root}: holds no data set; expected one of {', '.join(known)} in it (`cfld data --help`)")

@@ -1,4 +1,4 @@
-"""Files and PIL images of any kind -> RGB -> tensors, and back."""
+"""Conversion of image files and PIL images of any mode to RGB, to tensors, and back."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error)
-"""What Pillow's decoders raise on broken files."""
+"""Errors of Pillow's decoders on broken files."""
 
 
 def read_image(path: str | Path) -> Image.Image:
     """Reads an image file as an upright RGB image without alpha; of an animation, the first frame.
 
     Raises:
-        ValueError: one line naming the file, when it is absent, a folder, empty, no image, cut short, or larger
-            than Pillow's guard against decompression bombs allows.
+        ValueError: if the file is absent, a folder, empty, not an image, truncated, or larger than Pillow's limit
+            against decompression bombs; one line that names the file.
     """
     path = Path(path)
     if path.is_dir():
@@ -35,16 +35,18 @@ def read_image(path: str | Path) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any PIL image -> 8-bit RGB: EXIF orientation applied, alpha laid on white, 16-bit grey scaled, first frame.
+    """Converts to 8-bit RGB: applies EXIF orientation, blends alpha with white, scales 16-bit grey; first frame only.
 
     Raises:
-        ValueError: for floating-point images, whose range is not known.
+        ValueError: for floating-point images, whose value range is unknown.
     """
     if getattr(image, "is_animated", False):
         image.seek(0)
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise ValueError("a floating-point image (mode F) has no known range; save it with 8 bits a channel")
+        raise ValueError(
+            "the value range of a floating-point image (mode F) is unknown; save it with 8 bits per channel"
+        )
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) / 257.0).round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
@@ -54,22 +56,22 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """Any PIL image, through `to_rgb` -> uint8 (3, H, W)."""
+    """Converts a PIL image of any mode to uint8 (3, H, W), RGB."""
     return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).contiguous()
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """The inverse of `to_tensor`: uint8 (3, H, W) -> PIL, RGB."""
+    """Converts uint8 (3, H, W) to an RGB PIL image."""
     return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
 
 
 def resize(images: Tensor, size: tuple[int, int], value_range: tuple[float, float] = (-1.0, 1.0)) -> Tensor:
-    """Bicubic with antialiasing; what overshoots is clamped.
+    """Resizes bicubically with antialiasing; overshoot is clamped.
 
     Args:
         images: floating point (B, 3, H, W) or (3, H, W).
         size: (height, width) of the result.
-        value_range: the range that the images' values live in, and that the result is clamped to.
+        value_range: of the images; the result is clamped to it.
     """
     batch = images if images.ndim == 4 else images[None]
     resized = F.interpolate(batch, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(*value_range)

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from cfld.data.folder import FolderDataset
-from cfld.data.registry import DATASETS, detect_dataset
+from cfld.data.registry import detect_dataset, open_dataset
 from cfld.data.transforms import read_image
 from cfld.evaluation.detections import read_detections
 from cfld.evaluation.filename_patterns import DEFAULT_PATTERN, match_names
@@ -144,7 +144,7 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
 
 
 def _open(root: Path, split: str, settings: Settings) -> FolderDataset:
-    return DATASETS[detect_dataset(root)](root, split, skip_missing=settings.skip_missing)
+    return open_dataset(detect_dataset(root), root, split, skip_missing=settings.skip_missing)
 
 
 def _protocol(name: str) -> Protocol:

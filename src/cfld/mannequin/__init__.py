@@ -1,15 +1,17 @@
-"""Mannequins: procedural people, so that everything runs without any data set.
+"""Mannequins: procedural people, so that everything runs without a published data set.
 
     from cfld import mannequin
 
     identity, body_pose = mannequin.sample_identity(5), mannequin.sample_body_pose(3)
     image, keypoints = mannequin.render(identity, body_pose), mannequin.keypoints(identity, body_pose)
 
-drawing/       who (`sample_identity`), in which pose (`sample_body_pose`), as an image (`render`) and as 18 joints
-               (`keypoints`); everything is a function of the seeds alone
-dataset.py     pairs of images of them, generated on the fly or written in the DeepFashion layout
-pose_network/  the small network that finds their joints, and its training
-quality.py     how well a model generates people that it never saw
+drawing/       random people (`sample_identity`) and poses (`sample_body_pose`), their images (`render`), joints
+               (`keypoints`) and attributes (`describe`); all determined by the random seeds
+dataset.py     data set of image pairs, rendered when read or written to a folder; layout.py: the folder's layout
+pose_network/  small network that finds their joints, and its training
+quality.py     how well a model generates people that it was not trained on
+
+The names above are imported from `drawing` when first used, so that `cfld --help` does not import NumPy and OpenCV.
 """
 
 from __future__ import annotations
@@ -51,7 +53,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the drawing code, and OpenCV with it, when it is first asked for: `cfld --help` stays quick."""
     if name not in __all__:
         raise AttributeError(f"module 'cfld.mannequin' has no attribute {name!r}")
     from cfld.mannequin import drawing

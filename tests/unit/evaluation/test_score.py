@@ -17,6 +17,8 @@ from PIL import Image, ImageFilter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
+from cfld.data.folder import FolderDataset
+from cfld.data.registry import open_dataset
 from cfld.evaluation.detections import read_detections
 from cfld.evaluation.filename_patterns import match_names
 from cfld.evaluation.image_loading import Preparation
@@ -25,7 +27,7 @@ from cfld.evaluation.reconstruction import reconstruct
 from cfld.evaluation.reference_statistics import real_names, real_statistics
 from cfld.evaluation.score import Method, Scorer
 from cfld.inference.reconstruction import open_vae
-from cfld.mannequin.dataset import MannequinFolder, write_mannequin
+from cfld.mannequin.dataset import write_mannequin
 from cfld.metrics.fid import FeatureStatistics, frechet_distance
 from cfld.metrics.lpips import LPIPS, published_heads
 from cfld.metrics.networks import Backbone, InceptionV3
@@ -64,12 +66,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def data(root: Path) -> MannequinFolder:
-    return MannequinFolder(root, "test")
+def data(root: Path) -> FolderDataset:
+    return open_dataset("mannequin", root, "test")
 
 
 @pytest.fixture
-def blurred(data: MannequinFolder, tmp_path: Path) -> Callable[..., Method]:
+def blurred(data: FolderDataset, tmp_path: Path) -> Callable[..., Method]:
     """Writes a folder of blurred true images, and makes a row of it."""
 
     def make(radius: float = 1, size: tuple[int, int] = SIZE) -> Method:
@@ -84,11 +86,11 @@ def blurred(data: MannequinFolder, tmp_path: Path) -> Callable[..., Method]:
     return make
 
 
-def truth_row(data: MannequinFolder) -> Method:
+def truth_row(data: FolderDataset) -> Method:
     return Method(name="truth", files={pair: data.path(pair[1]) for pair in data.pairs}, is_truth=True)
 
 
-def scorer(data: MannequinFolder, protocol: str = "cfld", networks: Networks = Networks()) -> Scorer:  # noqa: B008
+def scorer(data: FolderDataset, protocol: str = "cfld", networks: Networks = Networks()) -> Scorer:  # noqa: B008
     return Scorer(data, Preparation(PROTOCOLS[protocol], SIZE), networks)
 
 
@@ -96,7 +98,7 @@ def stored(path: Path) -> NDArray[np.float32]:
     return np.asarray(Image.open(path)).transpose(2, 0, 1).astype(np.float32) / 255
 
 
-def test_figures_are_scikit_images_of_the_files(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_figures_are_scikit_images_of_the_files(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     row = scorer(data).score(method)
     assert [(score.source, score.target) for score in row.pairs] == list(data.pairs)
@@ -125,7 +127,7 @@ def test_figures_are_scikit_images_of_the_files(data: MannequinFolder, blurred: 
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: MannequinFolder, networks: Networks) -> None:
+def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: FolderDataset, networks: Networks) -> None:
     without_inception = replace(networks, inception=None)
     figures = scorer(data, protocol, without_inception).score(truth_row(data)).figures
     assert figures["psnr"] == math.inf
@@ -135,7 +137,7 @@ def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: MannequinFo
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_more_blur_is_worse(protocol: str, data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_more_blur_is_worse(protocol: str, data: FolderDataset, blurred: Callable[..., Method]) -> None:
     little, much = (scorer(data, protocol).score(blurred(radius)).figures for radius in (0.5, 2))
     assert all(little[name] > much[name] for name in little)
 
@@ -195,7 +197,7 @@ class TestPreparation:
             Preparation(PROTOCOLS["dptn"], (44, 64))
 
 
-def test_network_figures_stream(data: MannequinFolder, blurred: Callable[..., Method], networks: Networks) -> None:
+def test_network_figures_stream(data: FolderDataset, blurred: Callable[..., Method], networks: Networks) -> None:
     method, real = blurred(), FeatureStatistics()
     real.update(np.random.default_rng(0).normal(size=(9, 64)))
     preparation = Preparation(PROTOCOLS["cfld"], SIZE)
@@ -211,14 +213,14 @@ def test_network_figures_stream(data: MannequinFolder, blurred: Callable[..., Me
 
 
 def test_pcdms_leaves_lpips_in_zero_to_one(
-    data: MannequinFolder, blurred: Callable[..., Method], networks: Networks
+    data: FolderDataset, blurred: Callable[..., Method], networks: Networks
 ) -> None:
     method, without_inception = blurred(), replace(networks, inception=None)
     pcdms, pidm = (scorer(data, name, without_inception).score(method).figures["lpips"] for name in ("pcdms", "pidm"))
     assert pcdms < 0.9 * pidm
 
 
-def test_damaged_images_are_named_and_the_rest_goes_on(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_damaged_images_are_named_and_the_rest_goes_on(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     first, *_, last = method.files.values()
     first.write_bytes(first.read_bytes()[:200])
@@ -229,7 +231,7 @@ def test_damaged_images_are_named_and_the_rest_goes_on(data: MannequinFolder, bl
     assert row.figures["psnr"] > 0
 
 
-def test_one_image_too_few(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_one_image_too_few(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     one = replace(method, files=dict([next(iter(method.files.items()))]))
     row = scorer(data).score(one)
@@ -238,7 +240,7 @@ def test_one_image_too_few(data: MannequinFolder, blurred: Callable[..., Method]
 
 
 def test_pose_accuracy_from_both_kinds_of_files(
-    data: MannequinFolder, blurred: Callable[..., Method], tmp_path: Path
+    data: FolderDataset, blurred: Callable[..., Method], tmp_path: Path
 ) -> None:
     method = blurred()
     (tmp_path / "json").mkdir()
@@ -262,7 +264,7 @@ def test_pose_accuracy_from_both_kinds_of_files(
 
 
 @pytest.mark.parametrize("kind", ["colours", "inception"])
-def test_identity(kind: str, data: MannequinFolder, networks: Networks) -> None:
+def test_identity(kind: str, data: FolderDataset, networks: Networks) -> None:
     subject = scorer(data, networks=networks if kind == "inception" else Networks())
     gallery = subject.gallery(kind)
     assert len(gallery.names) == 6
@@ -276,14 +278,14 @@ def test_identity(kind: str, data: MannequinFolder, networks: Networks) -> None:
     assert wrong["identity_map"] < right["identity_map"]
 
 
-def test_identity_without_its_weights(data: MannequinFolder) -> None:
+def test_identity_without_its_weights(data: FolderDataset) -> None:
     with pytest.raises(ValueError, match="need its weights"):
         scorer(data).gallery("inception")
 
 
 class TestRealSet:
     def test_remainders_are_dropped(self, root: Path) -> None:
-        train = MannequinFolder(root, "train")
+        train = open_dataset("mannequin", root, "train")
         assert len(real_names(train, PROTOCOLS["cfld"])) == 18
         assert len(real_names(train, replace(PROTOCOLS["pidm"], fid_batch=8))) == 16
         with pytest.raises(ValueError, match="18 training images in whole batches of 64 are too few"):
@@ -291,7 +293,7 @@ class TestRealSet:
 
     def test_computed_once(self, root: Path, networks: Networks, tmp_path: Path) -> None:
         copy = Path(shutil.copytree(root, tmp_path / "data"))
-        train = MannequinFolder(copy, "train")
+        train = open_dataset("mannequin", copy, "train")
         inception = networks.inception
         arguments = (train, train.names[:3], Preparation(PROTOCOLS["cfld"], SIZE), inception, tmp_path / "cache")
         first = real_statistics(*arguments)
@@ -307,7 +309,7 @@ class TestRealSet:
         assert len(list((tmp_path / "cache").iterdir())) == 3
 
     def test_damaged_images_are_all_named(self, root: Path, networks: Networks, tmp_path: Path) -> None:
-        train = MannequinFolder(Path(shutil.copytree(root, tmp_path / "data")), "train")
+        train = open_dataset("mannequin", Path(shutil.copytree(root, tmp_path / "data")), "train")
         for name in train.names[1:3]:
             train.path(name).write_bytes(b"x")
         preparation = Preparation(PROTOCOLS["cfld"], SIZE)
@@ -318,7 +320,7 @@ class TestRealSet:
 
 @pytest.mark.parametrize("protocol", ["cfld", "dptn", "standard"])
 def test_vae_reconstructions_are_images_of_the_right_size(
-    protocol: str, data: MannequinFolder, model_folder: Path, tmp_path: Path
+    protocol: str, data: FolderDataset, model_folder: Path, tmp_path: Path
 ) -> None:
     targets = list(dict.fromkeys(target for _, target in data.pairs))
     preparation = Preparation(PROTOCOLS[protocol], SIZE)

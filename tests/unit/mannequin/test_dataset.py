@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from cfld import mannequin
-from cfld.data.deepfashion import DeepFashion
 from cfld.data.registry import detect_dataset, open_dataset
 from cfld.mannequin.dataset import MannequinDataset, image_name, write_mannequin
 
@@ -51,21 +50,23 @@ def test_pairs_are_all_ordered_pairs_of_a_person() -> None:
     assert all(source != target and source[:31] == target[:31] for source, target in dataset.pairs)
 
 
-def test_the_same_seed_draws_the_same_image_and_another_does_not() -> None:
+def test_the_same_seed_renders_the_same_image_and_another_does_not() -> None:
     first, same, other = (MannequinDataset(identities=1, poses=2, seed=seed, size=SMALL) for seed in (3, 3, 4))
     assert torch.equal(first[0].source_image, same[0].source_image)
     assert torch.equal(first[0].source_pose, same[0].source_pose)
     assert not torch.equal(first[0].source_image, other[0].source_image)
 
 
-def test_what_is_kept_is_what_is_drawn() -> None:
-    kept, drawn = (MannequinDataset(identities=1, poses=2, size=SMALL, cache_in_memory=keep) for keep in (True, False))
-    for name in kept.names:
-        assert kept.image(name) is kept.image(name)
-        assert kept.keypoints(name) is kept.keypoints(name)
-        assert drawn.image(name) is not drawn.image(name)
-        assert torch.equal(kept.image(name), drawn.image(name))
-        assert kept.keypoints(name).yx.tolist() == drawn.keypoints(name).yx.tolist()
+def test_the_cache_changes_no_image() -> None:
+    cached, fresh = (
+        MannequinDataset(identities=1, poses=2, size=SMALL, cache_in_memory=cache) for cache in (True, False)
+    )
+    for name in fresh.names:
+        assert cached.image(name) is cached.image(name)
+        assert cached.keypoints(name) is cached.keypoints(name)
+        assert fresh.image(name) is not fresh.image(name)
+        assert torch.equal(cached.image(name), fresh.image(name))
+        assert cached.keypoints(name).yx.tolist() == fresh.keypoints(name).yx.tolist()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_what_is_kept_is_what_is_drawn() -> None:
         ({"poses": 1}, "poses must be from 2"),
         ({"poses": 100}, "to 99, got 100"),
         ({"seed": -1}, "seed must not be negative, got -1"),
-        ({"size": (256, 256)}, "shape 256:176"),
+        ({"size": (256, 256)}, "aspect ratio 256:176"),
         ({"split": "val"}, "split 'val' is unknown"),
     ],
 )
@@ -84,13 +85,13 @@ def test_numbers_out_of_range(wrong: dict[str, object], message: str) -> None:
         MannequinDataset(**{"identities": 2, "poses": 2} | wrong)  # type: ignore[arg-type]
 
 
-def test_the_folder_equals_what_is_drawn_on_the_fly(tmp_path: Path) -> None:
+def test_the_folder_equals_the_images_rendered_on_the_fly(tmp_path: Path) -> None:
     report = write_mannequin(tmp_path / "out", identities=5, poses=2, seed=9, size=SMALL)
     assert (report.written, report.present) == (10, 0)
     assert detect_dataset(tmp_path / "out") == "mannequin"
     for split, identities in (("train", 4), ("test", 1)):
         drawn = MannequinDataset(identities=identities, poses=2, seed=9, split=split, size=SMALL)
-        stored = DeepFashion(tmp_path / "out", split)
+        stored = open_dataset("deepfashion", tmp_path / "out", split)
         assert (list(stored.pairs), list(stored.names)) == (list(drawn.pairs), list(drawn.names))
         assert (stored[0].source_image.float() - drawn[0].source_image.float()).abs().mean() < 8
         assert (stored[0].target_pose - drawn[0].target_pose).abs().max() <= 0.5
@@ -119,13 +120,13 @@ def test_a_folder_begun_by_another_drawing_is_refused(tmp_path: Path) -> None:
     write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
     path = tmp_path / "mannequin.json"
     path.write_text(path.read_text().replace(f', "drawing": {mannequin.DRAWING}', ""))
-    with pytest.raises(ValueError, match=r'holds .*"seed": 0.*asked for .*"drawing".*choose another folder'):
+    with pytest.raises(ValueError, match=r'holds images of .*"seed": 0.*not of .*"drawing".*choose another folder'):
         write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     write_mannequin(tmp_path / "mine", identities=2, poses=2, size=SMALL)
-    with pytest.raises(ValueError, match=r'holds .*"seed": 0.*asked for .*"seed": 1.*choose another folder'):
+    with pytest.raises(ValueError, match=r'holds images of .*"seed": 0.*not of .*"seed": 1.*choose another folder'):
         write_mannequin(tmp_path / "mine", identities=2, poses=2, seed=1, size=SMALL)
     with pytest.raises(ValueError, match="not empty"):
         write_mannequin(tmp_path, identities=2, poses=2)

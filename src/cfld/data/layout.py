@@ -1,0 +1,82 @@
+"""What a data set on disk consists of, and how it is prepared. Imports nothing heavy: `cfld data --help` reads it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cfld.data.preparation import PrepareReport
+
+SPLITS: Final = ("train", "test")
+
+
+def check_split(split: str) -> str:
+    """Returns `split`.
+
+    Raises:
+        ValueError: if it is neither "train" nor "test".
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
+    return split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation(ABC):
+    """Writes a data set folder. The fields of a subclass are the options of `cfld data KIND`."""
+
+    out: Path
+    """Folder to write. Repeat the command to complete an interrupted run."""
+
+    @abstractmethod
+    def prepare(self) -> PrepareReport:
+        """Writes the folder, or completes it.
+
+        Raises:
+            ValueError: naming the folder, if it does not hold what is needed.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A kind of data set: the names of its files relative to its folder, where `{split}` is "train" or "test".
+
+    Attributes:
+        frame: (height, width) that the annotations refer to.
+        images, pairs, annotations: accepted names of the image folder and of the two CSV files, preferred ones first.
+        names: accepted names of the `.lst` file; empty = the images of the folder are the data set.
+        junk: prefixes of images to ignore.
+        marker: file that identifies the kind; None = a pairs file does.
+        prepare: writes such a folder.
+    """
+
+    frame: tuple[int, int]
+    images: tuple[str, ...]
+    pairs: tuple[str, ...]
+    annotations: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    junk: tuple[str, ...] = ()
+    marker: str | None = None
+    prepare: type[Preparation]
+
+    def recognises(self, root: Path) -> bool:
+        """Whether `root` holds a data set of this kind."""
+        if self.marker is not None:
+            return (root / self.marker).exists()
+        return any(self.find(root, self.pairs, split) for split in SPLITS)
+
+    def keeps(self, name: str) -> bool:
+        """Whether an image belongs to the data set."""
+        return not name.startswith(self.junk)
+
+    def find(self, root: Path, names: tuple[str, ...], split: str) -> Path | None:
+        """The first of several accepted names that exists in `root`."""
+        candidates = (root / name.format(split=split) for name in names)
+        return next((path for path in candidates if path.exists()), None)
+
+    def lists(self) -> tuple[tuple[str, ...], ...]:
+        """The accepted names of each text file of a split."""
+        return tuple(names for names in (self.names, self.pairs, self.annotations) if names)

@@ -1,0 +1,34 @@
+"""The folder of a mannequin data set: DeepFashion's layout, and `mannequin.json` with the arguments that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from cfld.data import deepfashion
+from cfld.data.layout import Layout, Preparation
+
+if TYPE_CHECKING:
+    from cfld.data.preparation import PrepareReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteMannequins(Preparation):
+    """Render mannequins (procedural people) into a data set; needs no download."""
+
+    identities: int = 100
+    """Number of people; one fifth of them, at least one, are the test split."""
+    poses: int = 8
+    """Images of each person, from 2 to 99."""
+    seed: int = 0
+    """Random seed of the people and their poses."""
+    size: tuple[int, int] = (256, 176)
+    """Height and width of the images, in the aspect ratio 256:176."""
+
+    def prepare(self) -> PrepareReport:
+        from cfld.mannequin.dataset import write_mannequin
+
+        return write_mannequin(self.out, identities=self.identities, poses=self.poses, seed=self.seed, size=self.size)
+
+
+LAYOUT: Final[Layout] = replace(deepfashion.LAYOUT, marker="mannequin.json", prepare=WriteMannequins)
