@@ -82,26 +82,18 @@ class HybridGranularityAttnProcessor:
             (B, L, C), F_o.
         """
         B = (query_bias or {}).get(self.name)
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        cache = {} if encoder_hidden_states is None or kv_cache is None else kv_cache
         # eq. 4: Q = W_q F_h, K = W_k F_d^out, V = W_v F_d^out
         Q = attn.to_q(hidden_states)  #                                             (B, L, C)
-        if encoder_hidden_states is None:
-            K, V = attn.to_k(hidden_states), attn.to_v(hidden_states)  #            (B, L, C)
-        else:
-            K, V = self._keys_values(attn, encoder_hidden_states, kv_cache)  #      (B, Q, C)
+        if self.name not in cache:
+            cache[self.name] = attn.to_k(context), attn.to_v(context)
+        K, V = cache[self.name]  #                                                  (B, Q, C)
         # eq. 4: F_o = softmax((Q + B) K^T / sqrt(d)) V
         Q = Q if B is None else Q + B.to(Q.dtype)
         Q, K, V = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (Q, K, V))
         F_o = F.scaled_dot_product_attention(Q, K, V, attn_mask=attention_mask)  #  (B, heads, L, d)
         return attn.to_out[1](attn.to_out[0](F_o.transpose(1, 2).flatten(2)))
-
-    def _keys_values(
-        self, attn: Attention, prompt: Tensor, cache: dict[str, tuple[Tensor, Tensor]] | None
-    ) -> tuple[Tensor, Tensor]:
-        if cache is None:
-            return attn.to_k(prompt), attn.to_v(prompt)
-        if self.name not in cache:
-            cache[self.name] = attn.to_k(prompt), attn.to_v(prompt)
-        return cache[self.name]
 
 
 def install(unet: UNet2DConditionModel) -> dict[str, object]:
