@@ -1,4 +1,4 @@
-"""`python -m cfld` is `cfld`."""
+"""`python -m cfld`, the same as `cfld`."""
 
 from cfld.cli import main
 

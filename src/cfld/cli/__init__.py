@@ -1,4 +1,4 @@
-"""The `cfld` command: one small file a subcommand, heavy imports inside its `run`."""
+"""The `cfld` command: one file per subcommand, which imports torch and other large packages only in `run`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from cfld.cli.train import Train
 
 Command = (
     Annotated[Generate, subcommand("generate")]
-    | Annotated[Train, subcommand("train", description="Train a preset, or go on with a run.")]
+    | Annotated[Train, subcommand("train", description="Train a preset, or resume its run.")]
     | Edit
     | Annotated[Pose, subcommand("pose")]
     | Annotated[Animate, subcommand("animate")]
@@ -46,11 +46,11 @@ Command = (
     | Study
 )
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
-"""What a user can mend: told in one line, exit code 2. Anything else is our fault and keeps its traceback."""
+"""Errors of input, files and numbers: one line and exit code 2. Other exceptions are bugs and keep their traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command; exits with 2 after one clear line when the input is bad."""
+    """Runs one command; exits with code 2 after a one-line message when the input is invalid."""
     command = parse(arguments)
     try:
         command.run()
@@ -62,29 +62,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Any:
-    """The command that the arguments name, ready to run; exits with 2 and one line when there is none such."""
-    complaint = io.StringIO()
+    """Parses the arguments into a command; exits with code 2 after a one-line message when they are invalid."""
+    message = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(message):
             return tyro.cli(
                 Command,
                 prog="cfld",
-                description="Coarse-to-Fine Latent Diffusion: a person's image and a target pose in, an image out.",
+                description="Coarse-to-Fine Latent Diffusion for pose-guided person image synthesis.",
                 args=arguments,
                 config=(tyro.conf.OmitSubcommandPrefixes,),
             )
     except SystemExit:
-        if complaint.getvalue():
-            print(f"cfld: {_in_one_line(complaint.getvalue())}", file=sys.stderr)
+        if message.getvalue():
+            print(f"cfld: {_in_one_line(message.getvalue())}", file=sys.stderr)
         raise
 
 
-_MORE_THAN_ASKED: Final = ("Argument helptext", "For full helptext", "Arguments similar", "Perhaps you meant")
+_OMITTED: Final = ("Argument helptext", "For full helptext", "Arguments similar", "Perhaps you meant")
 
 
 def _in_one_line(box: str) -> str:
-    """The sections of one of tyro's boxes, without its frame, its title and the help texts of arguments."""
+    """The text of one of tyro's error boxes, without its frame, title, help texts and suggestions."""
     _, *lines = (re.sub("[╭╮╰╯│]", "", line).strip() for line in box.splitlines())
     sections = [" ".join(section.split()) for section in re.split("\n─+\n?", "\n".join(lines))]
-    told = [text for text in sections if text and not text.startswith(_MORE_THAN_ASKED)]
-    return f"{'; '.join(told)} (cfld --help tells more)"
+    kept = [text for text in sections if text and not text.startswith(_OMITTED)]
+    return f"{'; '.join(kept)} (see cfld --help)"
