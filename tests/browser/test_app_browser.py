@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from cfld.app.tabs.controls import POSES
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS
+from support.commands import Server
 
 PATIENCE = 60_000
 """Milliseconds; machines that test may be busy."""
@@ -36,14 +35,8 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Of `cfld app` in a process of its own."""
-    command = [sys.executable, "-m", "cfld", "app", "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    first = server.stdout.readline().strip()
-    assert first.startswith("http://127.0.0.1:"), f"the server did not start: {first!r}"
-    yield first
-    server.terminate()  # not SIGINT: whatever a shell starts in its background ignores that
-    server.wait(30)
+    with Server("app", "--port", 0) as server:
+        yield server.address
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -35,6 +32,7 @@ from cfld.app.settings import ServedModel
 from cfld.cli import main
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import save_keypoints
+from support.commands import Server
 
 QUEUE = 30
 FUNCTIONS = {
@@ -448,15 +446,11 @@ def test_a_port_in_use_is_reported(address: str, engine: Engine) -> None:
 
 
 def test_the_command_serves_until_it_is_stopped(model_folder: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cfld", "app", "--model", model_folder, "--port", "0", "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        address = process.stdout.readline().strip()
-        assert httpx.get(address).status_code == 200
+    command = ("app", "--model", model_folder, "--port", 0, "--device", "cpu")
+    with Server(*command, TMPDIR=str(tmp_path), OMP_NUM_THREADS="1") as server:
+        assert httpx.get(server.address).status_code == 200
         assert list(tmp_path.glob("cfld-app-*"))
-        process.terminate()
-        assert process.wait(30) == 130
+        assert server.stop() == 130
     assert list(tmp_path.glob("cfld-app-*")) == []
 
 

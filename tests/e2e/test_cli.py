@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
 import shutil
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,23 +17,13 @@ from PIL import Image
 from cfld.cli import main
 from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.keypoints import Keypoints, save_keypoints
+from cfld.poses.keypoints import Keypoints
+from support.commands import error_line, process, run
+from support.disk import largest_file
+from support.images import difference
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
 QUICK = ("--steps", "1", "--device", "cpu")
-
-
-def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """Runs a command that must refuse its input: exit code 2 and one line, which is returned."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1, printed.err
-    assert printed.err.startswith("cfld: ")
-    return printed.err
 
 
 @pytest.fixture(autouse=True)
@@ -48,28 +33,12 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not [record for record in caplog.get_records("call") if record.name.startswith("diffusers")]
 
 
-def run(*arguments: str | Path) -> None:
-    main([str(argument) for argument in arguments])
-
-
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Mannequins in the DeepFashion layout; tests that change it copy it first."""
     root = tmp_path_factory.mktemp("data") / "mannequin"
     write_mannequin(root, identities=2, poses=3, seed=0, size=(64, 44))
     return root
-
-
-@pytest.fixture
-def photo(tmp_path: Path, person: Image.Image) -> Path:
-    person.save(tmp_path / "me.png")
-    return tmp_path / "me.png"
-
-
-@pytest.fixture
-def pose_file(tmp_path: Path, poses: list[Keypoints]) -> Path:
-    save_keypoints(poses[0], tmp_path / "pose.json")
-    return tmp_path / "pose.json"
 
 
 @pytest.fixture
@@ -116,7 +85,7 @@ class TestGenerate:
         assert [path.name for path in whole] == [path.name for path in resumed]
         assert len(whole) == len((dataset / "fashion-resize-pairs-test.csv").read_text().split()) - 1
         for a, b in zip(whole, resumed, strict=True):
-            assert np.abs(np.asarray(Image.open(a)).astype(int) - np.asarray(Image.open(b))).max() <= 1
+            assert difference(a, b) <= 1
 
     def test_missing_annotations_are_named_counted_and_skipped(
         self,
@@ -132,7 +101,7 @@ class TestGenerate:
         annotations.write_text("\n".join([header, *rest]))
         name = first.split(":")[0]
         command = ("generate", "--model", model_folder, "--data", root, "--out", tmp_path / "out", *QUICK)
-        line = told(capsys, *command)
+        line = error_line(capsys, *command)
         assert name in line
         assert "1 images" in line
         assert not (tmp_path / "out").exists()
@@ -149,7 +118,7 @@ class TestGenerate:
     ) -> None:
         run(*arguments, "--out", tmp_path / "out")
         image = (tmp_path / "out" / "me_to_pose.png").read_bytes()
-        assert "other settings (seed)" in told(capsys, *arguments, "--out", tmp_path / "out", "--seed", "1")
+        assert "other settings (seed)" in error_line(capsys, *arguments, "--out", tmp_path / "out", "--seed", "1")
         assert (tmp_path / "out" / "me_to_pose.png").read_bytes() == image
 
 
@@ -177,7 +146,7 @@ class TestGenerateRefuses:
         self, arguments: list[str | Path], photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for say, file in broken_images(tmp_path, photo).items():
-            line = told(capsys, *arguments, "--source", file, "--out", tmp_path / "out")
+            line = error_line(capsys, *arguments, "--source", file, "--out", tmp_path / "out")
             assert say in line
             assert file.name in line
             assert not (tmp_path / "out").exists()
@@ -199,22 +168,24 @@ class TestGenerateRefuses:
         base = [argument for argument in arguments if not str(argument).endswith((".json", "--target-pose"))]
         for say, content in contents.items():
             (tmp_path / "bad.json").write_text(content)
-            assert say in told(capsys, *base, "--target-pose", tmp_path / "bad.json", "--out", tmp_path / "out")
-        assert "neither a file nor a number" in told(
+            assert say in error_line(capsys, *base, "--target-pose", tmp_path / "bad.json", "--out", tmp_path / "out")
+        assert "neither a file nor a number" in error_line(
             capsys, *base, "--target-pose", "nobody", "--out", tmp_path / "out"
         )
         (tmp_path / "rows.csv").write_text("name:keypoints_y:keypoints_x\na.jpg: [np.int64(3)]: [1]\n")
         rows = ("--annotations", tmp_path / "rows.csv", "--target-pose", "a.jpg", "--out", tmp_path / "out")
-        assert "rows.csv, line 2: holds 'np.int64" in told(capsys, *base, *rows)
+        assert "rows.csv, line 2: holds 'np.int64" in error_line(capsys, *base, *rows)
         assert not (tmp_path / "out").exists()
 
     def test_folders(self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "empty").mkdir()
-        assert "no image" in told(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
-        assert "was not written by cfld" in told(capsys, *arguments, "--out", tmp_path)
+        assert "no image" in error_line(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
+        assert "was not written by cfld" in error_line(capsys, *arguments, "--out", tmp_path)
         data = ("generate", "--data", tmp_path / "empty", "--out", tmp_path / "out")
-        assert "holds no data set" in told(capsys, *data)
-        assert "no such folder" in told(capsys, "generate", "--data", tmp_path / "none", "--out", tmp_path / "out")
+        assert "holds no data set" in error_line(capsys, *data)
+        assert "no such folder" in error_line(
+            capsys, "generate", "--data", tmp_path / "none", "--out", tmp_path / "out"
+        )
         assert not (tmp_path / "out").exists()
 
     def test_models(
@@ -228,13 +199,15 @@ class TestGenerateRefuses:
         command = (*arguments, "--model", model, "--out", tmp_path / "out")
         config = json.loads((model / "conditioner" / "config.json").read_text())
         (model / "conditioner" / "config.json").write_text(json.dumps({**config, "source_size": 36}))
-        assert "36 must be divisible by 32" in told(capsys, *command)
+        assert "36 must be divisible by 32" in error_line(capsys, *command)
         shutil.rmtree(model / "conditioner")
-        assert "conditioner/config.json is missing" in told(capsys, *command)
+        assert "conditioner/config.json is missing" in error_line(capsys, *command)
         shutil.copytree(model / "unet", model / "conditioner")
-        assert "holds a UNet2DConditionModel, expected a Conditioner" in told(capsys, *command)
-        assert "no model_index.json" in told(capsys, *arguments, "--model", tmp_path, "--out", tmp_path / "out")
-        assert "no such model folder" in told(capsys, *arguments, "--model", tmp_path / "no", "--out", tmp_path / "out")
+        assert "holds a UNet2DConditionModel, expected a Conditioner" in error_line(capsys, *command)
+        assert "no model_index.json" in error_line(capsys, *arguments, "--model", tmp_path, "--out", tmp_path / "out")
+        assert "no such model folder" in error_line(
+            capsys, *arguments, "--model", tmp_path / "no", "--out", tmp_path / "out"
+        )
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize(
@@ -261,13 +234,13 @@ class TestGenerateRefuses:
         tmp_path: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        assert say in told(capsys, *arguments, *options, "--out", tmp_path / "out")
+        assert say in error_line(capsys, *arguments, *options, "--out", tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
     def test_nothing_to_do(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "give --source and --target-pose, or --data" in told(capsys, "generate", "--out", tmp_path / "out")
-        assert "Missing from cfld generate: --out" in told(capsys, "generate")
-        assert "Unrecognized options: paint" in told(capsys, "paint")
+        assert "give --source and --target-pose, or --data" in error_line(capsys, "generate", "--out", tmp_path / "out")
+        assert "Missing from cfld generate: --out" in error_line(capsys, "generate")
+        assert "Unrecognized options: paint" in error_line(capsys, "paint")
 
     def test_a_full_disk_costs_the_image_in_hand_alone(
         self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -276,7 +249,7 @@ class TestGenerateRefuses:
         command = (*arguments, "--target-pose", "3", "--out", out)
         run(*command, "--limit", "1")
         first = (out / "me_to_pose.png").read_bytes()
-        with files_no_longer_than(100), pytest.raises(SystemExit) as stopped:
+        with largest_file(100), pytest.raises(SystemExit) as stopped:
             run(*command)
         assert stopped.value.code == 2
         assert "File too large" in capsys.readouterr().err.splitlines()[-1]
@@ -284,17 +257,6 @@ class TestGenerateRefuses:
         assert (out / "me_to_pose.png").read_bytes() == first
         run(*command)
         assert Image.open(out / "me_to_mannequin3.png").size == (44, 64)
-
-
-@contextmanager
-def files_no_longer_than(size: int) -> Iterator[None]:
-    """The kernel refuses to write more, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class TestConvert:
@@ -314,7 +276,7 @@ class TestConvert:
         run(*command, "--preset", "market1501")
         assert capsys.readouterr().out.strip() == str(tmp_path / "model")
         assert tuple(CFLDPipeline.from_pretrained(tmp_path / "model").config.output_size) == (128, 64)
-        assert "exists already" in told(capsys, *command)
+        assert "exists already" in error_line(capsys, *command)
 
     def test_where_training_starts(self, sd15_folder: Path, tmp_path: Path) -> None:
         run("convert", "--base", sd15_folder, "--preset", "tiny", "--out", tmp_path / "start")
@@ -333,23 +295,24 @@ class TestConvert:
             (("--base", sd15_folder, "--checkpoint", tmp_path, *out), "pytorch_model.bin: no such file"),
             (("--base", sd15_folder, "--preset", "mannequin", *out), "must agree"),
         ):
-            assert say in told(capsys, "convert", *line)
+            assert say in error_line(capsys, "convert", *line)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("room", [300, 50_000])
     def test_a_full_disk_leaves_nothing(
         self, room: int, sd15_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with files_no_longer_than(room):
-            line = told(capsys, "convert", "--base", sd15_folder, "--preset", "tiny", "--out", tmp_path / "a" / "model")
+        with largest_file(room):
+            line = error_line(
+                capsys, "convert", "--base", sd15_folder, "--preset", "tiny", "--out", tmp_path / "a" / "model"
+            )
         assert "File too large" in line
         assert list(tmp_path.iterdir()) == []
 
 
 def test_params_of_an_unknown_preset_as_a_process() -> None:
     """What a shell sees: the exit code, and one line without a traceback."""
-    command = [sys.executable, "-m", "cfld", "params", "deepfashion"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = process("params", "deepfashion")
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert finished.stderr.startswith("cfld: no preset 'deepfashion'; there are deepfashion-256")

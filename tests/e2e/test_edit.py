@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,31 +12,12 @@ from PIL import Image
 from cfld.cli import main
 from cfld.contact_sheet import GAP
 from cfld.poses.keypoints import Keypoints, save_keypoints
+from support.commands import error_line, run
+from support.images import pixels
 
 QUICK = ("--steps", "2", "--device", "cpu")
 SIZE = (45, 67)
 OUTPUT = (44, 64)
-
-
-def run(*arguments: str | Path) -> None:
-    main([str(argument) for argument in arguments])
-
-
-def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """Runs a command that must refuse its input: exit code 2 and one line, which is returned."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stopped:
-        run(*arguments)
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1, printed.err
-    assert printed.err.startswith("cfld: ")
-    return printed.err
-
-
-def pixels(path: Path) -> np.ndarray[Any, Any]:
-    return np.asarray(Image.open(path))
 
 
 @pytest.fixture(autouse=True)
@@ -92,15 +72,15 @@ class TestTransfer:
     def test_bad_masks(self, transfer: list[str | Path], capsys: pytest.CaptureFixture[str]) -> None:
         out = ("--out", "edited.png")
         Image.new("L", (67, 45), "white").save("mask.png")
-        assert "mask has 67 x 45 pixels, expected 45 x 67" in told(capsys, *transfer, *out)
+        assert "mask has 67 x 45 pixels, expected 45 x 67" in error_line(capsys, *transfer, *out)
         Image.new("L", SIZE).save("mask.png")
-        assert "the mask is empty" in told(capsys, *transfer, *out)
+        assert "the mask is empty" in error_line(capsys, *transfer, *out)
         Image.new("RGBA", SIZE).save("mask.png")
-        assert "the mask is empty" in told(capsys, *transfer, *out)
+        assert "the mask is empty" in error_line(capsys, *transfer, *out)
         Path("mask.png").write_bytes(b"hello")
-        assert "mask.png: is not an image" in told(capsys, *transfer, *out)
+        assert "mask.png: is not an image" in error_line(capsys, *transfer, *out)
         Path("mask.png").unlink()
-        assert "mask.png: no such image" in told(capsys, *transfer, *out)
+        assert "mask.png: no such image" in error_line(capsys, *transfer, *out)
         assert not Path("edited.png").exists()
 
     @pytest.mark.parametrize(
@@ -126,7 +106,7 @@ class TestTransfer:
         self, transfer: list[str | Path], options: tuple[str, str], say: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         reference = Path("a.png").read_bytes()
-        assert say in told(capsys, *transfer, "--out", "edited.png", *options)
+        assert say in error_line(capsys, *transfer, "--out", "edited.png", *options)
         assert not Path("edited.png").exists()
         assert Path("a.png").read_bytes() == reference
 
@@ -192,7 +172,7 @@ class TestInterpolate:
     def test_bad_input(
         self, options: tuple[str, ...], say: str, blend: list[str | Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert say in told(capsys, *blend, "--out", "strip.png", *options)
+        assert say in error_line(capsys, *blend, "--out", "strip.png", *options)
         assert not Path("strip.png").exists()
 
 
@@ -210,10 +190,10 @@ class TestAttention:
 
     def test_bad_input(self, model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = ("attention", "--model", model_folder)
-        assert "--source is empty" in told(capsys, *command, "--source", "--out", "x.png")
-        assert "none.png: no such image" in told(capsys, *command, "--source", "none.png", "--out", "x.png")
-        assert "unknown file extension" in told(capsys, *command, "--source", "a.png", "--out", "x.gif")
-        assert "--blocks" in told(capsys, *command, "--source", "a.png", "--out", "x.png", "--blocks", "first")
+        assert "--source is empty" in error_line(capsys, *command, "--source", "--out", "x.png")
+        assert "none.png: no such image" in error_line(capsys, *command, "--source", "none.png", "--out", "x.png")
+        assert "unknown file extension" in error_line(capsys, *command, "--source", "a.png", "--out", "x.gif")
+        assert "--blocks" in error_line(capsys, *command, "--source", "a.png", "--out", "x.png", "--blocks", "first")
         assert not Path("x.png").exists()
 
 

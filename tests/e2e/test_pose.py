@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cfld.cli import main
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.metrics.pose_accuracy import pck
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.retarget import retarget
+from support.commands import error_line, process, run
 
 QUICK = ("--steps", "1", "--device", "cpu")
 PEOPLE = MannequinDataset(identities=2, poses=2, seed=21, split="test")
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    main([str(argument) for argument in arguments])
-    return capsys.readouterr().out
-
-
-def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """What a command says that refuses its input: exit code 2 and one line."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert stopped.value.code == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1, printed.err
-    return printed.err
 
 
 def image(name: str) -> Image.Image:
@@ -63,27 +43,27 @@ def openpose(tmp_path: Path, poses: list[Keypoints]) -> Path:
     return tmp_path / "people.json"
 
 
-def test_from_a_image_to_a_pose_file_and_a_drawing(
+def test_from_an_image_to_a_pose_file_and_a_drawing(
     tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, drawing = tmp_path / "made" / "pose.json", tmp_path / "pose.png"
-    printed = run(capsys, "pose", "--image", photo, "--out", out, "--draw", drawing)
+    run("pose", "--image", photo, "--out", out, "--draw", drawing)
     found, truth = load_keypoints(out), PEOPLE.keypoints(PEOPLE.names[0])
     assert found.frame == (256, 176)
     assert pck(truth, found, 0.1) > 0.8
-    assert printed == f"{out}: {found.visible.sum()} of 18 joints\n"
+    assert capsys.readouterr().out == f"{out}: {found.visible.sum()} of 18 joints\n"
     with Image.open(drawing) as shown:
         assert shown.height == 512
         assert shown.width == 352
 
 
-def test_a_turned_photograph_is_upright(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_turned_photograph_is_upright(tmp_path: Path, photo: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side: shown turned a quarter clockwise
     turned = tmp_path / "turned.jpg"
     Image.open(photo).transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif, quality=95)
-    run(capsys, "pose", "--image", photo, "--out", tmp_path / "a.json")
-    run(capsys, "pose", "--image", turned, "--out", tmp_path / "b.json")
+    run("pose", "--image", photo, "--out", tmp_path / "a.json")
+    run("pose", "--image", turned, "--out", tmp_path / "b.json")
     a, b = load_keypoints(tmp_path / "a.json"), load_keypoints(tmp_path / "b.json")
     assert b.frame == (256, 176)
     both = a.visible & b.visible
@@ -91,24 +71,22 @@ def test_a_turned_photograph_is_upright(tmp_path: Path, photo: Path, capsys: pyt
     np.testing.assert_allclose(a.yx[both], b.yx[both], atol=4)
 
 
-def test_a_foreign_file_becomes_ours(
-    tmp_path: Path, openpose: Path, poses: list[Keypoints], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_foreign_file_becomes_ours(tmp_path: Path, openpose: Path, poses: list[Keypoints]) -> None:
     out = tmp_path / "pose.json"
-    run(capsys, "pose", "--image", openpose, "--out", out, "--draw", tmp_path / "pose.png")
+    run("pose", "--image", openpose, "--out", out, "--draw", tmp_path / "pose.png")
     np.testing.assert_allclose(load_keypoints(out).yx[2:14], poses[0].yx[2:14] * 2, atol=0.01)
-    run(capsys, "pose", "--image", openpose, "--person", 2, "--out", out)
+    run("pose", "--image", openpose, "--person", 2, "--out", out)
     np.testing.assert_allclose(load_keypoints(out).yx[2:14], poses[1].yx[2:14], atol=0.01)
 
 
-def test_fitted_with_its_pose(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fitted_with_its_pose(tmp_path: Path, photo: Path) -> None:
     with Image.open(photo) as image:
         wide = Image.new("RGB", (500, 300), "white")
         wide.paste(image, (250, 20))
     wide.save(tmp_path / "wide.png")
     out, fitted = tmp_path / "pose.json", tmp_path / "fitted.png"
     options = ("--out", out, "--fitted", fitted)
-    run(capsys, "pose", "--image", tmp_path / "wide.png", "--fit", "letterbox", *options)
+    run("pose", "--image", tmp_path / "wide.png", "--fit", "letterbox", *options)
     with Image.open(fitted) as image:
         pose = load_keypoints(out)
         assert pose.frame == (image.height, image.width)
@@ -119,47 +97,41 @@ def test_fitted_with_its_pose(tmp_path: Path, photo: Path, capsys: pytest.Captur
     mask.paste(255, (250, 20, 426, 276))
     mask.save(tmp_path / "mask.png")
     flat = ("--mask", tmp_path / "mask.png", "--background", 9, 8, 7)
-    run(capsys, "pose", "--image", tmp_path / "wide.png", *flat, *options)
+    run("pose", "--image", tmp_path / "wide.png", *flat, *options)
     with Image.open(fitted) as image:
         assert image.size == (500, 300)
         assert image.getpixel((5, 5)) == (9, 8, 7)
 
 
-def test_retargeted_and_drawn_side_by_side(
-    tmp_path: Path, photo: Path, poses: list[Keypoints], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_retargeted_and_drawn_side_by_side(tmp_path: Path, photo: Path, poses: list[Keypoints]) -> None:
     save_keypoints(poses[1].scaled((128, 88)), tmp_path / "small.json")
-    run(capsys, "pose", "--image", photo, "--out", tmp_path / "own.json")
+    run("pose", "--image", photo, "--out", tmp_path / "own.json")
     out, sheet = tmp_path / "out.json", tmp_path / "sheet.png"
-    run(capsys, "pose", "--image", photo, "--retarget", tmp_path / "small.json", "--out", out, "--draw", sheet)
+    run("pose", "--image", photo, "--retarget", tmp_path / "small.json", "--out", out, "--draw", sheet)
     expected = retarget(load_keypoints(tmp_path / "own.json"), poses[1])
     np.testing.assert_allclose(load_keypoints(out).yx, expected.yx, atol=0.3)
     with Image.open(sheet) as shown:
         assert shown.width > 3 * 176
 
 
-def test_a_image_is_a_target_pose(
-    tmp_path: Path, model_folder: Path, photo: Path, openpose: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_image_is_a_target_pose(tmp_path: Path, model_folder: Path, photo: Path, openpose: Path) -> None:
     image(PEOPLE.names[3]).save(tmp_path / "other.jpg")
     out = tmp_path / "out"
     options = ("--source", photo, "--model", model_folder, *QUICK)
-    run(capsys, "generate", *options, "--target-pose", tmp_path / "other.jpg", openpose, "--out", out)
+    run("generate", *options, "--target-pose", tmp_path / "other.jpg", openpose, "--out", out)
     assert {file.name for file in out.glob("*.png")} == {"me_to_other.png", "me_to_people.png"}
 
 
-def test_own_images_in_other_poses(
-    tmp_path: Path, model_folder: Path, photo: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_own_images_in_other_poses(tmp_path: Path, model_folder: Path, photo: Path) -> None:
     out = tmp_path / "out"
     options = ("--source", photo, "--target-pose", 4, 5, "--model", model_folder, *QUICK, "--out", out)
-    run(capsys, "generate", *options, "--fit", "letterbox", "--retarget")
+    run("generate", *options, "--fit", "letterbox", "--retarget")
     assert {file.name for file in out.glob("*.png")} == {"me_to_mannequin4.png", "me_to_mannequin5.png"}
     assert {file.name for file in (out / "retargeted").iterdir()} == {"me_to_mannequin4.png", "me_to_mannequin5.png"}
     assert json.loads((out / "config.json").read_text())["preprocessing"]["fit"] == "letterbox"
     save_keypoints(PEOPLE.keypoints(PEOPLE.names[0]), tmp_path / "own.json")
     other = ("--out", tmp_path / "other", "--retarget", "--source-pose", tmp_path / "own.json")
-    run(capsys, "generate", *options[:-2], *other)
+    run("generate", *options[:-2], *other)
 
 
 @pytest.fixture
@@ -200,7 +172,7 @@ def test_bad_input_is_told_in_one_line(
         ((photo, *out, "--retarget", nobody), "nobody found"),
         ((photo, *out, "--retarget", "nothing"), "neither a file nor a number"),
     ):
-        assert expected in told(capsys, "pose", "--image", *arguments), arguments
+        assert expected in error_line(capsys, "pose", "--image", *arguments), arguments
     assert not (tmp_path / "out.json").exists()
     assert not (tmp_path / "f.png").exists()
 
@@ -222,14 +194,14 @@ def test_bad_own_images_leave_nothing(
         ((3, "--source", people, "--retarget", "--source-pose", tmp_path / "square.json"), "there are 2 sources"),
         ((3, "--source", photo, "--fit", "letterbox", "--background", -1, 2, 3), "0 to 255"),
     ):
-        assert expected in told(capsys, *generate, *arguments), arguments
+        assert expected in error_line(capsys, *generate, *arguments), arguments
     data = ("generate", "--model", model_folder, "--out", out, *QUICK, "--data", tmp_path, "--retarget")
-    assert "--retarget" in told(capsys, *data)
+    assert "--retarget" in error_line(capsys, *data)
     assert not out.exists()
 
 
 def test_as_a_process_it_tells_on_stderr(tmp_path: Path, photo: Path) -> None:
-    command = [sys.executable, "-m", "cfld", "pose", "--image", photo, "--out", tmp_path / "pose.json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = process("pose", "--image", photo, "--out", tmp_path / "pose.json")
+    assert done.returncode == 0
     assert "mannequins only" in done.stderr
     assert "Traceback" not in done.stderr

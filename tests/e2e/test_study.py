@@ -19,9 +19,9 @@ from cfld.cli import main
 from cfld.study.answers import Answers
 from cfld.study.definition import load_study
 from cfld.study.plan import TOLD, plan
+from support.commands import process as cfld
 from support.study import (
     METHODS,
-    Server,
     answer,
     begin,
     create_arguments,
@@ -31,15 +31,12 @@ from support.study import (
     postgres,
     question,
     save_folders,
+    serve,
     serving,
 )
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = 12
-
-
-def cfld(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "cfld", *arguments], capture_output=True, text=True)
 
 
 @contextmanager
@@ -119,7 +116,7 @@ def test_without_the_extra_it_says_what_to_install(package: str, tmp_path: Path)
 
 def test_the_server_holds_no_torch(tmp_path: Path) -> None:
     study = make_study(tmp_path)
-    server = Server(study)
+    server = serve(study)
     maps = Path(f"/proc/{server.process.pid}/maps").read_text()
     server.stop()
     assert "libtorch" not in maps
@@ -189,7 +186,7 @@ def test_sigkill_loses_no_acknowledged_answer(tmp_path: Path) -> None:
     people = [Participant(i, study) for i in range(PEOPLE)]
     questions, kills = len(plan(load_study(study), 1)), 0
     while not all(person.done for person in people):
-        server = Server(study, "--database", database)
+        server = serve(study, "--database", database)
         waiting = [person for person in people if not person.done]
         with ThreadPoolExecutor(PEOPLE) as pool:
             visits = [pool.submit(person.visit, server.address) for person in waiting]
@@ -222,7 +219,7 @@ def test_several_servers_share_a_postgresql(tmp_path: Path) -> None:
     study = make_study(tmp_path)
     with postgres() as database:
         with ThreadPoolExecutor(2) as pool:
-            servers = list(pool.map(lambda _: Server(study, "--database", database), range(2)))
+            servers = list(pool.map(lambda _: serve(study, "--database", database), range(2)))
         people = [Participant(i, study) for i in range(6)]
 
         def take_part(person: Participant) -> None:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from support.commands import Server
 from support.programs import postgres_program
 
 METHODS = ("ours", "theirs", "third")
@@ -61,36 +61,16 @@ def make_study(root: Path, *, images: int = 2, comparisons: int = 2, checks: int
     return root / "study"
 
 
-class Server:
+def serve(study: Path, *options: str) -> Server:
     """`cfld study serve` in a process of its own."""
-
-    def __init__(self, study: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "cfld", "study", "serve", "--study", str(study), "--port", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        first = self.process.stdout.readline()
-        found = re.search(r"http://\S+:\d+", first)
-        assert found, f"the server did not start: {first!r}"
-        self.address = found[0]
-
-    def kill(self) -> None:
-        """As a power cut does: no handler runs."""
-        self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait() == -signal.SIGKILL
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+    return Server("study", "serve", "--study", study, "--port", "0", *options)
 
 
 @contextlib.contextmanager
 def serving(study: Path, *options: str) -> Iterator[str]:
     """The address of a server that runs meanwhile."""
-    server = Server(study, *options)
-    try:
+    with serve(study, *options) as server:
         yield server.address
-    finally:
-        server.stop()
 
 
 def hidden(page: str, name: str) -> str:

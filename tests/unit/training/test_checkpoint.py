@@ -1,6 +1,3 @@
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from cfld.training.checkpoint import (
     remove_unfinished,
     save_checkpoint,
 )
+from support.disk import largest_file
 
 
 def checkpoint(step: int = 1, size: int = 3) -> Checkpoint:
@@ -31,17 +29,6 @@ def checkpoint(step: int = 1, size: int = 3) -> Checkpoint:
         scaler={"scale": 65536.0, "_growth_tracker": 3},
         facts={"processes": 2, "frozen": "ab"},
     )
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Files cannot grow beyond `size` bytes: the system's own error, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""Options that several commands share: choices from the registries, groups that open what they name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cfld.cli import parse
+from cfld.cli.options import DetectorOptions, PipelineOptions, PreprocessingOptions, find_device
+from cfld.diffusion.schedulers import SCHEDULERS
+from cfld.pipeline import CFLDPipeline
+from cfld.poses.registry import DETECTORS
+
+POSE = ("pose", "--image", "me.png", "--out", "pose.json")
+GENERATE = ("generate", "--source", "me.png", "--target-pose", "3", "--out", "outputs")
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_can_be_chosen(name: str) -> None:
+    assert parse([*POSE, "--backend", name]).detector.backend == name
+    assert parse([*GENERATE, "--pose.backend", name]).pose.backend == name
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_can_be_chosen(name: str) -> None:
+    assert parse([*GENERATE, "--scheduler", name]).sampling.scheduler == name
+
+
+def test_unknown_choices_list_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, known in (
+        ((*POSE, "--backend", "magic"), DETECTORS),
+        ((*GENERATE, "--scheduler", "magic"), SCHEDULERS),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            parse(arguments)
+        assert stopped.value.code == 2
+        printed = capsys.readouterr().err
+        assert all(name in printed for name in known)
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_pipeline_in_its_dtype_with_its_scheduler(dtype: str, expected: torch.dtype) -> None:
+    pipe = PipelineOptions(device="cpu", dtype=dtype).open("euler")  # type: ignore[arg-type]
+    assert isinstance(pipe, CFLDPipeline)
+    assert (pipe.device.type, pipe.unet.dtype) == ("cpu", expected)
+    assert type(pipe.scheduler).__name__ == SCHEDULERS["euler"][0]
+
+
+def test_devices() -> None:
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device(None).type in ("cpu", "cuda", "mps")
+    for name in ("magic", "cuda:99"):
+        with pytest.raises(ValueError, match=f"--device {name} is not available"):
+            find_device(name)
+
+
+def test_backgrounds_are_colours() -> None:
+    assert PreprocessingOptions(background=(0, 128, 255)).open(DetectorOptions()).background == (0, 128, 255)
+    with pytest.raises(ValueError, match="from 0 to 255, got"):
+        PreprocessingOptions(background=(0, 0, 256)).open(DetectorOptions())
