@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zipfile
