@@ -4,7 +4,7 @@ python examples/joints_alone.py
 python examples/joints_alone.py --identities 100 --poses 4 --seed 2
 
 Each image shows a stranger's looks on this person's joints, as the renderer draws it, so no model takes part. The
-row "source off" of `cfld evaluate mannequin-quality` cannot be expected below this; chance is 1 / identities.
+row "without source" of `cfld evaluate mannequin-quality` cannot be expected below this; chance is 1 / identities.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tyro
 from tqdm import tqdm
 
 from cfld import mannequin
-from cfld.mannequin.quality import draw_seeds, identity_top1
+from cfld.mannequin.quality import identity_top1, sample_seeds
 
 Looks = Callable[[mannequin.Identity, mannequin.Identity], mannequin.Identity]
 
@@ -41,7 +41,7 @@ def main(
     """
     if min(poses, rounds) < 1:
         raise SystemExit(f"--poses and --rounds must be at least 1, got {poses} and {rounds}")
-    people, _, bodies = draw_seeds(identities, poses, seed)
+    people, _, bodies = sample_seeds(identities, poses, seed)
     known = [mannequin.sample_identity(person) for person in people]
     drawn = [mannequin.sample_body_pose(body) for body in bodies]
     truth = np.stack([[mannequin.render(who, pose, size) / 255 for pose in drawn] for who in known])

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from cfld import mannequin
 from cfld.data.transforms import resize
 from cfld.inference.reconstruction import through_vae
-from cfld.mannequin.quality import draw_seeds, mean_over_images
+from cfld.mannequin.quality import mean_over_images, sample_seeds
 from cfld.metrics.psnr import psnr
 from cfld.models.loading import load_component
 from cfld.pipeline import BUNDLED
@@ -43,7 +43,7 @@ def main(
     print("| seed | through the autoencoder | resized alone |\n| --- | --- | --- |")
     rows = []
     for seed in tqdm(range(1, seeds + 1)):
-        people, _, poses = draw_seeds(identities, 20, seed)
+        people, _, poses = sample_seeds(identities, 20, seed)
         pose = mannequin.sample_body_pose(poses[0])
         truth = np.stack([mannequin.render(mannequin.sample_identity(who), pose, size) / 255 for who in people])
         batches = torch.from_numpy(truth).float().permute(0, 3, 1, 2).split(25)

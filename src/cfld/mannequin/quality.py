@@ -1,7 +1,7 @@
-"""How good a model is on mannequins that it never saw: is it the right person, and in the right pose?
+"""Quality of a model on mannequins that it was not trained on: does it generate the right person in the right pose?
 
-Every figure is measured against true drawings, which a data set of photographs does not have: the same person in other
-poses, and other people in the same pose.
+The figures compare generated with rendered images: of the same person in other poses, and of other people in the same
+pose, which a data set of photographs does not have.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cfld.pipeline import CFLDPipeline
 ImageArrays: TypeAlias = NDArray[np.floating[Any]]
 """(..., H, W, 3) in [0, 1]."""
 Figure: TypeAlias = Callable[[ImageArrays, ImageArrays], float]
-"""Truth and image -> how alike they are."""
+"""Similarity of a true and a generated image."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,16 @@ class MannequinQuality:
     """Figures over all generated images.
 
     Attributes:
-        psnr, ssim: of generated against true drawing, in dB and in [-1, 1], mean over images.
-        psnr_source, ssim_source: the same for a baseline, the source as it is.
-        psnr_mean, ssim_mean: the same for a baseline, the mean of all true drawings.
-        identity_top1: share whose nearest among all people's true drawings in that pose is the right person.
-        identity_top1_without_source: the same with the null prompt and no bias in place of the source, on the first
-            quarter of the poses.
-        pose_top1: share whose nearest among that person's true drawings in `poses_compared` poses is the right pose.
-        pose_top1_without_pose: the same with no pose, on as many.
-        vae_psnr: of the same true drawings through the VAE alone.
-        seconds_per_image: of sampling and decoding, images of one person as one batch.
-        identities, poses, poses_compared: how many people, generated poses each, and poses to tell apart.
+        psnr, ssim: generated against rendered image, in dB and in [-1, 1], mean over images.
+        psnr_source, ssim_source: the same for the unchanged source image as a baseline.
+        psnr_mean, ssim_mean: the same for the mean of all rendered images as a baseline.
+        identity_top1: fraction of images whose nearest image among all people in that pose is the right person's.
+        identity_top1_without_source: the same with null prompt and no query bias, on the first quarter of the poses.
+        pose_top1: fraction of images whose nearest image of that person in `poses_compared` poses is in the right pose.
+        pose_top1_without_pose: the same without pose condition, on the first quarter of the poses.
+        vae_psnr: PSNR of the rendered images through the VAE alone.
+        seconds_per_image: time of sampling and decoding, in batches of one person.
+        identities, poses, poses_compared: number of people, of poses generated per person, and of poses compared.
     """
 
     psnr: float
@@ -73,38 +72,39 @@ class MannequinQuality:
 def mannequin_quality(
     pipe: CFLDPipeline, sampling: SamplingConfig, identities: int = 100, poses: int = 8, poses_compared: int = 20
 ) -> MannequinQuality:
-    """Draws people of the test split (nobody that `MannequinDataset` trains on), generates, and compares.
+    """Generates people of the test split, in whom no training person occurs, and compares them with rendered images.
 
     Args:
-        sampling: `seed` draws the people, their poses and the noise.
-        identities, poses: each person is generated in each of `poses` poses, the same for all.
-        poses_compared: at least `poses`.
+        sampling: its `seed` determines people, poses and noise.
+        identities: number of people.
+        poses: number of poses in which each person is generated, the same for all.
+        poses_compared: number of poses to choose from for `pose_top1`; at least `poses`.
 
     Raises:
-        ValueError: for fewer than two people or poses to compare, or fewer compared than generated.
+        ValueError: for fewer than two people or two poses to compare, or fewer poses compared than generated.
     """
     if identities < 2 or poses < 1 or poses_compared < max(2, poses):
         raise ValueError(f"cannot compare {identities} people in {poses} of {poses_compared} poses; need two of each")
     check_sampling(**sampling.arguments())
-    scene = Scene.draw(pipe.config.output_size, identities, poses, poses_compared, sampling.seed)
+    scene = Scene.render(pipe.config.output_size, identities, poses, poses_compared, sampling.seed)
     start = time.perf_counter()
-    made = scene.generate(pipe, sampling)
+    images = scene.generate(pipe, sampling)
     seconds = (time.perf_counter() - start) / (identities * poses)
-    wanted, source, mean = scene.wanted, scene.sources[:, None], scene.wanted.mean((0, 1))
-    vae = np.stack([_through_vae(pipe.vae, images) for images in tqdm(wanted, "through the VAE")])
-    few = replace(scene, target_poses=scene.target_poses[: -(-poses // 4)])
+    targets, sources, mean = scene.targets, scene.sources[:, None], scene.targets.mean((0, 1))
+    decoded = np.stack([_through_vae(pipe.vae, batch) for batch in tqdm(targets, "through the VAE")])
+    quarter = replace(scene, target_poses=scene.target_poses[: -(-poses // 4)])
     return MannequinQuality(
-        psnr=mean_over_images(psnr, made, wanted),
-        psnr_source=mean_over_images(psnr, source, wanted),
-        psnr_mean=mean_over_images(psnr, mean, wanted),
-        ssim=mean_over_images(gaussian_ssim, made, wanted),
-        ssim_source=mean_over_images(gaussian_ssim, source, wanted),
-        ssim_mean=mean_over_images(gaussian_ssim, mean, wanted),
-        identity_top1=identity_top1(made, wanted),
-        identity_top1_without_source=identity_top1(few.generate(pipe, sampling, source=False), wanted),
-        pose_top1=pose_top1(made, scene.truth),
-        pose_top1_without_pose=pose_top1(few.generate(pipe, sampling, pose=False), scene.truth),
-        vae_psnr=mean_over_images(psnr, vae, wanted),
+        psnr=mean_over_images(psnr, images, targets),
+        psnr_source=mean_over_images(psnr, sources, targets),
+        psnr_mean=mean_over_images(psnr, mean, targets),
+        ssim=mean_over_images(gaussian_ssim, images, targets),
+        ssim_source=mean_over_images(gaussian_ssim, sources, targets),
+        ssim_mean=mean_over_images(gaussian_ssim, mean, targets),
+        identity_top1=identity_top1(images, targets),
+        identity_top1_without_source=identity_top1(quarter.generate(pipe, sampling, source=False), targets),
+        pose_top1=pose_top1(images, scene.truth),
+        pose_top1_without_pose=pose_top1(quarter.generate(pipe, sampling, pose=False), scene.truth),
+        vae_psnr=mean_over_images(psnr, decoded, targets),
         seconds_per_image=seconds,
         identities=identities,
         poses=poses,
@@ -113,32 +113,32 @@ def mannequin_quality(
 
 
 def table(quality: MannequinQuality) -> str:
-    """The figures for a person to read, each beside what it is to be compared with."""
+    """The figures as a text table, each beside its baseline."""
     q = quality
     rows = [
-        ("psnr", f"{q.psnr:.2f} dB", f"source as it is {q.psnr_source:.2f}, mean image {q.psnr_mean:.2f}"),
-        ("ssim", f"{q.ssim:.4f}", f"source as it is {q.ssim_source:.4f}, mean image {q.ssim_mean:.4f}"),
+        ("psnr", f"{q.psnr:.2f} dB", f"unchanged source {q.psnr_source:.2f}, mean image {q.psnr_mean:.2f}"),
+        ("ssim", f"{q.ssim:.4f}", f"unchanged source {q.ssim_source:.4f}, mean image {q.ssim_mean:.4f}"),
         ("identity_top1", f"{q.identity_top1:.3f}", f"chance {1 / q.identities:.3f}"),
-        ("  source off", f"{q.identity_top1_without_source:.3f}", f"3 times chance {3 / q.identities:.3f}"),
+        ("  without source", f"{q.identity_top1_without_source:.3f}", f"3 times chance {3 / q.identities:.3f}"),
         ("pose_top1", f"{q.pose_top1:.3f}", f"chance {1 / q.poses_compared:.3f}"),
-        ("  pose off", f"{q.pose_top1_without_pose:.3f}", f"3 times chance {3 / q.poses_compared:.3f}"),
-        ("vae_psnr", f"{q.vae_psnr:.2f} dB", "the true drawing through the autoencoder alone"),
+        ("  without pose", f"{q.pose_top1_without_pose:.3f}", f"3 times chance {3 / q.poses_compared:.3f}"),
+        ("vae_psnr", f"{q.vae_psnr:.2f} dB", "rendered images through the VAE alone"),
         ("seconds_per_image", f"{q.seconds_per_image:.2f}", "sampling and decoding, in batches of one person"),
     ]
-    head = f"{q.identities} people in {q.poses} poses, told from {q.poses_compared} poses"
+    head = f"{q.identities} people in {q.poses} poses, compared with {q.poses_compared} poses"
     return "\n".join([head, *(f"{name:<18} {value:>10}   {beside}" for name, value, beside in rows)])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Who is drawn in what pose, and how it should look.
+    """People, poses and rendered images to compare with.
 
     Attributes:
-        people: seeds of identities.
-        target_poses: seeds of the poses that are generated, the same for all.
-        sources: (people, H, W, 3), each person's source image.
-        truth: (people, poses to tell apart, H, W, 3), true drawings; the first ones are in `target_poses`.
-        seed: of the noise.
+        people: random seeds of the people.
+        target_poses: random seeds of the poses that are generated, the same for all people.
+        sources: (people, H, W, 3), source image of each person.
+        truth: (people, poses compared, H, W, 3), rendered images, those in `target_poses` first.
+        seed: random seed of the noise.
     """
 
     people: list[int]
@@ -148,103 +148,93 @@ class Scene:
     seed: int
 
     @classmethod
-    def draw(cls, size: tuple[int, int], identities: int, poses: int, poses_compared: int, seed: int) -> Scene:
-        """Draws the images of (height, width) `size`."""
-        people, source_poses, target_poses = draw_seeds(identities, poses_compared, seed)
-        truth = [[_draw(person, pose, size) for pose in target_poses] for person in tqdm(people, "drawing")]
-        sources = [_draw(person, pose, size) for person, pose in zip(people, source_poses, strict=True)]
+    def render(cls, size: tuple[int, int], identities: int, poses: int, poses_compared: int, seed: int) -> Scene:
+        """Renders images of (height, width) `size`; see `mannequin_quality`."""
+        people, source_poses, target_poses = sample_seeds(identities, poses_compared, seed)
+        truth = [[_render(person, pose, size) for pose in target_poses] for person in tqdm(people, "rendering")]
+        sources = [_render(person, pose, size) for person, pose in zip(people, source_poses, strict=True)]
         return cls(people, target_poses[:poses], np.stack(sources), np.stack(truth), seed)
 
     @property
-    def wanted(self) -> ImageArrays:
-        """(people, target poses, H, W, 3): what the generated images should be."""
+    def targets(self) -> ImageArrays:
+        """(people, target poses, H, W, 3): the images to be generated."""
         return self.truth[:, : len(self.target_poses)]
 
     def generate(
         self, pipe: CFLDPipeline, sampling: SamplingConfig, source: bool = True, pose: bool = True
     ) -> ImageArrays:
-        """(people, target poses, H, W, 3), images of one person as one batch.
+        """(people, target poses, H, W, 3), generated in batches of one person.
 
         Args:
-            source, pose: False takes that control away: the null prompt and no bias; no pose.
+            source: False = null prompt and no query bias.
+            pose: False = no pose condition.
         """
         what = "generating" if source and pose else f"without {'pose' if source else 'source'}"
-        return np.stack(
-            [self._person(pipe, sampling, row, source, pose) for row in tqdm(range(len(self.people)), what)]
-        )
+        people = tqdm(range(len(self.people)), what)
+        return np.stack([self._person(pipe, sampling, row, source, pose) for row in people])
 
     def _person(self, pipe: CFLDPipeline, sampling: SamplingConfig, row: int, source: bool, pose: bool) -> ImageArrays:
         identity = mannequin.sample_identity(self.people[row])
         poses = pipe.encode_pose(
-            [mannequin.keypoints(identity, mannequin.sample_body_pose(p)) for p in self.target_poses]
+            [mannequin.keypoints(identity, mannequin.sample_body_pose(seed)) for seed in self.target_poses]
         )
         null = pipe.conditioner.null(1)
-        made: ImageArrays = pipe(
+        images: ImageArrays = pipe(
             pipe.encode_source(_to_tensor(self.sources[row : row + 1])) if source else null,
             poses if pose else null.select([0] * poses.batch_size),
             **sampling_arguments(sampling, range(self.seed, self.seed + poses.batch_size)),
             output_type="np",
         ).images
-        return made
+        return images
 
 
-def draw_seeds(identities: int, poses: int, seed: int) -> tuple[list[int], list[int], list[int]]:
-    """Seeds of test people, of their source poses, and of the target poses, which all people share."""
+def sample_seeds(identities: int, poses: int, seed: int) -> tuple[list[int], list[int], list[int]]:
+    """Random seeds of people of the test split, of their source poses, and of the target poses shared by all."""
     test = MannequinDataset(identities=identities, poses=2, seed=seed, split="test")
     people, source_poses = zip(*(test.seeds(name) for name in test.names[::2]), strict=True)
     target_poses = np.random.default_rng((seed, poses)).integers(2**40, 2**41, size=poses)
     return list(people), list(source_poses), [int(pose) for pose in target_poses]
 
 
-def mean_over_images(figure: Figure, made: ImageArrays, truth: ImageArrays) -> float:
-    """Of a figure of two images (3, H, W). (..., H, W, 3) in [0, 1] both; what is fewer is repeated."""
-    pairs = np.broadcast_arrays(np.moveaxis(truth, -1, -3), np.moveaxis(made, -1, -3))
-    one, other = (images.reshape(-1, *images.shape[-3:]) for images in pairs)
+def mean_over_images(figure: Figure, images: ImageArrays, truth: ImageArrays) -> float:
+    """Mean of a figure of two images (3, H, W); `images` and `truth` (..., H, W, 3) are broadcast to one shape."""
+    pairs = np.broadcast_arrays(np.moveaxis(truth, -1, -3), np.moveaxis(images, -1, -3))
+    one, other = (stack.reshape(-1, *stack.shape[-3:]) for stack in pairs)
     return float(np.mean([figure(x, y) for x, y in zip(one, other, strict=True)]))
 
 
-def gaussian_ssim(truth: ImageArrays, made: ImageArrays) -> float:
-    """As the protocol `standard` has it. (3, H, W) in [0, 1]."""
-    return ssim(truth, made, PROTOCOLS["standard"].ssim)
+def gaussian_ssim(truth: ImageArrays, image: ImageArrays) -> float:
+    """SSIM of the protocol `standard`; (3, H, W) in [0, 1]."""
+    return ssim(truth, image, PROTOCOLS["standard"].ssim)
 
 
-def identity_top1(made: ImageArrays, truth: ImageArrays) -> float:
-    """Both (people, poses, H, W, 3); nearest by mean absolute colour difference."""
-    right = [
-        nearest(made[person, pose], truth[:, pose]) == person
-        for person in range(made.shape[0])
-        for pose in range(made.shape[1])
-    ]
-    return float(np.mean(right))
+def identity_top1(images: ImageArrays, truth: ImageArrays) -> float:
+    """Fraction of images nearest to the right person's; both (people, poses, H, W, 3)."""
+    return float(np.mean([nearest(images[i, j], truth[:, j]) == i for i, j in np.ndindex(images.shape[:2])]))
 
 
-def pose_top1(made: ImageArrays, truth: ImageArrays) -> float:
-    """made: (people, poses, H, W, 3); truth: (people, poses to tell apart, H, W, 3), the same poses first."""
-    right = [
-        nearest(made[person, pose], truth[person]) == pose
-        for person in range(made.shape[0])
-        for pose in range(made.shape[1])
-    ]
-    return float(np.mean(right))
+def pose_top1(images: ImageArrays, truth: ImageArrays) -> float:
+    """Fraction of images nearest to the right pose; (people, poses, H, W, 3), of `truth` at least as many poses."""
+    return float(np.mean([nearest(images[i, j], truth[i]) == j for i, j in np.ndindex(images.shape[:2])]))
 
 
 def nearest(image: ImageArrays, candidates: ImageArrays) -> int:
-    """The index of the candidate with the smallest mean absolute colour difference."""
+    """Index of the candidate with the smallest mean absolute difference."""
     return int(np.abs(candidates - image).mean(axis=(-3, -2, -1)).argmin())
 
 
-def _draw(person: int, pose: int, size: tuple[int, int]) -> ImageArrays:
+def _render(person: int, pose: int, size: tuple[int, int]) -> ImageArrays:
     image = mannequin.render(mannequin.sample_identity(person), mannequin.sample_body_pose(pose), size=size)
     return image.astype(np.float32) / 255
 
 
 def _through_vae(vae: AutoencoderKL, images: ImageArrays) -> ImageArrays:
-    """(B, H, W, 3), once through the VAE."""
+    """(B, H, W, 3) encoded and decoded by the VAE."""
     height, width = images.shape[1:3]
-    made = through_vae(vae, torch.from_numpy(images).permute(0, 3, 1, 2).to(vae.device), (height, width))
-    return made.permute(0, 2, 3, 1).cpu().numpy()
+    decoded = through_vae(vae, torch.from_numpy(images).permute(0, 3, 1, 2).to(vae.device), (height, width))
+    return decoded.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _to_tensor(images: ImageArrays) -> Tensor:
-    """(N, H, W, 3) in [0, 1] -> (N, 3, H, W) in [-1, 1]."""
+    """(N, H, W, 3) in [0, 1] to (N, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(images).permute(0, 3, 1, 2) * 2 - 1

@@ -36,7 +36,7 @@ def pipe() -> CFLDPipeline:
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return Scene.draw(SIZE, identities=4, poses=3, poses_compared=5, seed=3)
+    return Scene.render(SIZE, identities=4, poses=3, poses_compared=5, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +45,17 @@ def quality(pipe: CFLDPipeline) -> MannequinQuality:
 
 
 def test_the_truth_itself_is_always_found(scene: Scene) -> None:
-    assert identity_top1(scene.wanted, scene.wanted) == 1
-    assert pose_top1(scene.wanted, scene.truth) == 1
+    assert identity_top1(scene.targets, scene.targets) == 1
+    assert pose_top1(scene.targets, scene.truth) == 1
 
 
 def test_one_person_for_all_is_right_once_and_one_pose_for_all_is_right_once(scene: Scene) -> None:
-    assert identity_top1(np.broadcast_to(scene.wanted[:1], scene.wanted.shape), scene.wanted) == 1 / 4
-    assert pose_top1(np.broadcast_to(scene.wanted[:, :1], scene.wanted.shape), scene.truth) == 1 / 3
+    assert identity_top1(np.broadcast_to(scene.targets[:1], scene.targets.shape), scene.targets) == 1 / 4
+    assert pose_top1(np.broadcast_to(scene.targets[:, :1], scene.targets.shape), scene.truth) == 1 / 3
 
 
-def test_another_seed_is_other_people_in_other_poses(scene: Scene) -> None:
-    other = Scene.draw(SIZE, identities=4, poses=3, poses_compared=5, seed=4)
+def test_another_seed_gives_other_people_in_other_poses(scene: Scene) -> None:
+    other = Scene.render(SIZE, identities=4, poses=3, poses_compared=5, seed=4)
     assert not set(other.people) & set(scene.people)
     assert not set(other.target_poses) & set(scene.target_poses)
 
@@ -84,9 +84,9 @@ def test_without_pose_all_images_of_one_noise_and_person_are_one(pipe: CFLDPipel
     )
 
 
-def test_the_autoencoder_is_measured_on_every_drawing_that_is_generated(pipe: CFLDPipeline) -> None:
+def test_vae_psnr_is_the_mean_over_all_target_images(pipe: CFLDPipeline) -> None:
     quality = mannequin_quality(pipe, SamplingConfig(steps=1, seed=3), identities=2, poses=2, poses_compared=2)
-    truth = Scene.draw(SIZE, identities=2, poses=2, poses_compared=2, seed=3).wanted.reshape(-1, *SIZE, 3)
+    truth = Scene.render(SIZE, identities=2, poses=2, poses_compared=2, seed=3).targets.reshape(-1, *SIZE, 3)
     made = through_vae(pipe.vae, torch.from_numpy(truth).permute(0, 3, 1, 2), SIZE).permute(0, 2, 3, 1).numpy()
     each = [mean_over_images(psnr, made[i], truth[i]) for i in range(4)]
     assert len(set(each)) == 4
@@ -101,6 +101,6 @@ def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:
 
 
 @pytest.mark.parametrize(("identities", "poses", "compared"), [(1, 1, 2), (2, 0, 2), (2, 3, 2), (2, 1, 1)])
-def test_too_few_to_compare_is_told(pipe: CFLDPipeline, identities: int, poses: int, compared: int) -> None:
+def test_too_few_to_compare(pipe: CFLDPipeline, identities: int, poses: int, compared: int) -> None:
     with pytest.raises(ValueError, match="need two of each"):
         mannequin_quality(pipe, SamplingConfig(steps=1), identities, poses, compared)

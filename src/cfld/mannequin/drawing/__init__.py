@@ -1,7 +1,7 @@
-"""Mannequins: procedural people, so that everything runs with no data set at all.
+"""Mannequins: procedural people, so that everything runs without a published data set.
 
-`sample_identity(seed)` says who, `sample_body_pose(seed)` says how they stand, `render` draws them and `keypoints`
-says where their 18 joints are. Everything follows from the seeds alone.
+`sample_identity(seed)` and `sample_body_pose(seed)` sample a person and a pose, `render` draws the image, `keypoints`
+gives the 18 joints and `describe` the attributes. Everything is determined by the random seeds.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from cfld.mannequin.drawing.rendering import render
 from cfld.poses.keypoints import Keypoints
 
 DRAWING: Final = 2
-"""Raised when the same seeds are drawn otherwise, so that nothing drawn before is mixed with what is drawn now."""
+"""Version of the drawing code, increased whenever a random seed gives another image; versions are never mixed."""
 
 __all__ = [
     "DRAWING",
@@ -33,5 +33,5 @@ __all__ = [
 
 
 def seeded_pose(seed: int) -> Keypoints:
-    """A random pose on a random body, both by one seed."""
+    """Keypoints of a random pose of a random person, both determined by one seed."""
     return keypoints(sample_identity(seed), sample_body_pose(seed))

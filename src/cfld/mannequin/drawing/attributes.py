@@ -1,4 +1,4 @@
-"""What a caption would say of a mannequin, as a fixed number of words out of a fixed vocabulary."""
+"""Categorical attributes of a mannequin: garments, colours, hair, view; a fixed number out of a fixed vocabulary."""
 
 from __future__ import annotations
 
@@ -49,14 +49,16 @@ _ROLES: Final[dict[str, Sequence[str]]] = {
 }
 
 VOCABULARY: Final[dict[str, int]] = {
-    word: number
-    for number, word in enumerate(("", *(f"{role}: {value}" for role, values in _ROLES.items() for value in values)))
+    attribute: number
+    for number, attribute in enumerate(
+        ("", *(f"{role}: {value}" for role, values in _ROLES.items() for value in values))
+    )
 }
-"""Word -> its number. The empty word stands for what is not told."""
+"""Attribute -> number; 0 is the empty string, an attribute that is not given."""
 
 
 def describe(identity: Identity, pose: BodyPose) -> tuple[str, ...]:
-    """One attribute a role, all keys of `VOCABULARY`."""
+    """The attributes of a person in a pose: one value for each of `_ROLES`, all keys of `VOCABULARY`."""
     upper, lower = identity.upper, identity.lower
     values = {
         "view": VIEWS[round(pose.yaw / 45) % len(VIEWS)],
@@ -80,7 +82,7 @@ def describe(identity: Identity, pose: BodyPose) -> tuple[str, ...]:
 
 
 def colour_name(colour: Colour) -> str:
-    """One of `COLOURS`."""
+    """The name of a colour, one of `COLOURS`."""
     hue, saturation, value = colorsys.rgb_to_hsv(*colour)
     if value < 0.25 or saturation < 0.15:
         return NEUTRALS[2 if value < 0.35 else 1 if value < 0.75 else 0]

@@ -24,7 +24,7 @@ ASPECT: Final = DEEPFASHION_FRAME[1] / DEEPFASHION_FRAME[0]
 CAMERA_PITCH: Final = np.deg2rad(10.0)
 SIDES: Final = {"left": 1.0, "right": -1.0}
 HEAD_RADII: Final = np.array([0.0495, 0.0680, 0.0605])
-"""Half width, half height and half depth of the head, in body heights."""
+"""Half axes of the head (width, height, depth), in body heights."""
 FACE: Final = {
     "nose": (0.0, 0.22, 1.05),
     "right_eye": (-0.40, -0.05, 0.86),
@@ -32,22 +32,22 @@ FACE: Final = {
     "right_ear": (-1.0, 0.08, -0.10),
     "left_ear": (1.0, 0.08, -0.10),
 }
-"""Where the face's joints sit on the head, in its half axes (left, down, forward)."""
+"""Positions of the facial joints in half axes of the head (left, down, forward)."""
 FACE_HIDDEN_BELOW: Final = {"nose": -0.15, "eye": 0.05, "ear": -0.25}
-"""The face's joints are seen while their outward direction points this much or more towards the viewer."""
+"""A facial joint is visible if the viewer component of its outward direction is at least this."""
 
 
 @dataclass(frozen=True)
 class BodyPose:
-    """Joint angles in degrees and the view; independent of who takes the pose.
+    """Joint angles in degrees and the view; independent of the identity.
 
     Attributes:
         yaw: 0 = seen from the front, 90 = facing the image's right side, 180 = seen from the back.
         lean, tilt, twist: of the chest against the hips: forward, towards its left, turned to its left.
         head_yaw, head_pitch, head_tilt: of the head against the chest.
         left_arm, right_arm, left_leg, right_leg: see `stances`.
-        scale: image heights per body height, where the figure fits; shift: of the figure to the right, floor: its
-            ground line; both in image heights.
+        scale: image heights per body height, reduced if the figure does not fit.
+        shift: of the figure to the right; floor: position of the ground; both in image heights.
     """
 
     yaw: float = 0.0
@@ -68,7 +68,7 @@ class BodyPose:
 
 @dataclass(frozen=True, eq=False)
 class PlacedBody:
-    """A body in the image.
+    """A body positioned in the image.
 
     Attributes:
         points: name -> (x, y, z): x from the image's middle, y from its top, z towards the viewer.
@@ -82,9 +82,9 @@ class PlacedBody:
 
 
 def sample_body_pose(seed: int) -> BodyPose:
-    """The pose of this seed: a standing, walking or gesturing figure seen from anywhere around it."""
+    """Samples a pose: standing, walking or gesturing, seen from any side."""
     if seed < 0:
-        raise ValueError(f"a seed is a whole number from 0 up, got {seed}")
+        raise ValueError(f"a random seed must be a non-negative integer, got {seed}")
     rng = np.random.default_rng([seed, 2])
     left_arm, right_arm = _sample_arms(rng)
     left_leg, right_leg = _sample_legs(rng)
@@ -107,7 +107,7 @@ def sample_body_pose(seed: int) -> BodyPose:
 
 
 def _sample_yaw(rng: np.random.Generator) -> float:
-    """Degrees: front, three-quarter, side, three-quarter from the back, back; jittered."""
+    """In degrees: front, three-quarter, side, three-quarter back or back view, jittered."""
     centre = float(rng.choice([0, 35, 90, 145, 180], p=(0.34, 0.22, 0.18, 0.08, 0.18)))
     return float(rng.choice([-1, 1])) * (centre + float(np.clip(rng.normal(0, 9), -20, 20)))
 
@@ -134,14 +134,14 @@ def _jitter(rng: np.random.Generator, limb: Limb, degrees: float) -> Limb:
 
 
 def place_joints(identity: Identity, body_pose: BodyPose) -> PlacedBody:
-    """Forward kinematics from the pelvis outwards, then the whole figure fitted into the image."""
+    """Forward kinematics from the pelvis outwards; the result is fitted into the image."""
     points, frames = _articulate(identity.proportions, body_pose)
     scale, offset = _fit(points, identity.proportions, body_pose)
     return PlacedBody({name: point * scale + offset for name, point in points.items()}, frames, scale)
 
 
 def keypoints(identity: Identity, body_pose: BodyPose, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
-    """The 18 joints as a pose estimator would report them: joints of the face that the view hides are missing."""
+    """The 18 joints as a pose estimator would report them: facial joints that face away from the viewer are missing."""
     placed = place_joints(identity, body_pose)
     scale, left = frame_transform(frame)
     yx = np.array([[placed.points[name][1] * scale, placed.points[name][0] * scale + left] for name in JOINTS])
@@ -152,7 +152,7 @@ def keypoints(identity: Identity, body_pose: BodyPose, frame: tuple[int, int] = 
 
 
 def frame_transform(size: tuple[int, int]) -> tuple[float, float]:
-    """(pixels per image height, x of the middle in pixels): the 256:176 image centred in any (height, width)."""
+    """(pixels per image height, x of the centre in pixels) of the 256:176 image centred in an image of another size."""
     height, width = size
     return float(min(height, width / ASPECT)), width / 2
 
@@ -163,7 +163,7 @@ def _towards_viewer(direction: tuple[float, float, float], frame: Array) -> floa
 
 
 def turned(frame: Array, abduction: float, swing: float, side: float = 1.0) -> Array:
-    """The frame of a limb that is abducted away from the middle (`side`: +1 left, -1 right), then swung forward."""
+    """The frame rotated by an abduction from the midline (`side`: +1 left, -1 right), then by a forward swing."""
     a, s = np.deg2rad(abduction) * side, np.deg2rad(swing)
     left = (np.cos(a), -np.sin(a) * np.cos(s), -np.sin(a) * np.sin(s))
     down = (np.sin(a), np.cos(a) * np.cos(s), np.cos(a) * np.sin(s))
@@ -171,13 +171,13 @@ def turned(frame: Array, abduction: float, swing: float, side: float = 1.0) -> A
 
 
 def yawed(frame: Array, degrees: float) -> Array:
-    """The frame turned to its own left about its own vertical."""
+    """The frame rotated to its left about its vertical axis."""
     c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]) @ frame
 
 
 def _articulate(body: Proportions, pose: BodyPose) -> tuple[Named, Named]:
-    """Points relative to the pelvis in body heights, and the frames of the parts."""
+    """Points relative to the pelvis, in body heights, and frames of the body parts."""
     pitch_cos, pitch_sin = np.cos(CAMERA_PITCH), np.sin(CAMERA_PITCH)
     camera = np.array([[1.0, 0.0, 0.0], [0.0, pitch_cos, -pitch_sin], [0.0, pitch_sin, pitch_cos]])
     frames = {"hips": yawed(np.eye(3), pose.yaw) @ camera}
@@ -219,7 +219,7 @@ def _articulate_leg(points: Named, frames: Named, body: Proportions, side: str, 
 
 
 def _fit(points: Named, body: Proportions, pose: BodyPose) -> tuple[float, Array]:
-    """Scale and offset that keep the figure and its girth inside the image."""
+    """Scale and offset that keep the whole figure inside the image."""
     xyz = np.stack(list(points.values()))
     top = min(xyz[:, 1].min() - 0.02, points["head"][1] - 0.085 * body.head)
     left, bottom, right = xyz[:, 0].min() - 0.05, xyz[:, 1].max() + 0.022, xyz[:, 0].max() + 0.05

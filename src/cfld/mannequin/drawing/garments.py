@@ -1,4 +1,4 @@
-"""What covers the body, as colours over garment coordinates: torso, hips or skirt, limbs, shoes."""
+"""Paint of the body and its garments in garment coordinates: torso, hips or skirt, limbs, shoes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Array = NDArray[np.floating[Any]]
 
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
 CHEST: Final = 0.105
-"""Where a motif's middle lies below the neck, in body heights."""
+"""Distance of a motif's centre from the neck, in body heights."""
 GIRTH: Final = 0.088
 """Radius that turns the angle around the torso into a length, in body heights."""
 
 
 def limb_paint(skin: Colour, texture: Texture | None, cover: float, joint: float, below: Colour | None = None) -> Paint:
-    """A limb whose first `cover` body heights are clothed in `texture`.
+    """A limb covered with `texture` over its first `cover` body heights.
 
     Args:
         joint: v of the elbow or knee, where cloth folds.
-        below: colour of what is worn from `cover` on instead of bare skin (a boot's shaft is painted this way).
+        below: colour from `cover` on, instead of the skin.
     """
 
     def paint(at: Surface) -> Array:
@@ -41,7 +41,7 @@ def limb_paint(skin: Colour, texture: Texture | None, cover: float, joint: float
 
 
 def boot_paint(inner: Paint, colour: Colour, top: float) -> Paint:
-    """A shin painted by `inner` that stands in a boot from `top` on."""
+    """A shin painted by `inner`, with a boot from v = `top` on."""
 
     def paint(at: Surface) -> Array:
         colours = layer(inner(at), colour, coverage(at.v - top, at.along))
@@ -51,14 +51,14 @@ def boot_paint(inner: Paint, colour: Colour, top: float) -> Paint:
 
 
 def _folds(at: Surface, joint: float) -> Array:
-    """Soft creases that run slantwise near a joint."""
+    """Opacity of soft diagonal creases near a joint."""
     near = np.exp(-(((at.v - joint) / 0.05) ** 2))
     return np.asarray(0.10 * near * np.maximum(0.0, np.sin(150.0 * at.v + 2.2 * at.u)) ** 2)
 
 
-def torso_paint(who: Identity, stations: Array, widths: Array) -> Paint:
+def torso_paint(person: Identity, stations: Array, widths: Array) -> Paint:
     """The upper garment with neckline, opening, motifs and hem. `widths` (body heights) at v = `stations`."""
-    upper = who.upper
+    upper = person.upper
 
     def paint(at: Surface) -> Array:
         x = at.u * np.interp(at.v, stations, widths).astype(np.float32)
@@ -66,13 +66,13 @@ def torso_paint(who: Identity, stations: Array, widths: Array) -> Paint:
         colours = layer(colours, BLACK, 0.05 * np.maximum(0.0, np.sin(55 * at.v + 3 * np.abs(at.u))) ** 3)
         colours = _motifs(colours, upper, at)
         colours = _opening(colours, upper, x, at)
-        return _neckline(colours, who, x, at)
+        return _neckline(colours, person, x, at)
 
     return paint
 
 
 def _motifs(colours: Array, upper: Upper, at: Surface) -> Array:
-    """Chest and back prints; each lies on its own half of the garment."""
+    """Prints on chest and back."""
     y = at.v - CHEST
     if upper.chest.motif != "none":
         colours = _print(colours, upper.chest, at.u * GIRTH, y, at)
@@ -118,17 +118,17 @@ NECKLINES: Final = {
 """Depth below the neck and half width, in body heights."""
 
 
-def _neckline(colours: Array, who: Identity, x: Array, at: Surface) -> Array:
-    """Skin above the neckline with a collar's rim around it, and a tank top's bare shoulders."""
-    deep, wide = NECKLINES[who.upper.kind]
+def _neckline(colours: Array, person: Identity, x: Array, at: Surface) -> Array:
+    """Skin above the neckline, with the rim of a collar; bare shoulders of a tank top."""
+    deep, wide = NECKLINES[person.upper.kind]
     share = np.minimum(np.abs(x) / wide, 1.0)
-    line = deep * (1.0 - share if who.upper.kind == "shirt" else 1.0 - share**2)
+    line = deep * (1.0 - share if person.upper.kind == "shirt" else 1.0 - share**2)
     inside = line - at.v
-    if who.upper.kind == "tank":
+    if person.upper.kind == "tank":
         sideways = GIRTH * np.minimum(np.abs(at.u), np.pi - np.abs(at.u))
         inside = np.maximum(inside, np.minimum(sideways - 0.072, 0.075 - at.v))
-    colours = layer(colours, who.upper.trim, coverage(inside + 0.011, at.along))
-    return layer(colours, who.skin, coverage(inside, at.along))
+    colours = layer(colours, person.upper.trim, coverage(inside + 0.011, at.along))
+    return layer(colours, person.skin, coverage(inside, at.along))
 
 
 def hips_paint(texture: Texture, belt: Colour, skirt_hem: float | None = None) -> Paint:

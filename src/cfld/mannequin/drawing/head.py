@@ -1,4 +1,4 @@
-"""The head: face, ears and hair, drawn on ellipsoids in the head's own coordinates so that they turn with it."""
+"""The head: face, ears and hair, drawn on ellipsoids in coordinates of the head."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Array = NDArray[np.floating[Any]]
 BLACK: Colour = (0.0, 0.0, 0.0)
 
 
-def paint_head(canvas: Canvas, who: Identity, body: PlacedBody) -> None:
-    """Ears, skull with its face, nose and the hair that lies on the skull, from far to near."""
+def paint_head(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
+    """Draws ears, skull with face, nose, and the hair on the skull, from far to near."""
     shown = [side for side in ("left", "right") if body.frames["head"][0][2] * (1 if side == "left" else -1) > -0.3]
-    _paint_nose(canvas, who, body, behind=True)
-    paint_ellipsoid(canvas, head_ellipsoid(who, body, 1.0), face_paint(who))
+    _paint_nose(canvas, person, body, behind=True)
+    paint_ellipsoid(canvas, head_ellipsoid(person, body, 1.0), face_paint(person))
     for side in shown:
-        _paint_ear(canvas, who, body, side)
-    _paint_nose(canvas, who, body, behind=False)
-    if who.hair.style != "bald":
-        paint_ellipsoid(canvas, head_ellipsoid(who, body, 1.09), _hair_paint(who))
+        _paint_ear(canvas, person, body, side)
+    _paint_nose(canvas, person, body, behind=False)
+    if person.hair.style != "bald":
+        paint_ellipsoid(canvas, head_ellipsoid(person, body, 1.09), _hair_paint(person))
 
 
-def head_ellipsoid(who: Identity, body: PlacedBody, swell: float) -> Ellipsoid:
-    radii = HEAD_RADII * who.proportions.head * body.scale
+def head_ellipsoid(person: Identity, body: PlacedBody, swell: float) -> Ellipsoid:
+    radii = HEAD_RADII * person.proportions.head * body.scale
     return Ellipsoid(body.points["head"], radii * swell, body.frames["head"], chin=0.30 / swell, jut=0.10)
 
 
-def face_paint(who: Identity) -> HeadPaint:
-    """Skin with brows, eyes, cheeks and mouth in (azimuth, height) of the front of the head."""
-    brow = mix(who.hair.colour, BLACK, 0.35)
+def face_paint(person: Identity) -> HeadPaint:
+    """Skin with brows, eyes, cheeks and mouth, in (azimuth, height) coordinates of the face."""
+    brow = mix(person.hair.colour, BLACK, 0.35)
 
     def paint(point: Array, pixel: float) -> tuple[Array, Array]:
         colours = np.empty((point.shape[1], 3), dtype=np.float32)
-        colours[:] = who.skin
+        colours[:] = person.skin
         azimuth, height = np.arctan2(point[0], point[2]), point[1]
         side = np.abs(azimuth)
         blur = pixel * 1.1
@@ -49,18 +49,20 @@ def face_paint(who: Identity) -> HeadPaint:
         arch = height + 0.27 - 0.12 * (side - 0.42)
         colours = layer(colours, brow, 0.9 * _oval(side - 0.42, arch, 0.23, 0.045, blur))
         colours = layer(colours, (0.96, 0.95, 0.94), _oval(side - 0.42, height + 0.05, 0.20, 0.085, blur))
-        colours = layer(colours, who.eyes, _oval(side - 0.42, height + 0.05, 0.105, 0.095, blur))
-        colours = layer(colours, mix(who.skin, BLACK, 0.75), 0.6 * _oval(side - 0.42, height + 0.135, 0.23, 0.03, blur))
+        colours = layer(colours, person.eyes, _oval(side - 0.42, height + 0.05, 0.105, 0.095, blur))
+        colours = layer(
+            colours, mix(person.skin, BLACK, 0.75), 0.6 * _oval(side - 0.42, height + 0.135, 0.23, 0.03, blur)
+        )
         smile = height - 0.57 + 0.35 * azimuth**2
-        colours = layer(colours, who.lips, _oval(azimuth, smile, 0.30, 0.065, blur))
-        colours = layer(colours, mix(who.lips, BLACK, 0.5), 0.7 * _oval(azimuth, smile + 0.005, 0.27, 0.014, blur))
+        colours = layer(colours, person.lips, _oval(azimuth, smile, 0.30, 0.065, blur))
+        colours = layer(colours, mix(person.lips, BLACK, 0.5), 0.7 * _oval(azimuth, smile + 0.005, 0.27, 0.014, blur))
         return colours, np.ones(point.shape[1], dtype=np.float32)
 
     return paint
 
 
 def _oval(x: Array, y: Array, width: float, height: float, blur: float) -> Array:
-    """Coverage of an ellipse with these half axes."""
+    """Coverage of an axis-aligned ellipse with half axes `width` and `height`."""
     level = np.hypot(x / width, y / height)
     return coverage((1.0 - level) * min(width, height), blur)
 
@@ -72,100 +74,102 @@ def _plain(colour: Colour) -> HeadPaint:
     return paint
 
 
-def _on_head(who: Identity, body: PlacedBody, at: tuple[float, float, float]) -> Array:
-    """The point at these shares of the head's half axes (left, down, forward)."""
-    half_axes = HEAD_RADII * who.proportions.head * body.scale
+def _on_head(person: Identity, body: PlacedBody, at: tuple[float, float, float]) -> Array:
+    """The point at coordinates in half axes of the head (left, down, forward)."""
+    half_axes = HEAD_RADII * person.proportions.head * body.scale
     return np.asarray(body.points["head"] + np.array(at) * half_axes @ body.frames["head"])
 
 
-def _paint_ear(canvas: Canvas, who: Identity, body: PlacedBody, side: str) -> None:
+def _paint_ear(canvas: Canvas, person: Identity, body: PlacedBody, side: str) -> None:
     sign = 1.0 if side == "left" else -1.0
-    radii = np.array([0.008, 0.016, 0.011]) * who.proportions.head * body.scale
-    centre = _on_head(who, body, (sign * 0.98, 0.08, -0.08))
-    tone = mix(who.skin, (0.6, 0.2, 0.15), 0.12)
+    radii = np.array([0.008, 0.016, 0.011]) * person.proportions.head * body.scale
+    centre = _on_head(person, body, (sign * 0.98, 0.08, -0.08))
+    tone = mix(person.skin, (0.6, 0.2, 0.15), 0.12)
     paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"]), _plain(tone))
 
 
-def _paint_nose(canvas: Canvas, who: Identity, body: PlacedBody, behind: bool) -> None:
-    """Drawn before the head when it points away, and over it otherwise."""
+def _paint_nose(canvas: Canvas, person: Identity, body: PlacedBody, behind: bool) -> None:
+    """Drawn before the head if it points away from the viewer, and over it otherwise."""
     away = body.frames["head"][2][2] < 0.12
     if away != behind:
         return
-    radii = np.array([0.0065, 0.012, 0.0095]) * who.proportions.head * body.scale
-    centre = _on_head(who, body, (0.0, 0.20, 0.93))
-    tone = mix(who.skin, (0.75, 0.3, 0.2), 0.10)
+    radii = np.array([0.0065, 0.012, 0.0095]) * person.proportions.head * body.scale
+    centre = _on_head(person, body, (0.0, 0.20, 0.93))
+    tone = mix(person.skin, (0.75, 0.3, 0.2), 0.10)
     paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"], chin=-0.35), _plain(tone))
 
 
-def hairline(who: Identity, azimuth: Array) -> Array:
-    """Height on the head, in half axes downwards, to which the hair reaches at this azimuth."""
+def hairline(person: Identity, azimuth: Array) -> Array:
+    """Height at which the hair ends at an azimuth, in half axes of the head, downwards."""
     side = np.abs(azimuth)
-    brow = -0.62 + 0.30 * who.hair.fringe + 0.10 * np.sin(3 * azimuth + 6 * who.hair.fringe)
-    hanging = who.hair.style in ("bob", "long")
-    nape = {"crop": 0.30, "short": 0.45}.get(who.hair.style, 0.85 if hanging else 0.55)
-    temple = nape if hanging else 0.05 if who.hair.style != "crop" else -0.15
+    brow = -0.62 + 0.30 * person.hair.fringe + 0.10 * np.sin(3 * azimuth + 6 * person.hair.fringe)
+    hanging = person.hair.style in ("bob", "long")
+    nape = {"crop": 0.30, "short": 0.45}.get(person.hair.style, 0.85 if hanging else 0.55)
+    temple = nape if hanging else 0.05 if person.hair.style != "crop" else -0.15
     rest = np.interp(side, (0.0, 0.85, 1.12, 1.65, 2.0, 3.2), (-2.0, -2.0, temple, temple, nape, nape))
     return np.asarray(np.maximum(brow, rest))
 
 
-def _hair_paint(who: Identity) -> HeadPaint:
-    colour, cropped = who.hair.colour, who.hair.style == "crop"
+def _hair_paint(person: Identity) -> HeadPaint:
+    colour, cropped = person.hair.colour, person.hair.style == "crop"
 
     def paint(point: Array, pixel: float) -> tuple[Array, Array]:
         azimuth = np.arctan2(point[0], point[2])
         strands = 1.0 + 0.10 * np.sin(14 * azimuth + 5 * point[1])
         colours = (np.asarray(colour, dtype=np.float32) * strands[:, None]).astype(np.float32)
-        alpha = coverage(hairline(who, azimuth) - point[1], pixel * 1.3)
+        alpha = coverage(hairline(person, azimuth) - point[1], pixel * 1.3)
         return colours, alpha * (0.88 if cropped else 1.0)
 
     return paint
 
 
-def hanging_hair(canvas: Canvas, who: Identity, body: PlacedBody) -> None:
-    """Hair away from the skull: what falls over the nape, a bun, a ponytail."""
-    style = who.hair.style
+def hanging_hair(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
+    """Draws the hair off the skull: a bun, a ponytail, long hair."""
+    style = person.hair.style
     if style == "bun":
-        radii = np.array([0.026, 0.024, 0.024]) * who.proportions.head * body.scale
-        centre = _on_head(who, body, (0.0, -0.92, -0.72))
-        paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"]), _hair_all(who))
+        radii = np.array([0.026, 0.024, 0.024]) * person.proportions.head * body.scale
+        centre = _on_head(person, body, (0.0, -0.92, -0.72))
+        paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"]), _hair_all(person))
     elif style == "ponytail":
-        _fall(canvas, who, body, (0.0, -0.35, -1.0), (0.012, 0.022, 0.020, 0.006), who.hair.length * 0.9)
+        _fall(canvas, person, body, (0.0, -0.35, -1.0), (0.012, 0.022, 0.020, 0.006), person.hair.length * 0.9)
     elif style in ("long", "bob"):
-        length = 0.085 if style == "bob" else 0.06 + who.hair.length
-        _fall(canvas, who, body, (0.0, 0.0, -0.35), (0.048, 0.056, 0.058, 0.044), length)
+        length = 0.085 if style == "bob" else 0.06 + person.hair.length
+        _fall(canvas, person, body, (0.0, 0.0, -0.35), (0.048, 0.056, 0.058, 0.044), length)
 
 
-def paint_hood(canvas: Canvas, who: Identity, body: PlacedBody) -> None:
-    """A hood that lies on the shoulders behind the neck."""
+def paint_hood(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
+    """Draws a hood on the shoulders, behind the neck."""
     frame, scale = body.frames["chest"], body.scale
     centre = body.points["neck"] + np.array([0.0, 0.008, -0.040]) @ frame * scale
     radii = np.array([0.064, 0.036, 0.030]) * scale
-    paint_ellipsoid(canvas, Ellipsoid(centre, radii, frame), _plain(mix(who.upper.texture.base, BLACK, 0.08)))
+    paint_ellipsoid(canvas, Ellipsoid(centre, radii, frame), _plain(mix(person.upper.texture.base, BLACK, 0.08)))
 
 
-def _hair_all(who: Identity) -> HeadPaint:
-    return _plain(mix(who.hair.colour, BLACK, 0.06))
+def _hair_all(person: Identity) -> HeadPaint:
+    return _plain(mix(person.hair.colour, BLACK, 0.06))
 
 
 def _fall(
-    canvas: Canvas, who: Identity, body: PlacedBody,
+    canvas: Canvas, person: Identity, body: PlacedBody,
     root: tuple[float, float, float], widths: tuple[float, ...], length: float,
 ) -> None:  # fmt: skip
-    """A lock of hair that hangs from `root` on the head down along the back."""
+    """Draws hair that hangs from `root` on the head down the back."""
     frame = body.frames["head"]
-    start = _on_head(who, body, root)
+    start = _on_head(person, body, root)
     down = np.array([0.0, 1.0, 0.0]) - 0.10 * frame[2]
     end = start + down / np.linalg.norm(down) * length * body.scale
-    girth = np.array(widths) * who.proportions.head * body.scale
+    girth = np.array(widths) * person.proportions.head * body.scale
     stations = np.array([0.0, 0.3, 0.75, 1.0])
     depth = np.minimum(girth, 0.030 * body.scale)
     tube = Tube(start, end, frame, stations, girth, depth, np.zeros(4), length, body.scale, caps=(0.8, 0.5))
-    paint_tube(canvas, tube, _strands(who))
+    paint_tube(canvas, tube, _strands(person))
 
 
-def _strands(who: Identity) -> Paint:
+def _strands(person: Identity) -> Paint:
     def paint(at: Surface) -> Array:
         streaks = 1.0 + 0.10 * np.sin(12 * at.u + 20 * at.v)
-        return (np.asarray(mix(who.hair.colour, BLACK, 0.08), dtype=np.float32) * streaks[:, None]).astype(np.float32)
+        return (np.asarray(mix(person.hair.colour, BLACK, 0.08), dtype=np.float32) * streaks[:, None]).astype(
+            np.float32
+        )
 
     return paint

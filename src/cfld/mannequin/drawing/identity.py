@@ -1,4 +1,4 @@
-"""Who is drawn: proportions, skin, hair, garments with their textures, shoes. All lengths in body heights (about 1)."""
+"""Identities: proportions, skin, hair, garments with textures, shoes. All lengths in body heights."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SHOE_KINDS: Final = ("sneakers", "boots", "flats")
 PATTERNS: Final = ("plain", "hoops", "pinstripes", "checks", "dots", "diagonal", "blotches")
 MOTIFS: Final = ("none", "star", "heart", "disc", "ring", "digit", "triangle", "band")
 TORSO_AND_LEGS: Final = 0.787
-"""From the neck to the ankles, in body heights: the same in everybody."""
+"""Length from neck to ankles in body heights, the same for all people."""
 
 
 @dataclass(frozen=True)
 class Texture:
-    """A pattern in garment coordinates: around the limb and along it.
+    """A pattern in garment coordinates, around the body part and along it.
 
     Attributes:
         pattern: one of `PATTERNS`; base, accent: its two colours.
@@ -42,7 +42,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Print:
-    """A motif on the chest or the back; `digit` is used by the motif "digit", `size` is its half height."""
+    """A motif on chest or back. `size`: half its height; `digit`: shown by the motif "digit"."""
 
     motif: str = "none"
     colour: Colour = (1.0, 1.0, 1.0)
@@ -52,7 +52,7 @@ class Print:
 
 @dataclass(frozen=True)
 class Proportions:
-    """Lengths in body heights; `build` multiplies every girth."""
+    """Lengths in body heights, and `build`, a factor of every girth."""
 
     head: float
     shoulder: float
@@ -68,7 +68,7 @@ class Proportions:
 
 @dataclass(frozen=True)
 class Hair:
-    """`style` is one of `HAIR_STYLES`; `length` of what hangs down, in body heights; `fringe` in [0, 1]."""
+    """`style`: one of `HAIR_STYLES`; `length`: of hanging hair, in body heights; `fringe`: in [0, 1]."""
 
     style: str
     colour: Colour
@@ -78,7 +78,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Upper:
-    """The upper garment. `sleeve`: covered share of the arm in [0, 1]; `hem`: where it ends, in torso lengths."""
+    """The upper garment. `sleeve`: covered share of the arm in [0, 1]; `hem`: its length, in torso lengths."""
 
     kind: str
     texture: Texture
@@ -104,7 +104,7 @@ class Lower:
 
 @dataclass(frozen=True)
 class Shoes:
-    """`shaft` is how far a boot reaches up the shin, in [0, 1]."""
+    """`shaft`: share of the shin covered by a boot, in [0, 1]."""
 
     kind: str
     colour: Colour
@@ -114,7 +114,7 @@ class Shoes:
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything about a person that a change of pose must keep."""
+    """Everything about a person that does not depend on the pose."""
 
     proportions: Proportions
     skin: Colour
@@ -129,7 +129,7 @@ class Identity:
 
 @lru_cache(maxsize=128)
 def sample_identity(seed: int) -> Identity:
-    """The person of this seed: the same on every machine."""
+    """Samples a person; the same for a seed on every machine."""
     rng = np.random.default_rng([_checked(seed), 1])
     slender = float(rng.uniform())
     skin = _jitter(rng, rgb(str(rng.choice(SKINS))), 0.02)
@@ -149,20 +149,20 @@ def sample_identity(seed: int) -> Identity:
 
 
 def rgb(code: str) -> Colour:
-    """The colour that is written `#rrggbb`."""
+    """Parses `#rrggbb`."""
     red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`first` with a `share` in [0, 1] of `second`."""
+    """Linear interpolation from `first` to `second`."""
     red, green, blue = (a + (b - a) * share for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def _checked(seed: int) -> int:
     if seed < 0:
-        raise ValueError(f"a seed is a whole number from 0 up, got {seed}")
+        raise ValueError(f"a random seed must be a non-negative integer, got {seed}")
     return int(seed)
 
 
@@ -172,11 +172,11 @@ def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
 
 
 def _sample_proportions(rng: np.random.Generator, slender: float) -> Proportions:
-    """`slender` in [0, 1] turns broad shoulders and a straight waist into narrow ones with a waist and hips.
+    """`slender` in [0, 1] interpolates from broad shoulders and a straight waist to narrow shoulders, waist and hips.
 
-    Torso and legs add up to the same: how tall somebody is, an image does not tell, so the joints should not either.
+    Torso and legs have a constant sum: body height cannot be seen in an image, so the joints must not reveal it.
     """
-    rng.uniform(size=2)  # once of lengths that are no more; drawn still, so that the person of a seed stays the same
+    rng.uniform(size=2)  # unused, but keeps the random stream, and so the person of a seed, unchanged
     return Proportions(
         head=float(rng.uniform(0.98, 1.1)),
         shoulder=0.107 - 0.014 * slender + float(rng.uniform(-0.004, 0.004)),
@@ -209,14 +209,14 @@ def _garment_colour(rng: np.random.Generator, hue: float) -> Colour:
 
 
 def _contrast(rng: np.random.Generator, base: Colour, hue: float) -> Colour:
-    """A colour that stands out from `base`."""
+    """A colour in contrast to `base`."""
     candidates = [_garment_colour(rng, hue + float(rng.choice([0.08, 0.33, 0.5, 0.6]))) for _ in range(5)]
     candidates += [(0.95, 0.94, 0.92), (0.1, 0.1, 0.13)]
     return max(candidates, key=lambda c: sum(abs(a - b) for a, b in zip(c, base, strict=True)) * rng.uniform(0.55, 1))
 
 
 def _sample_texture(rng: np.random.Generator, hue: float, plain: float) -> Texture:
-    """`plain` is the chance of a garment without pattern."""
+    """`plain`: probability of a garment without pattern."""
     base = _garment_colour(rng, hue)
     pattern = "plain" if rng.uniform() < plain else str(rng.choice(PATTERNS[1:]))
     accent = _contrast(rng, base, hue)

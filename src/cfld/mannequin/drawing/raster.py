@@ -1,4 +1,4 @@
-"""Two shapes, tapered tubes and ellipsoids, painted with analytic anti-aliasing and their surface coordinates."""
+"""Rasterisation of tapered tubes and ellipsoids with analytic anti-aliasing and surface coordinates."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Array = NDArray[np.floating[Any]]
 Paint = Callable[[Surface], Array]
 """Points of a tube's surface -> colours (N, 3)."""
 HeadPaint = Callable[[Array, float], tuple[Array, Array]]
-"""Points (3, N) of the unit sphere in left, down, forward, and a pixel's size there -> colours (N, 3), alpha (N,)."""
+"""Points (3, N) of the unit sphere (left, down, forward) and the pixel size -> colours (N, 3), alpha (N,)."""
 
 LIGHT: Final = np.array([-0.42, -0.50, 0.757])
-"""Unit vector towards the light: above, to the left of the viewer."""
+"""Unit vector towards the light: above and to the left of the viewer."""
 AMBIENT: Final = 0.66
 DIFFUSE: Final = 0.44
 RIM: Final = 0.26
@@ -26,32 +26,32 @@ RIM: Final = 0.26
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """float32 (H, W, 3) in [0, 1], and where the unit image lies on it: pixels per unit, x of the middle."""
+    """float32 (H, W, 3) in [0, 1]; the unit image has `scale` pixels per unit and its centre at x = `middle`."""
 
     pixels: NDArray[np.float32]
     scale: float
     middle: float
 
     def to_pixels(self, point: Array) -> Array:
-        """(x, y, z) of the unit image in pixels."""
+        """Converts (x, y, z) of the unit image to pixels."""
         return np.asarray(point * self.scale + np.array([self.middle, 0.0, 0.0]))
 
     def window(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice] | None:
-        """Rows and columns of a box, or None where it misses the canvas."""
+        """Rows and columns of a box, or None if it lies outside the canvas."""
         height, width = self.pixels.shape[:2]
         rows = slice(max(0, int(np.floor(top))), min(height, int(np.ceil(bottom)) + 1))
         columns = slice(max(0, int(np.floor(left))), min(width, int(np.ceil(right)) + 1))
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
     def blend(self, window: tuple[slice, slice], inside: NDArray[np.bool_], colours: Array, alpha: Array) -> None:
-        """Lays colours over the pixels of a window that `inside` (h, w) selects."""
+        """Blends colours over the pixels of a window selected by `inside` (h, w)."""
         region = self.pixels[window]
         region[inside] = layer(region[inside], colours, alpha)
 
 
 @dataclass(frozen=True, eq=False)
 class Tube:
-    """A part with a straight axis.
+    """A tapered tube with a straight axis.
 
     Attributes:
         start, end: (x, y, z) in the unit image.
@@ -82,7 +82,7 @@ class Tube:
 
 
 def paint_tube(canvas: Canvas, tube: Tube, paint: Paint) -> None:
-    """Draws a tube over what is there."""
+    """Draws a tube over the canvas."""
     outline = _outline(canvas, tube)
     window = _window_around(canvas, outline)
     if window is None:
@@ -109,7 +109,7 @@ def paint_tube(canvas: Canvas, tube: Tube, paint: Paint) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Outline:
-    """A tube as it is seen: start (x, y, z), axis (x, y) and everything else in pixels, (K,) at its stations.
+    """The projection of a tube: start (x, y, z), axis (x, y) and everything else in pixels, (K,) at its stations.
 
     `widths` are half widths, `middles` how far the middle lies off the axis, `turns` the angle u that faces the viewer,
     `steepness` how much longer the outline is than the axis; `reach` bounds the distance from the axis.
@@ -146,7 +146,7 @@ def _window_around(canvas: Canvas, outline: _Outline) -> tuple[slice, slice] | N
 
 
 def _local_coordinates(window: tuple[slice, slice], start: Array, axis: Array) -> tuple[Array, Array]:
-    """Distance along the axis and across it, in pixels, of every pixel of the window: two (h, w)."""
+    """Distances of every pixel of the window along the axis and across it, in pixels: two arrays (h, w)."""
     rows, columns = window
     x = (np.arange(columns.start, columns.stop) + 0.5 - start[0]).astype(np.float32)[None, :]
     y = (np.arange(rows.start, rows.stop) + 0.5 - start[1]).astype(np.float32)[:, None]
@@ -168,7 +168,7 @@ def _distance(s: Array, q: Array, half: Array, length: float, caps: tuple[float,
 
 
 def _silhouette(tube: Tube, axis: Array, scale: float) -> tuple[Array, Array, Array]:
-    """At every station: half width as seen (pixels), angle u that faces the viewer, shift of the middle (pixels)."""
+    """At every station: projected half width (pixels), angle u that faces the viewer, shift of the centre (pixels)."""
     across = np.array([axis[1], -axis[0], 0.0])
     left, _, forward = tube.frame
     facing = _facing(tube.frame[1], across)
@@ -180,7 +180,7 @@ def _silhouette(tube: Tube, axis: Array, scale: float) -> tuple[Array, Array, Ar
 
 
 def _facing(down: Array, across: Array) -> Array:
-    """Unit vector square to the part's axis and to `across`, towards the viewer."""
+    """Unit vector towards the viewer, orthogonal to the part's axis and to `across`."""
     facing = np.array([0.0, 0.0, 1.0]) - down[2] * down
     facing = facing - (facing @ across) * across
     norm = float(np.linalg.norm(facing))
@@ -198,7 +198,7 @@ def _surface(tube: Tube, scale: float, share: Array, length: float, t: Array, ha
 
 
 def _shading(tube: Tube, axis: Array, t: Array) -> Array:
-    """Light on a cylinder: (N,), about 1; darker at the rim."""
+    """Shading of a cylinder (N,), about 1, darker at the rim."""
     across = np.array([axis[1], -axis[0], 0.0])
     facing = _facing(tube.frame[1], across)
     lit = t * float(LIGHT @ across) + np.sqrt(1.0 - t * t) * float(LIGHT @ facing)
@@ -208,7 +208,7 @@ def _shading(tube: Tube, axis: Array, t: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Ellipsoid:
-    """A round part: centre (x, y, z) and radii (left, down, forward) in the unit image, and its (3, 3) frame.
+    """An ellipsoid: centre (x, y, z) and radii (left, down, forward) in the unit image, and its (3, 3) frame.
 
     `chin` narrows the lower half, `jut` shears it forwards; both shares of a radius.
     """
@@ -221,7 +221,7 @@ class Ellipsoid:
 
 
 def paint_ellipsoid(canvas: Canvas, part: Ellipsoid, paint: HeadPaint) -> None:
-    """Draws an ellipsoid over what is there."""
+    """Draws an ellipsoid over the canvas."""
     centre, radii = canvas.to_pixels(part.centre), part.radii * canvas.scale
     reach = float(radii.max()) * (1.1 + part.jut) + 1.5
     window = canvas.window(centre[0] - reach, centre[1] - reach, centre[0] + reach, centre[1] + reach)
@@ -242,7 +242,7 @@ def paint_ellipsoid(canvas: Canvas, part: Ellipsoid, paint: HeadPaint) -> None:
 
 
 def _ellipse(form: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """The outline of {p: p form p = 1} seen along z: level (1 on it) and coverage of every pixel."""
+    """The projection of {p: p form p = 1} along z: level (1 on the outline) and coverage of every pixel."""
     lean = form[2, :2] / form[2, 2]
     flat = form[:2, :2] - form[2, 2] * np.outer(lean, lean)
     gx, gy = flat[0, 0] * x + flat[0, 1] * y, flat[1, 0] * x + flat[1, 1] * y
@@ -252,14 +252,14 @@ def _ellipse(form: Array, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _front_side(form: Array, x: Array, y: Array, level: Array) -> Array:
-    """(3, N): the points of the ellipsoid that are seen at pixels (x, y)."""
+    """(3, N): the points of the ellipsoid visible at pixels (x, y)."""
     lean = form[2, :2] / form[2, 2]
     z = -(lean[0] * x + lean[1] * y) + np.sqrt((1.0 - level**2) / form[2, 2])
     return np.stack([x, y, z])
 
 
 def _egg(part: Ellipsoid, x: Array, y: Array, radii: Array) -> Array:
-    """Undoes the chin's narrowing and jut: where on the plain ellipsoid a pixel lies."""
+    """Inverts `chin` and `jut`: the x at which a pixel lies on the plain ellipsoid."""
     low = y / radii[1]
     x = x - part.jut * float(part.frame[2, 0]) * radii[2] * low
     return np.asarray(x * (1.0 + part.chin * np.maximum(low, 0.0) ** 2))

@@ -1,4 +1,4 @@
-"""Identity and pose -> image: the parts of the figure are sorted from far to near and painted over each other."""
+"""Renders an identity in a pose: the parts of the figure are drawn from far to near (painter's algorithm)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cfld.mannequin.drawing.raster import Canvas, Paint, Tube, paint_tube
 
 Array = NDArray[np.floating[Any]]
 Part = tuple[float, Callable[[], None]]
-"""(depth, larger = nearer to the viewer, and what draws it)."""
+"""(depth, larger = nearer to the viewer; function that draws the part)."""
 
 BEHIND: Final = -0.035
-"""An arm this far behind the middle of the torso (image heights) is hidden by it."""
+"""An arm at least this far behind the centre of the torso, in image heights, is hidden by it."""
 
 
 def render(identity: Identity, body_pose: BodyPose, size: tuple[int, int] = (256, 176)) -> NDArray[np.uint8]:
-    """The image of a person in a pose.
+    """Renders a person in a pose.
 
     Args:
         size: (height, width) in pixels; the figure is the same at any size.
@@ -33,7 +33,7 @@ def render(identity: Identity, body_pose: BodyPose, size: tuple[int, int] = (256
         uint8 (H, W, 3), RGB.
     """
     if len(size) != 2 or min(size) < 16:
-        raise ValueError(f"a size is (height, width) of at least 16 pixels each, got {size}")
+        raise ValueError(f"size must be (height, width) of at least 16 pixels each, got {size}")
     body = place_joints(identity, body_pose)
     scale, middle = frame_transform(size)
     canvas = Canvas(_backdrop(identity, size), scale, middle)
@@ -43,16 +43,16 @@ def render(identity: Identity, body_pose: BodyPose, size: tuple[int, int] = (256
     return (np.clip(canvas.pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def _backdrop(who: Identity, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A smooth light studio background."""
+def _backdrop(person: Identity, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A smooth, light studio background."""
     y = (np.linspace(0, 1, size[0]) - 0.4)[:, None]
     x = (np.linspace(-1, 1, size[1]))[None, :]
-    grey = who.backdrop + 0.045 - 0.07 * y**2 - 0.035 * x**2
+    grey = person.backdrop + 0.045 - 0.07 * y**2 - 0.035 * x**2
     return np.repeat(grey.astype(np.float32)[..., None], 3, axis=2)
 
 
 def _paint_shadow(canvas: Canvas, body: PlacedBody) -> None:
-    """A soft shadow on the floor under each foot."""
+    """Draws a soft shadow on the floor under each foot."""
     for side in ("left", "right"):
         foot = (body.points[f"{side}_heel"] + body.points[f"{side}_toes"]) / 2
         x, y, _ = canvas.to_pixels(foot + np.array([0.0, 0.02 * body.scale, 0.0]))
@@ -66,97 +66,97 @@ def _paint_shadow(canvas: Canvas, body: PlacedBody) -> None:
         canvas.pixels[window] *= (1.0 - 0.16 * np.outer(down, across)).astype(np.float32)[..., None]
 
 
-def _parts(canvas: Canvas, who: Identity, body: PlacedBody, pose: BodyPose) -> Iterator[Part]:
-    """Every part with its depth. Legs lie by their own depth; torso, arms and head come over them."""
-    legs = list(_leg_parts(canvas, who, body))
+def _parts(canvas: Canvas, person: Identity, body: PlacedBody, pose: BodyPose) -> Iterator[Part]:
+    """All parts with their depths. Legs are sorted by depth; torso, arms and head are drawn over them."""
+    legs = list(_leg_parts(canvas, person, body))
     yield from legs
     middle = max(depth for depth, _ in legs) + 0.01
-    yield from _trunk_parts(canvas, who, body, pose, middle)
-    yield from _head_parts(canvas, who, body, middle)
+    yield from _trunk_parts(canvas, person, body, pose, middle)
+    yield from _head_parts(canvas, person, body, middle)
     for side in ("left", "right"):
-        yield from _arm_parts(canvas, who, body, side, middle)
+        yield from _arm_parts(canvas, person, body, side, middle)
 
 
 def _tube_part(canvas: Canvas, depth: float, tube: Tube, paint: Paint) -> Part:
     return depth, lambda: paint_tube(canvas, tube, paint)
 
 
-def _leg_parts(canvas: Canvas, who: Identity, body: PlacedBody) -> Iterator[Part]:
-    p, lower = who.proportions, who.lower
+def _leg_parts(canvas: Canvas, person: Identity, body: PlacedBody) -> Iterator[Part]:
+    p, lower = person.proportions, person.lower
     reach = 0.0 if lower.kind == "skirt" else lower.length * (p.thigh + p.shin)
-    paint = garments.limb_paint(who.skin, lower.texture if reach else None, reach, p.thigh)
+    paint = garments.limb_paint(person.skin, lower.texture if reach else None, reach, p.thigh)
     shin_paint = paint
-    if who.shoes.shaft:
-        shin_paint = garments.boot_paint(paint, who.shoes.colour, p.thigh + p.shin * (1.0 - who.shoes.shaft))
-    shoe_paint = garments.shoe_paint(who.shoes.kind, who.shoes.colour, who.shoes.sole, who.skin)
+    if person.shoes.shaft:
+        shin_paint = garments.boot_paint(paint, person.shoes.colour, p.thigh + p.shin * (1.0 - person.shoes.shaft))
+    shoe_paint = garments.shoe_paint(person.shoes.kind, person.shoes.colour, person.shoes.sole, person.skin)
     for side in ("left", "right"):
         hip, knee, ankle = (body.points[f"{side}_{joint}"][2] for joint in ("hip", "knee", "ankle"))
-        thigh, shin = leg_tubes(who, body, side, reach)
-        yield _tube_part(canvas, (knee + ankle) / 2 - 0.004, figure.shoe(body, side, who.shoes.kind), shoe_paint)
+        thigh, shin = leg_tubes(person, body, side, reach)
+        yield _tube_part(canvas, (knee + ankle) / 2 - 0.004, figure.shoe(body, side, person.shoes.kind), shoe_paint)
         yield _tube_part(canvas, (knee + ankle) / 2, shin, shin_paint)
         yield _tube_part(canvas, (hip + knee) / 2, thigh, paint)
 
 
-def leg_tubes(who: Identity, body: PlacedBody, side: str, reach: float) -> tuple[Tube, Tube]:
+def leg_tubes(person: Identity, body: PlacedBody, side: str, reach: float) -> tuple[Tube, Tube]:
     """Thigh and shin, widened where trousers cover them."""
-    p = who.proportions
-    flare = 0.004 + who.lower.flare
+    p = person.proportions
+    flare = 0.004 + person.lower.flare
     profile = figure.THIGH if reach else figure.BARE_THIGH
     ends = (f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")
     ease = (reach / p.thigh, flare * 0.4, flare * 0.4)
     thigh = figure.limb(body, ends[0], f"{side}_thigh", profile, p.build, ease, cap=0.3)
-    cover = min((reach - p.thigh) / p.shin, 1.0 - who.shoes.shaft)
-    hem = 0.5 * flare if who.shoes.shaft else flare
+    cover = min((reach - p.thigh) / p.shin, 1.0 - person.shoes.shaft)
+    hem = 0.5 * flare if person.shoes.shaft else flare
     shin = figure.limb(body, ends[1], f"{side}_shin", figure.SHIN, p.build, (cover, 0.4 * flare, hem))
     return thigh, figure.continued(shin, p.thigh)
 
 
-def _trunk_parts(canvas: Canvas, who: Identity, body: PlacedBody, pose: BodyPose, middle: float) -> Iterator[Part]:
-    """Neck, upper garment, and hips or skirt; whichever is tucked in comes first."""
-    tucked = who.upper.hem < 0.8
-    stations, widths = figure.TORSO * who.proportions.torso, figure.torso_widths(who)
-    tube = figure.torso(who, body, np.deg2rad(pose.twist))
-    neck_paint = garments.limb_paint(_shaded_skin(who), None, 0.0, 0.0)
-    yield _tube_part(canvas, middle + 0.001, figure.neck(who, body), neck_paint)
-    yield _tube_part(canvas, middle + 0.002, tube, garments.torso_paint(who, stations, widths))
-    if who.upper.kind == "hoodie":
-        yield middle + _hood_depth(body), lambda: paint_hood(canvas, who, body)
-    below = middle + (0.003 if tucked else 0.0)
-    if who.lower.kind == "skirt":
-        skirt = figure.skirt(who, body)
-        paint = garments.hips_paint(who.lower.texture, who.lower.belt, skirt.v_start + skirt.length)
-        yield _tube_part(canvas, below, skirt, paint)
+def _trunk_parts(canvas: Canvas, person: Identity, body: PlacedBody, pose: BodyPose, middle: float) -> Iterator[Part]:
+    """Neck, upper garment, and hips or skirt, the garment that is tucked in comes first."""
+    tucked = person.upper.hem < 0.8
+    stations, widths = figure.TORSO * person.proportions.torso, figure.torso_widths(person)
+    tube = figure.torso(person, body, np.deg2rad(pose.twist))
+    neck_paint = garments.limb_paint(_shaded_skin(person), None, 0.0, 0.0)
+    yield _tube_part(canvas, middle + 0.001, figure.neck(person, body), neck_paint)
+    yield _tube_part(canvas, middle + 0.002, tube, garments.torso_paint(person, stations, widths))
+    if person.upper.kind == "hoodie":
+        yield middle + _hood_depth(body), lambda: paint_hood(canvas, person, body)
+    if person.lower.kind == "skirt":
+        lower = figure.skirt(person, body)
+        hem = lower.v_start + lower.length
     else:
-        yield _tube_part(canvas, below, figure.hips(who, body), garments.hips_paint(who.lower.texture, who.lower.belt))
+        lower, hem = figure.hips(person, body), None
+    paint = garments.hips_paint(person.lower.texture, person.lower.belt, hem)
+    yield _tube_part(canvas, middle + (0.003 if tucked else 0.0), lower, paint)
 
 
 def _hood_depth(body: PlacedBody) -> float:
-    """Behind the neck from the front, over the back from behind."""
+    """Depth of the hood: behind the neck seen from the front, over the back seen from behind."""
     return 0.0005 if body.frames["chest"][2][2] > -0.1 else 0.004
 
 
-def _shaded_skin(who: Identity) -> tuple[float, float, float]:
-    """The neck lies in the shadow of the head."""
-    return mix(who.skin, (0.35, 0.15, 0.1), 0.16)
+def _shaded_skin(person: Identity) -> tuple[float, float, float]:
+    """Skin of the neck, in the shadow of the head."""
+    return mix(person.skin, (0.35, 0.15, 0.1), 0.16)
 
 
-def _head_parts(canvas: Canvas, who: Identity, body: PlacedBody, middle: float) -> Iterator[Part]:
-    """The head, and the hair that hangs from it: behind the neck from the front, over the back from behind."""
+def _head_parts(canvas: Canvas, person: Identity, body: PlacedBody, middle: float) -> Iterator[Part]:
+    """The head, and hanging hair: behind the neck seen from the front, over the back seen from behind."""
     near = middle + 0.05 + body.points["head"][2]
-    yield near, lambda: paint_head(canvas, who, body)
+    yield near, lambda: paint_head(canvas, person, body)
     forward = body.frames["head"][2][2]
-    over_head = forward < -0.3 if who.hair.style in ("long", "bob") else forward < 0.0
+    over_head = forward < -0.3 if person.hair.style in ("long", "bob") else forward < 0.0
     depth = near + 0.001 if over_head else near - 0.001
-    if who.hair.style in ("long", "bob", "ponytail") and forward > 0.3:
+    if person.hair.style in ("long", "bob", "ponytail") and forward > 0.3:
         depth = middle + 0.0005
-    yield depth, lambda: hanging_hair(canvas, who, body)
+    yield depth, lambda: hanging_hair(canvas, person, body)
 
 
-def _arm_parts(canvas: Canvas, who: Identity, body: PlacedBody, side: str, middle: float) -> Iterator[Part]:
-    p, upper = who.proportions, who.upper
+def _arm_parts(canvas: Canvas, person: Identity, body: PlacedBody, side: str, middle: float) -> Iterator[Part]:
+    p, upper = person.proportions, person.upper
     reach = upper.sleeve * (p.upper_arm + p.forearm)
-    paint = garments.limb_paint(who.skin, upper.texture if reach else None, reach, p.upper_arm)
-    skin = garments.limb_paint(who.skin, None, 0.0, 0.0)
+    paint = garments.limb_paint(person.skin, upper.texture if reach else None, reach, p.upper_arm)
+    skin = garments.limb_paint(person.skin, None, 0.0, 0.0)
     points = [body.points[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist", "fingers")]
     ends = (f"{side}_shoulder", f"{side}_elbow"), (f"{side}_elbow", f"{side}_wrist")
     loose = upper.ease + 0.002
@@ -172,6 +172,6 @@ def _arm_parts(canvas: Canvas, who: Identity, body: PlacedBody, side: str, middl
 
 
 def _arm_depth(start: Array, end: Array, middle: float) -> float:
-    """In front of the torso, or behind everything."""
+    """Depth of an arm segment: in front of the torso, or behind everything."""
     depth = float(start[2] + end[2]) / 2
     return middle + 0.05 + depth if depth > BEHIND else depth - 1.0

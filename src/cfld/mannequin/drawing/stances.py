@@ -1,4 +1,4 @@
-"""The library of arm and leg positions that poses are drawn from. Angles in degrees.
+"""Arm and leg positions from which poses are sampled. Angles in degrees.
 
 A limb is (upper abduction, upper swing, lower abduction, lower swing): abduction lifts it away from the body's middle,
 swing lifts it forward; both halves are measured against the body, so (0, 0, 0, 90) is a forearm held out to the front.
@@ -50,7 +50,7 @@ ARM_PAIRS: Final[tuple[tuple[str, str, float], ...]] = (
     ("nape", "hip", 1),
     ("nape", "nape", 0.7),
 )
-"""(one arm, the other, how often)."""
+"""(one arm, other arm, relative frequency)."""
 
 LEG_PAIRS: Final[tuple[tuple[Limb, Limb, float], ...]] = (
     ((3, 0, 2, -2), (3, 0, 2, -2), 5),
@@ -64,4 +64,4 @@ LEG_PAIRS: Final[tuple[tuple[Limb, Limb, float], ...]] = (
     ((2, 0, 2, -3), (5, 48, 3, -30), 0.8),
     ((2, 26, 2, 8), (2, -20, 2, -46), 1.5),
 )
-"""(one leg, the other, how often)."""
+"""(one leg, other leg, relative frequency)."""

@@ -1,4 +1,4 @@
-"""Colour of a garment at garment coordinates, anti-aliased by the size of a pixel there."""
+"""Colours of garments at garment coordinates, anti-aliased by the pixel size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The N visible points of one part.
+    """The N visible surface points of a body part.
 
     Attributes:
         u: angle around the part in radians: 0 = its front, +pi/2 = its left, +-pi = its back. (N,)
@@ -33,17 +33,17 @@ class Surface:
 
 
 def coverage(distance: Array, footprint: Array | float) -> Array:
-    """Share of a pixel inside an edge, `distance` in front of it (positive = inside)."""
+    """Share of a pixel inside an edge, at a signed `distance` from it (positive = inside)."""
     return np.asarray(np.clip(0.5 + distance / footprint, 0.0, 1.0))
 
 
 def layer(colours: Array, colour: Colour | Array, alpha: Array | float) -> Array:
-    """`colour` laid over `colours` (N, 3) with `alpha` (N,)."""
+    """Blends `colour` over `colours` (N, 3) with opacity `alpha` (N,)."""
     return colours + (np.asarray(colour, dtype=np.float32) - colours) * np.asarray(alpha, dtype=np.float32)[..., None]
 
 
 def texture_colours(texture: Texture, at: Surface) -> Array:
-    """float32 (N, 3): the texture at the points of a surface."""
+    """float32 (N, 3): the texture at surface points."""
     base = np.empty((len(at.u), 3), dtype=np.float32)
     base[:] = texture.base
     if texture.pattern == "plain":
@@ -52,13 +52,13 @@ def texture_colours(texture: Texture, at: Surface) -> Array:
 
 
 def _band(position: Array, period: float, duty: float, footprint: Array | float) -> Array:
-    """Stripes of `duty * period` every `period`."""
+    """Coverage of stripes of width `duty * period` every `period`."""
     off = np.abs((position / period) % 1.0 - 0.5) * period
     return coverage(duty * period / 2 - off, footprint)
 
 
 def _around(texture: Texture, at: Surface) -> tuple[Array, float]:
-    """Length around the part, and the period that repeats there a whole number of times."""
+    """Position around the part as a length, and the period rounded to an even number of repeats."""
     repeats = max(4, 2 * round(np.pi * at.radius / texture.period))
     return at.u * at.radius, 2 * np.pi * at.radius / repeats
 
@@ -107,7 +107,7 @@ PATTERN_ALPHA: Final[dict[str, Callable[[Texture, Surface], Array]]] = {
 
 
 def print_alpha(motif: Print, x: Array, y: Array, footprint: float) -> Array:
-    """How much of a pixel the motif covers. `x` to the wearer's left seen from outside, `y` down, in body heights."""
+    """Coverage of a motif. `x` to the wearer's left, `y` down, in body heights from its centre."""
     inside = MOTIF_DEPTH[motif.motif](x / motif.size, y / motif.size, motif.digit)
     return coverage(inside * motif.size, footprint)
 
@@ -153,7 +153,7 @@ SEGMENT_BOXES: Final = {
     "f": (-0.42, -0.41, 0.16, 0.5),
     "g": (0.0, 0.0, 0.5, 0.16),
 }
-"""Middle and half extents of the seven segments of a digit."""
+"""Centres and half extents of the seven segments of a digit."""
 
 
 def _digit(x: Array, y: Array, digit: int) -> Array:

@@ -1,4 +1,4 @@
-"""A walk cycle: two steps on the spot, seen from anywhere, as poses that begin again where they end."""
+"""A walk cycle: a closed sequence of poses of two steps on the spot."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cfld.mannequin.drawing.stances import Limb
 from cfld.poses.keypoints import Keypoints
 
 WALKER: Final = 0
-"""The random seed of the person who walks."""
+"""Random seed of the person."""
 
 THIGH: Final = (24.0, 14.0, 0.0, -18.0, -20.0, -8.0, 14.0, 25.0)
-"""Forward swing of the thigh in degrees, from the heel's touch on: eight moments of a stride."""
+"""Forward swing of the thigh in degrees, at eight phases of a stride from heel contact on."""
 KNEE: Final = (6.0, 18.0, 12.0, 8.0, 32.0, 60.0, 52.0, 18.0)
-"""How far the knee is bent then, in degrees (both rounded from the curves of a normal gait in Winter, 1991)."""
+"""Knee flexion in degrees at these phases (both rounded from the curves of a normal gait in Winter, 1991)."""
 ARM_SWING: Final = 24.0
 ELBOW: Final = (14.0, 26.0)
-"""How far the elbow is bent with the arm at the back, and at the front."""
+"""Elbow flexion in degrees with the arm at the back and at the front."""
 
 
 def walk_cycle(frames: int, yaw: float = 35.0) -> list[BodyPose]:
-    """One stride, left and right, in evenly spaced poses; after the last comes the first again.
+    """One stride, left and right, in evenly spaced poses; the first follows the last.
 
     Args:
         frames: at least 2.
-        yaw: from where the walker is seen, as in `BodyPose`.
+        yaw: direction of view, as in `BodyPose`.
 
     Raises:
         ValueError: for fewer frames.
@@ -40,7 +40,7 @@ def walk_cycle(frames: int, yaw: float = 35.0) -> list[BodyPose]:
 
 
 def _moment(phase: float, yaw: float) -> BodyPose:
-    """Phase 0 = the left heel touches the floor; 0.5 = the right one does."""
+    """The pose at a phase of the stride: 0 = contact of the left heel, 0.5 = of the right one."""
     swing = float(np.cos(2 * np.pi * phase))
     return BodyPose(
         yaw=yaw,
@@ -66,7 +66,7 @@ def _arm(swing: float) -> Limb:
 
 
 def _between(moments: NDArray[np.float64], phase: float) -> float:
-    """A smooth closed curve through the moments: their trigonometric interpolation."""
+    """Trigonometric interpolation of a closed curve through the phases."""
     waves = np.fft.rfft(moments)
     waves[-1] /= 2  # of an even number, the last wave counts once
     order = np.arange(len(waves))
@@ -75,6 +75,6 @@ def _between(moments: NDArray[np.float64], phase: float) -> float:
 
 
 def walk_keypoints(frames: int) -> list[Keypoints]:
-    """The joints of one mannequin in a walk cycle."""
+    """Keypoints of a mannequin in a walk cycle."""
     walker = sample_identity(WALKER)
     return [keypoints(walker, body_pose) for body_pose in walk_cycle(frames)]
