@@ -16,10 +16,9 @@ from tqdm import tqdm
 from cfld import CFLDPipeline
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.models.unet import predict_noise
-from cfld.training.batches import PairSamples
+from cfld.training.batches import PairSamples, sources_then_targets
 from cfld.training.latent_cache import encode_moments, sample_moments
 from cfld.training.objective import add_noise, training_target
-from cfld.training.stages import sources_then_targets
 
 
 def main(

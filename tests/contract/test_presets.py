@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from dataclasses import fields
 
 import pytest
 import torch
@@ -11,7 +11,8 @@ from diffusers import AutoencoderKL
 
 from cfld.build import build_components, count_parameters
 from cfld.cli import parse
-from cfld.config.presets import PRESETS
+from cfld.config.presets import PRESETS, get_preset
+from cfld.config.schema import StageConfig
 from cfld.pipeline import CFLDPipeline
 
 
@@ -30,7 +31,7 @@ def test_it_builds_and_its_parts_fit_together(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_its_trainable_weights_are_there(name: str) -> None:
     config = PRESETS[name]()
-    count = count_parameters(config.model, config.unet_weights)
+    count = count_parameters(config.model, getattr(config.stage, "unet_weights", "kv"))
     assert 0 < count.H_N_trainable <= count.H_N
 
 
@@ -45,14 +46,20 @@ def test_its_docstring_names_a_command_that_parses(name: str) -> None:
         assert command.split()[1] == name or len(commands) > 1
 
 
-def test_literals_of_the_configuration_are_those_of_the_code() -> None:
-    from typing import get_type_hints
+def test_an_unknown_preset_is_an_error_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown preset 'deepfashion'; choose one of .*deepfashion-512"):
+        get_preset("deepfashion")
 
-    from cfld.config.schema import TrainConfig
-    from cfld.diffusion.timesteps import TimestepLaw
 
-    hints = get_type_hints(TrainConfig)
-    for field, literal in {
-        "timestep_law": TimestepLaw,
-    }.items():
-        assert get_args(hints[field]) == get_args(literal)
+@pytest.mark.parametrize("name", PRESETS)
+def test_its_command_offers_the_options_of_its_own_stage_alone(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["train", name, "--help"])
+    offered = set(re.findall(r"--config\.([\w-]+)", capsys.readouterr().out))
+    for kind in StageConfig.__subclasses__():
+        own = {field.name.replace("_", "-") for field in fields(kind)} - {"name"}
+        if isinstance(PRESETS[name]().stage, kind):
+            assert own <= offered
+            others = offered - own
+    for kind in StageConfig.__subclasses__():
+        assert others.isdisjoint(field.name.replace("_", "-") for field in fields(kind))

@@ -102,7 +102,8 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     main(["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.max-steps", "1"])
     line = fails(capsys, ["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.seed", "1"])
     assert (
-        line == f"cfld: {tmp_path} holds another run (seed: 0 -> 1); choose another --out, or repeat its configuration"
+        line == f"cfld: {tmp_path} contains a run with another configuration (seed: 0 -> 1); choose another --out, or "
+        "repeat its configuration"
     )
 
 
@@ -112,13 +113,13 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["tiny", "--config.model.vae.sample-size", "60"], "model.vae.sample_size must be 64"),
         (["tiny", "--config.model.unet.prompt-dim", "20"], "prompt_dim and the UNet's cross_attention_dim (16 and 20)"),
         (["tiny", "--config.model.unet.num-heads", "3"], "divisible by its 3 heads, got 8"),
-        (["tiny", "--config.condition-dropout", "3"], "condition_dropout must lie from 0 to 1, got 3.0"),
-        (["tiny", "--config.reconstruction-share", "2"], "reconstruction_share must lie from 0 to 1, got 2.0"),
+        (["tiny", "--config.condition-dropout", "3"], "condition_dropout must be between 0 and 1, got 3.0"),
+        (["tiny", "--config.reconstruction-share", "2"], "reconstruction_share must be between 0 and 1, got 2.0"),
         (["tiny", "--config.dream-detail-preservation", "-1"], "dream_detail_preservation must be 0 or more, got -1.0"),
         (["tiny", "--config.dream-detail-preservation", "nan"], "dream_detail_preservation must be 0 or more, got nan"),
         (["tiny-vae", "--config.latent-noise", "-1"], "latent_noise must be 0 or more, got -1.0"),
         (["tiny-vae", "--config.crop", "20"], "divisible by 8"),
-        (["tiny-vae", "--config.crop", "128"], "at most whole, got 128"),
+        (["tiny-vae", "--config.crop", "128"], "at most 64 pixels wide, got 128"),
         (["tiny-vae", "--config.crop", "32", "--config.loss-resolution", "output"], "set crop to None, got 32"),
     ],
 )
@@ -131,7 +132,7 @@ def test_numbers_that_do_not_fit(
 
 def test_a_start_that_fails_does_not_claim_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "tiny", "--out", str(tmp_path / "run"), *SMALL, "--config.max-steps", "1"]
-    assert "no model to start from" in fails(capsys, [*command, "--config.init-from", str(tmp_path / "nowhere")])
+    assert "no initial model" in fails(capsys, [*command, "--config.init-from", str(tmp_path / "nowhere")])
     main(command)
     assert (tmp_path / "run" / "model" / "model_index.json").is_file()
 
@@ -148,7 +149,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, capsys: pytest.Ca
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "step-00000002: the checkpoint cannot be saved" in line
-    assert line.endswith("the last one, step-00000001, is whole")
+    assert line.endswith("the last one, step-00000001, is complete")
     assert (tmp_path / "checkpoints" / "step-00000001" / "weights.safetensors").read_bytes() == first
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
     main([*command, "--config.max-steps", "3"])
@@ -165,8 +166,8 @@ def test_a_loss_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["deepfashion-256"], "data.root is not set"),
         (["tiny", "--config.precision", "fp16"], "fp16 needs a GPU"),
-        (["tiny", "--config.init-from", "nowhere"], "nowhere: no model to start from"),
-        (["tiny", "--config.ema-decay", "2"], "ema_decay must be"),
+        (["tiny", "--config.init-from", "nowhere"], "nowhere: no initial model"),
+        (["tiny", "--config.ema-decay", "2"], "ema_decay must be at least 0 and below 1, got 2.0"),
         (["tiny", "--config.data.root", "nowhere"], "nowhere: no such folder"),
     ],
 )

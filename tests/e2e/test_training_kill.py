@@ -22,12 +22,11 @@ from cfld.training.loop import train
 
 STEPS = 14
 CONFIG = replace(
-    tiny(),
+    tiny().with_stage(unet_weights="qkv"),
     data=DataConfig(kind="mannequin", identities=2, poses=2, workers=1),
     max_steps=STEPS,
     checkpoint_every=2,
     accumulation=2,
-    unet_weights="qkv",
     ema_decay=0.9,
     log_with=("none",),
 )

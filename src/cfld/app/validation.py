@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from cfld.config.schema import SamplingConfig, SchedulerName
+from cfld.config.choices import SchedulerName
+from cfld.config.schema import SamplingConfig
 
 MODEL_SCHEDULER: Final = "model default"
 LARGEST_SEED: Final = 2**31 - 1

@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cfld.config.presets import PRESETS
-
-if TYPE_CHECKING:
-    Preset: TypeAlias = str
-else:
-    Preset = Literal[tuple(PRESETS)]
+from cfld.config.presets import PresetName, get_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +29,10 @@ class Convert:
     """Folder with pytorch_model.bin and pytorch_model_1.bin."""
     swin: Path | None = None
     """Microsoft's Swin-B weights (ImageNet-22k to 1k, 384, window 12); only without --checkpoint."""
-    preset: Preset = "deepfashion-256"
+    preset: PresetName = "deepfashion-256"
     """Preset whose model dimensions and output size apply."""
 
     def run(self) -> None:
-        from cfld.config.presets import get_preset
         from cfld.convert import convert_checkpoint, convert_start
 
         model = get_preset(self.preset).model

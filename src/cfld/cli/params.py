@@ -8,23 +8,24 @@ from dataclasses import asdict, dataclass
 from tyro.conf import Positional
 
 from cfld.cli.options import Json
+from cfld.config.presets import PresetName, get_preset
+from cfld.config.schema import CFLDStageConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """Print how many parameters of a preset's model train, component by component (table 1). No weight is allocated."""
+    """Print the trainable parameters of a preset's model by component (table 1), without allocating weights."""
 
-    preset: Positional[str]
-    """A preset's name, for example deepfashion-512."""
+    preset: Positional[PresetName]
+    """The preset. If it trains another stage, the counts are those of the method with its default settings."""
     json: Json = False
 
     def run(self) -> None:
-        from cfld.config.presets import get_preset
-
-        config = get_preset(self.preset)
         from cfld.build import count_parameters
 
-        count = count_parameters(config.model, config.unet_weights)
+        config = get_preset(self.preset)
+        stage = config.stage if isinstance(config.stage, CFLDStageConfig) else CFLDStageConfig()
+        count = count_parameters(config.model, stage.unet_weights)
         if self.json:
             print(json.dumps({**asdict(count), "total_trainable": count.total_trainable}, indent=2))
             return
@@ -34,7 +35,7 @@ class Params:
             "H_D  perception-refined decoder": count.H_D,
             "H_P  pose adapter": count.H_P,
             "     null prompt": count.null_prompt,
-            f"H_N  UNet, trainable ({config.unet_weights})": count.H_N_trainable,
+            f"H_N  UNet, trainable ({stage.unet_weights})": count.H_N_trainable,
             "total trainable": count.total_trainable,
             "H_N  UNet, all": count.H_N,
         }

@@ -1,4 +1,4 @@
-"""`cfld train`: train a preset, or go on with a run.
+"""`cfld train`: train a preset, or resume a run.
 
 cfld train tiny --out runs/tiny
 cfld train deepfashion-256 --out runs/df --config.data.root data/deepfashion --config.init-from models/start
@@ -21,13 +21,13 @@ from cfld.config.schema import TrainConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRun:
-    """One preset, its fields overridden by the command line."""
+    """A preset with fields overridden on the command line."""
 
     out: Path
-    """The run's folder: checkpoints, logs, images, and at the end the model. The same command again goes on from
-    the newest checkpoint; SIGTERM saves and ends."""
+    """The run directory: checkpoints, logs, sample images, and at the end the model. The same command again resumes
+    from the newest checkpoint; SIGTERM saves a checkpoint and the model and ends."""
     config: TrainConfig
-    """The preset's fields, any of which can be changed."""
+    """The preset's fields, each of which can be overridden."""
 
     def run(self) -> None:
         import logging
@@ -39,7 +39,7 @@ class TrainRun:
 
 
 def _preset_commands() -> Any:
-    """One subcommand a preset; its help is the preset's docstring."""
+    """One subcommand per preset, with the preset's docstring as its help."""
     commands = [
         Annotated[
             TrainRun,
@@ -51,4 +51,4 @@ def _preset_commands() -> Any:
 
 
 Train = _preset_commands()
-"""What `cfld train` takes: a subcommand a preset."""
+"""The subcommands of `cfld train`."""

@@ -1,4 +1,4 @@
-"""Configurations as JSON, and files and folders that are either whole or not there."""
+"""Configurations as JSON."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ T = TypeVar("T")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration as plain JSON values: tuples become lists, paths become strings."""
+    """Converts a configuration to plain JSON values: tuples become lists, paths become strings."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     return plain
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
-    """The inverse of `to_dict`; fields that are not given keep their defaults.
+    """Inverts `to_dict`; absent fields keep their defaults. Where `kind` has subclasses, the field `name` says which.
 
     Raises:
-        ValueError: naming fields that `kind` does not have.
+        ValueError: naming fields, or a subclass, that do not exist.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f"{kind.__name__} is read from fields by name, got {str(values)[:40]!r}")
+        raise ValueError(f"{kind.__name__} must be an object, got {str(values)[:40]!r}")
+    if variants := {variant.name: variant for variant in kind.__subclasses__()}:  # type: ignore[attr-defined]
+        if values.get("name") not in variants:
+            raise ValueError(f"the name of a {kind.__name__} is {', '.join(variants)}, got {values.get('name')!r}")
+        kind = variants[values["name"]]
     fields = typing.get_type_hints(kind)
     if unknown := sorted(set(values) - set(fields)):
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; it has {', '.join(fields)}")
@@ -43,7 +47,7 @@ def load(kind: type[T], path: str | Path) -> T:
     """Reads what `save` wrote.
 
     Raises:
-        ValueError: naming the file, when it is no such configuration.
+        ValueError: naming the file, when it does not hold such a configuration.
     """
     values = load_json(path)
     try:
@@ -53,7 +57,7 @@ def load(kind: type[T], path: str | Path) -> T:
 
 
 def _revive(kind: Any, value: Any) -> Any:
-    """A plain JSON value as the annotated type: nested configurations, tuples, paths and their optional forms."""
+    """Converts a plain JSON value to the annotated type: nested configurations, tuples, paths, each also optional."""
     if value is None:
         return None
     if typing.get_origin(kind) in (types.UnionType, typing.Union):

@@ -1,6 +1,6 @@
-"""Presets: functions that return a `TrainConfig`; the docstring is the record of command, cost and numbers.
+"""Presets: functions that return a `TrainConfig`. Their docstrings record command, cost and results.
 
-A preset's name on the command line is the function's with hyphens: `cfld train deepfashion-512`.
+The name of a preset on the command line is the function's with hyphens: `cfld train deepfashion-512`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from cfld.config.schema import (
+    CFLDStageConfig,
     ConditionerConfig,
     DataConfig,
     ModelConfig,
@@ -18,7 +19,9 @@ from cfld.config.schema import (
     SchedulerConfig,
     TrainConfig,
     UNetConfig,
+    UNetPretrainStageConfig,
     VAEConfig,
+    VAEStageConfig,
 )
 
 PRESETS: Final[dict[str, Callable[[], TrainConfig]]] = {}
@@ -31,14 +34,18 @@ def preset(function: Callable[[], TrainConfig]) -> Callable[[], TrainConfig]:
 
 
 def get_preset(name: str) -> TrainConfig:
+    """
+    Raises:
+        ValueError: listing the presets, for an unknown name.
+    """
     if name not in PRESETS:
-        raise ValueError(f"no preset {name!r}; there are {', '.join(sorted(PRESETS))}")
+        raise ValueError(f"unknown preset {name!r}; choose one of {', '.join(sorted(PRESETS))}")
     return PRESETS[name]()
 
 
 @preset
 def deepfashion_256() -> TrainConfig:
-    """The paper's main model, results at 256x176.
+    """The paper's model on DeepFashion, results at 256x176.
 
     Command:
     `torchrun --nproc_per_node 8 -m cfld train deepfashion-256 --out RUN --config.init-from INIT --config.data.root DIR`
@@ -51,7 +58,7 @@ def deepfashion_256() -> TrainConfig:
 
 @preset
 def deepfashion_512() -> TrainConfig:
-    """The paper's main model, results at 512x352; trained the same way, since latents come from 512x512 either way.
+    """The paper's model on DeepFashion, results at 512x352. Training is that of 256x176: both encode 512x512 images.
 
     Command:
     `torchrun --nproc_per_node 8 -m cfld train deepfashion-512 --out RUN --config.init-from INIT --config.data.root DIR`
@@ -72,7 +79,7 @@ def market1501() -> TrainConfig:
 
 
 def tiny_model() -> ModelConfig:
-    """All five components as small as they go, for tests: 64x64 images, 8x8 latents."""
+    """The smallest model with all five components, for tests: 64x64 images, 8x8 latents."""
     return ModelConfig(
         conditioner=ConditionerConfig(
             source_size=32,
@@ -107,7 +114,7 @@ def tiny_model() -> ModelConfig:
 
 @preset
 def tiny() -> TrainConfig:
-    """Tests and smoke runs on drawn images: seconds on one core, no quality.
+    """Tests and smoke runs on mannequins: seconds on one core, no quality.
 
     Command: `cfld train tiny --out DIR`
     """
@@ -115,11 +122,9 @@ def tiny() -> TrainConfig:
         model=tiny_model(),
         data=DataConfig(kind="mannequin", identities=4, poses=3, workers=0),
         optim=OptimConfig(learning_rate=1e-3, warmup_steps=2),
+        stage=CFLDStageConfig(unet_weights="all", timestep_law="uniform", dropout_mode="independent"),
         batch_size=2,
         max_steps=4,
-        unet_weights="all",
-        timestep_law="uniform",
-        dropout_mode="independent",
         checkpoint_every=2,
         log_every=1,
         image_every=0,
@@ -129,20 +134,20 @@ def tiny() -> TrainConfig:
 @preset
 def tiny_vae() -> TrainConfig:
     """The autoencoder of `tiny`. Command: `cfld train tiny-vae --out DIR`"""
-    return replace(tiny(), stage="vae")
+    return replace(tiny(), stage=VAEStageConfig())
 
 
 @preset
 def tiny_base() -> TrainConfig:
-    """A base UNet for `tiny` to keep frozen. Command: `cfld train tiny-base --out DIR`"""
-    return replace(tiny(), stage="base")
+    """A pretrained UNet for `tiny` to keep frozen. Command: `cfld train tiny-base --out DIR`"""
+    return replace(tiny(), stage=UNetPretrainStageConfig(condition_dropout=0.2))
 
 
 def mannequin_model() -> ModelConfig:
     """The bundled model: all five components, 12.4 M parameters with the VAE, 128x128 images, 16x16x16 latents.
 
-    Three Swin stages instead of four, so that H_D still reads 4x4 tokens of f_3. No signal is left at t = T
-    (v-prediction, trailing timesteps), which keeps the plain backgrounds bright.
+    It has three Swin stages instead of four, so that H_D reads 4x4 tokens of f_3. No signal is left at t = T
+    (v-prediction, trailing timesteps), which keeps plain backgrounds bright.
     """
     return ModelConfig(
         conditioner=ConditionerConfig(
@@ -190,7 +195,7 @@ def mannequin_model() -> ModelConfig:
 
 @preset
 def mannequin_vae() -> TrainConfig:
-    """The autoencoder of the bundled model, trained from nothing on drawn images.
+    """The autoencoder of the bundled model, trained on mannequins from random weights.
 
     Command: `cfld train mannequin-vae --out runs/mannequin-vae`
     Cost: 24 minutes on one thread of a two-core AVX-512 machine (bf16, other work beside it).
@@ -198,7 +203,7 @@ def mannequin_vae() -> TrainConfig:
     runs/mannequin-vae/model/vae`).
     """
     return TrainConfig(
-        stage="vae",
+        stage=VAEStageConfig(crop=64, kl_weight=1e-4),
         model=mannequin_model(),
         data=DataConfig(kind="mannequin", identities=5000, poses=6, workers=1),
         optim=OptimConfig(
@@ -206,8 +211,6 @@ def mannequin_vae() -> TrainConfig:
         ),
         batch_size=8,
         max_steps=4000,
-        crop=64,
-        kl_weight=1e-4,
         precision="bf16",
         checkpoint_every=250,
         image_every=500,
@@ -216,35 +219,36 @@ def mannequin_vae() -> TrainConfig:
 
 @preset
 def mannequin_vae_second() -> TrainConfig:
-    """`mannequin-vae` trained on, on whole images as they are shown, at 192x132, and with noise on the latents.
+    """`mannequin-vae` continued on whole images at 192x132, the output size, with noise on the latents.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-vae-second --out runs/mannequin-vae-second`
     Cost: 49 minutes on both cores.
-    Reached: 31.18 dB, the mean of eight poses as above, going on from version 6's autoencoder (docs/reproduction.md).
+    Reached: 31.18 dB, the mean of eight poses as above, starting from version 6's autoencoder (docs/reproduction.md).
     """
     vae = mannequin_vae()
     return replace(
         vae,
+        stage=VAEStageConfig(kl_weight=1e-4, loss_resolution="output", latent_noise=0.15),
         data=replace(vae.data, identities=12000, poses=4, seed=2),
         init_from="runs/mannequin-vae/model",
         optim=replace(vae.optim, learning_rate=2e-3, warmup_steps=20, decay_at=0.0),
         batch_size=4,
         max_steps=5000,
-        crop=None,
-        loss_resolution="output",
-        latent_noise=0.15,
     )
 
 
 @preset
 def mannequin_start() -> TrainConfig:
-    """What `mannequin` starts from, on `mannequin-vae-second`'s autoencoder; nothing is pretrained, so all trains.
+    """The first run of the bundled model, on `mannequin-vae-second`'s autoencoder. All of the UNet trains.
 
     Command: `cfld train mannequin-start --out runs/mannequin-start`
     Cost: 5 minutes for the latents and 57 for the steps, on one thread as above.
     Reached, as below: PSNR 18.96 dB, the right person among 100 in 93.6 %, the right pose among 20 in 99.8 %.
     """
     return TrainConfig(
+        stage=CFLDStageConfig(
+            unet_weights="all", timestep_law="uniform", condition_dropout=0.1, dropout_mode="independent", flip=0.0
+        ),
         model=mannequin_model(),
         data=DataConfig(kind="mannequin", identities=4000, poses=3, workers=1),
         init_from="runs/mannequin-vae-second/model",
@@ -253,11 +257,6 @@ def mannequin_start() -> TrainConfig:
         ),
         batch_size=16,
         max_steps=1450,
-        unet_weights="all",
-        timestep_law="uniform",
-        condition_dropout=0.1,
-        dropout_mode="independent",
-        flip=0.0,
         precision="bf16",
         ema_decay=0.995,
         checkpoint_every=100,
@@ -267,37 +266,34 @@ def mannequin_start() -> TrainConfig:
 
 @preset
 def mannequin_second() -> TrainConfig:
-    """`mannequin-start` with more people, the paper's law of t, and its time on the targets.
+    """`mannequin-start` continued: more people, the paper's distribution of t, an eighth of the reconstructions.
 
     Command: `cfld train mannequin-second --out runs/mannequin-second`
-    Cost: three times the latents of `mannequin-start`; 79 minutes for the steps on both cores, the people drawn once.
+    Cost: three times the latents of `mannequin-start`; 79 minutes for the steps on both cores, every image generated
+    once.
     Reached, as below: PSNR 19.72 dB, the right person among 100 in 96.3 %, the right pose among 20 in 99.9 %.
     """
     return replace(
-        mannequin_start(),
-        data=DataConfig(kind="mannequin", identities=12000, poses=3, workers=1, keep=True),
+        mannequin_start().with_stage(timestep_law="cubic", condition_dropout=0.05, reconstruction_share=0.125),
+        data=DataConfig(kind="mannequin", identities=12000, poses=3, workers=1, cache_in_memory=True),
         init_from="runs/mannequin-start/model",
         max_steps=4700,
-        timestep_law="cubic",
-        condition_dropout=0.05,
-        reconstruction_share=0.125,
     )
 
 
 @preset
 def mannequin_third() -> TrainConfig:
-    """`mannequin-second` in batches of 64 at a lower rate that falls from the start: two processes of one thread each
-    do twice the pairs a second.
+    """`mannequin-second` continued in batches of 64 with a lower learning rate that decays from the first step: two
+    processes of one thread each train on twice the pairs a second.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-third --out runs/mannequin-third`
-    Cost: 82 minutes on both cores, the people drawn beforehand; stopped at step 2,326 for time.
+    Cost: 82 minutes on both cores, the images generated beforehand; stopped at step 2,326 for time.
     Reached: PSNR 20.23 dB where `mannequin-second` has 19.24 (20 people in 3 poses, docs/reproduction.md).
     """
     second = mannequin_second()
     return replace(
-        second,
+        second.with_stage(latents=Path("runs/mannequin-second/latents")),
         init_from="runs/mannequin-second/model",
-        latents=Path("runs/mannequin-second/latents"),
         optim=replace(second.optim, learning_rate=1.2e-3, decay_at=0.0),
         batch_size=32,
         max_steps=2700,
@@ -306,36 +302,35 @@ def mannequin_third() -> TrainConfig:
 
 @preset
 def mannequin() -> TrainConfig:
-    """The bundled model: `mannequin-third` on inputs that carry the model's own error (DREAM), as they do in sampling.
+    """The bundled model: `mannequin-third` continued on inputs that contain the model's own error (DREAM).
 
-    More runs on other people go on from it (docs/reproduction.md); the figures are of all.
+    Further runs on other people follow (docs/reproduction.md); the results are those of all runs together.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin --out runs/mannequin`, then in Python
     `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
-    Cost: 64 minutes on both cores, the people drawn beforehand; 51, 49 and 116 for the further runs.
-    Reached, by `cfld evaluate mannequin-quality --identities 100 --poses 8 --seed 1`: PSNR 21.60 dB (the source as it
-    is: 13.82, the mean image: 15.95), the right person among 100 in 98.9 %, the right pose among 20 in all.
+    Cost: 64 minutes on both cores, the images generated beforehand; 51, 49 and 116 for the further runs.
+    Reached, by `cfld evaluate mannequin-quality --identities 100 --poses 8 --seed 1`: PSNR 21.60 dB (the unchanged
+    source image: 13.82, the mean image: 15.95), the right person among 100 in 98.9 %, the right pose among 20 in all.
     """
     third = mannequin_third()
     return replace(
-        third,
+        third.with_stage(dream_detail_preservation=1.0),
         init_from="runs/mannequin-third/model",
         optim=replace(third.optim, learning_rate=8e-4, warmup_steps=20),
         max_steps=1600,
-        dream_detail_preservation=1.0,
     )
 
 
 @preset
 def mannequin_base() -> TrainConfig:
-    """A UNet that draws mannequins from words, for the ablations to keep frozen as Stable Diffusion is in the paper.
+    """A UNet that generates mannequins from attributes, frozen in the ablations as Stable Diffusion is in the paper.
 
-    Command: `cfld train mannequin-base --out runs/mannequin-base`; reproducing table 3 does it by itself.
+    Command: `cfld train mannequin-base --out runs/mannequin-base`; `cfld reproduce table3` runs it where needed.
     Cost: 4 minutes for the latents and 27 for the steps, on one thread as above.
     """
     return replace(
         mannequin_start(),
-        stage="base",
+        stage=UNetPretrainStageConfig(condition_dropout=0.1),
         batch_size=32,
         max_steps=1500,
     )
@@ -343,11 +338,17 @@ def mannequin_base() -> TrainConfig:
 
 @preset
 def mannequin_table() -> TrainConfig:
-    """A row of table 3 on mannequins: the UNet of `mannequin-base` frozen but for K and V, as in the paper.
+    """A row of table 3 on mannequins: of `mannequin-base`'s UNet only K and V train, as in the paper.
 
     Command: `cfld train mannequin-table --out DIR --config.init-from runs/mannequin-base/model`;
     `cfld reproduce table3 --scale mannequin --out runs/tables` trains and scores all rows.
-    Cost: 6 to 12 minutes a row, 95 with the base and the images of all rows, on one thread as above.
+    Cost: 6 to 12 minutes a row, 95 with the pretraining and the images of all rows, on one thread as above.
     Reached: PSNR 17.59 dB, SSIM 0.769, identity rank-1 0.796 (docs/reproduction.md).
     """
-    return replace(mannequin_start(), unet_weights="kv", max_steps=400)
+    return replace(mannequin_start().with_stage(unet_weights="kv"), max_steps=400)
+
+
+if TYPE_CHECKING:
+    PresetName: TypeAlias = str
+else:
+    PresetName = Literal[tuple(PRESETS)]

@@ -1,21 +1,19 @@
-"""Configurations as frozen, keyword-only dataclasses. Defaults are the paper's (`REFERENCE` values of section 4.1).
+"""Configurations as frozen, keyword-only dataclasses. Defaults are the paper's (section 4.1).
 
 Only `build.py` reads a `ModelConfig`; modules receive plain arguments. The line under a field is its help text.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from cfld.diffusion.schedulers import SCHEDULERS
+from tyro.conf import Fixed, Suppress, arg
 
-if TYPE_CHECKING:
-    SchedulerName: TypeAlias = str
-else:
-    SchedulerName = Literal[tuple(SCHEDULERS)]
-
+from cfld.config.choices import DatasetKind, OptimizerName, SchedulerName, TimestepLaw
 from cfld.models.choices import DropoutMode, TrainableWeights
 
 
@@ -77,6 +75,19 @@ class VAEConfig:
     scaling_factor: float = 0.18215
     """1 / standard deviation of the latents."""
 
+    @property
+    def downscale(self) -> int:
+        """Side of an image / side of its latents."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+    def check_side(self, side: int) -> None:
+        """Raises ValueError unless squares of this side in pixels can be encoded."""
+        if side % self.downscale or not 0 < side <= self.sample_size:
+            raise ValueError(
+                f"images and crops for the VAE must be divisible by {self.downscale} and at most {self.sample_size} "
+                f"pixels wide, got {side}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerConfig:
@@ -95,44 +106,44 @@ class SchedulerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A whole CFLD. The paper works on square images and squeezes the results to `output_size` afterwards."""
+    """All components of a CFLD. The model works on square images; results are resized to `output_size` afterwards."""
 
     conditioner: ConditionerConfig = field(default_factory=ConditionerConfig)
     conditioner_class: str = "Conditioner"
-    """The method's, or that of a baseline of table 3 (`build.CONDITIONERS`)."""
+    """The method's conditioner, or a baseline's of table 3 (`build.CONDITIONERS`)."""
     unet: UNetConfig = field(default_factory=UNetConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     output_size: tuple[int, int] = (512, 352)
-    """(height, width) of the images that come out."""
+    """(height, width) of the generated images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the images come from."""
+    """The training data."""
 
-    kind: Literal["deepfashion", "market1501", "mannequin"] = "deepfashion"
+    kind: DatasetKind = "deepfashion"
     root: Path | None = None
-    """Folder of the data set; none for a mannequin set, which is then drawn as it is read."""
+    """Folder of the data set. None: the mannequin set generates its images as they are read."""
     identities: int = 1000
-    """Mannequin without a folder: number of people."""
+    """Mannequins without a folder: number of people."""
     poses: int = 8
-    """Mannequin without a folder: images of each."""
+    """Mannequins without a folder: images of each person."""
     seed: int = 0
-    """Mannequin without a folder: what draws the people and their poses."""
-    keep: bool = False
-    """Mannequin without a folder: every worker keeps in memory what it has drawn."""
+    """Mannequins without a folder: random seed of people and poses."""
+    cache_in_memory: bool = False
+    """Mannequins without a folder: every worker keeps the images it has generated in memory."""
     skip_missing: bool = False
     """Leave out pairs whose annotation or image is missing instead of stopping."""
     workers: int = 2
-    """Processes that read and prepare the data; 0 = in the training process."""
+    """Processes that read and prepare the data; 0 = the training process itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """Adam and its schedule (section 4.1), or Muon, which needs about half the steps where all of a model trains."""
+    """Adam and its schedule (section 4.1), or Muon, which needs about half the steps where a whole model trains."""
 
-    optimizer: Literal["adam", "muon"] = "adam"
+    optimizer: OptimizerName = "adam"
     learning_rate: float = 1.12e-4
     """5e-7 times the batch in the paper (224)."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -144,76 +155,144 @@ class OptimConfig:
     """Share of the run after which the learning rate is multiplied by decay_by: epoch 50 of 100."""
     decay_by: float = 0.1
     decay: Literal["step", "linear"] = "step"
-    """`step`: all at once, as in the paper. `linear`: on a slope that reaches decay_by at the end of the run."""
+    """`step`: all at once, as in the paper. `linear`: gradually, reaching decay_by at the end of the run."""
     max_grad_norm: float | None = None
-    """Gradients are clipped to this norm; none in the paper."""
+    """Gradients are clipped to this norm; None = no clipping, as in the paper."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """The options of one training stage. `name` is its row in `cfld.training.stages.STAGES`."""
+
+    name: Annotated[str, Suppress, Fixed] = ""
+
+    def check(self, model: ModelConfig) -> None:
+        """Raises ValueError for values that the stage cannot train this model with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CFLDStageConfig(StageConfig):
+    """The method (eq. 6)."""
+
+    name: Annotated[str, Suppress, Fixed] = "cfld"
+    unet_weights: TrainableWeights = "kv"
+    """Weights of the UNet that train: keys and values of the biased attentions, queries as well, or everything."""
+    timestep_law: TimestepLaw = "cubic"
+    """Distribution of the training timesteps (section 3.3)."""
+    condition_dropout: float = 0.2
+    """eta, the probability that a condition is replaced by the empty set."""
+    dropout_mode: DropoutMode = "joint"
+    """`joint`: source and pose together (the paper). `prompt`: the prompt alone (the released code). `independent`:
+    source and pose independently."""
+    reconstruction_share: float = 1.0
+    """Share of a batch's sources that eq. 5 is estimated from; fewer leave more time for the targets of eq. 3."""
+    dream_detail_preservation: float | None = None
+    """p of DREAM (Zhou et al., CVPR 2024), which uses 1: inputs contain the model's own error, less of it for a higher
+    p, at the cost of a second forward pass of the UNet. None trains on eq. 1."""
+    flip: float = 0.5
+    """Probability that the source image is flipped left-right at the input of H_S."""
+    latent_cache: bool = True
+    """Encode every image with the VAE once, before training, instead of at every step."""
+    latents: Path | None = None
+    """Folder of the encoded images, which several runs can share; by default in the run directory."""
+
+    def check(self, model: ModelConfig) -> None:
+        _require(self, "between 0 and 1", lambda x: 0 <= x <= 1, "condition_dropout", "reconstruction_share", "flip")
+        _require(self, "0 or more", lambda x: 0 <= x < math.inf, "dream_detail_preservation")
+        side = model.conditioner.source_size // model.conditioner.patch_size * model.vae.downscale
+        if model.vae.sample_size != side:
+            raise ValueError(
+                f"model.vae.sample_size must be {side} to fit the source encoder, got {model.vae.sample_size}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEStageConfig(StageConfig):
+    """The autoencoder, where no pretrained one is available."""
+
+    name: Annotated[str, Suppress, Fixed] = "vae"
+    vae_weights: Literal["all", "decoder"] = "all"
+    """Weights that train. The decoder alone leaves the latents unchanged, and with them any model trained on them."""
+    crop: int | None = None
+    """Train on random square crops of this side in pixels; None = on whole images."""
+    loss_resolution: Literal["square", "output"] = "square"
+    """Resolution at which a reconstruction is compared with its image: the model's square, or, for whole images,
+    `output_size`."""
+    latent_noise: float = 0.0
+    """Standard deviation of the noise added to the decoder's input, relative to that of the latents; it makes the
+    decoder robust to errors of the sampler."""
+    kl_weight: float = 1e-6
+    """Weight of the KL divergence from a standard normal distribution."""
+
+    def check(self, model: ModelConfig) -> None:
+        _require(self, "0 or more", lambda x: 0 <= x < math.inf, "latent_noise")
+        if self.crop is not None:
+            model.vae.check_side(self.crop)
+        if self.loss_resolution == "output" and self.crop is not None:
+            raise ValueError(f"loss_resolution output needs whole images: set crop to None, got {self.crop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetPretrainStageConfig(StageConfig):
+    """A UNet that generates images from attributes, in place of Stable Diffusion, which generates them from text."""
+
+    name: Annotated[str, Suppress, Fixed] = "unet-pretrain"
+    condition_dropout: float = 0.1
+    """Probability that an image's attributes are left out."""
+    latents: Path | None = None
+    """Folder of the encoded images, which several runs can share; by default in the run directory."""
+
+    def check(self, model: ModelConfig) -> None:  # noqa: ARG002
+        _require(self, "between 0 and 1", lambda x: 0 <= x <= 1, "condition_dropout")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run: what is trained on what, and how."""
+    """One training run."""
 
-    stage: Literal["cfld", "vae", "base"] = "cfld"
-    """`cfld`: the method (eq. 6). Where nothing pretrained is to be had, `vae`: the autoencoder that it stands on, and
-    `base`: a UNet that draws from words, as Stable Diffusion does."""
+    stage: Annotated[StageConfig, arg(name="")] = field(default_factory=CFLDStageConfig)
+    """The training stage, and the options that it alone has."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     init_from: str | None = None
-    """A model folder (`cfld convert`, or an earlier run's) to start from; none starts from random weights."""
+    """Model folder with the initial weights (of `cfld convert` or an earlier run); None = random weights."""
     batch_size: int = 14
-    """Pairs a process and forward; the paper: 224 over 16 processes."""
+    """Samples per process and forward pass; the paper: 224 pairs over 16 processes."""
     accumulation: int = 1
-    """Forwards an optimiser step; the loss is divided once."""
+    """Forward passes per optimiser step."""
     epochs: float = 100
     max_steps: int | None = None
     """Optimiser steps, in place of epochs."""
-    unet_weights: TrainableWeights = "kv"
-    """What of the UNet trains: keys and values of the biased attentions, the queries too, or everything."""
-    timestep_law: Literal["cubic", "uniform"] = "cubic"
-    """How t is drawn (section 3.3)."""
-    condition_dropout: float = 0.2
-    """eta, the chance that a condition is replaced by the empty set."""
-    dropout_mode: DropoutMode = "joint"
-    """`joint`: source and pose together (paper). `prompt`: that alone (release). `independent`: each by itself."""
-    reconstruction_share: float = 1.0
-    """Of a batch's sources, how many are reconstructed to estimate eq. 5; fewer leave more time for the targets."""
-    dream_detail_preservation: float | None = None
-    """p of DREAM (Zhou et al., CVPR 2024), 1 there: inputs carry the model's own error, as they do in the sampler;
-    the higher, the less. None trains on eq. 1 as it is; a number costs another forward of the UNet."""
-    flip: float = 0.5
-    """Chance that the source image is flipped left-right, as H_S sees it."""
-    latent_cache: bool = True
-    """Encode every image with the VAE once, before training, instead of at every step."""
-    latents: Path | None = None
-    """Where the encoded images are kept, for runs to share; by default in the run's folder."""
     precision: Literal["no", "bf16", "fp16"] = "no"
+    """Mixed precision; no = float32."""
     gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time."""
     ema_decay: float | None = None
-    """Keep an exponential moving average of what trains, and save it as the model."""
-    vae_weights: Literal["all", "decoder"] = "all"
-    """Stage `vae`: what of it trains. The decoder alone leaves the latents, and so a method trained on them, as they
-    are."""
-    crop: int | None = None
-    """Stage `vae`: train on random squares of this side out of the images; none = on whole images."""
-    loss_resolution: Literal["square", "output"] = "square"
-    """Stage `vae`: where a reconstruction is compared with its image: in the model's square, or squeezed to
-    `output_size`, as it is shown; for whole images."""
-    latent_noise: float = 0.0
-    """Stage `vae`: deviation of noise on the latents that the decoder gets, as a share of theirs; it then bears the
-    sampler's errors better."""
-    kl_weight: float = 1e-6
-    """Stage `vae`: weight of the divergence from a standard normal."""
+    """Decay of an exponential moving average of the weights, which is then saved as the model; None = no average."""
     seed: int = 0
+    """Random seed of initial weights, data order and noise."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; the newest two are kept."""
     log_every: int = 10
+    """Steps between log entries."""
     log_with: tuple[str, ...] = ("tensorboard",)
     """Trackers by accelerate's names; `none` for no tracker."""
     image_every: int = 2000
-    """Steps between image grids; 0 = never."""
+    """Steps between sheets of sample images; 0 = never."""
     image_count: int = 4
-    """Rows of an image grid."""
+    """Rows of such a sheet."""
+
+    def with_stage(self, **changes: Any) -> TrainConfig:
+        """A copy with other values of the stage's own options."""
+        return replace(self, stage=replace(self.stage, **changes))
+
+    def check(self) -> None:
+        """Raises ValueError for values out of range, and sizes that do not fit together."""
+        _require(self, "at least 1", lambda x: x >= 1, "batch_size", "accumulation", "max_steps")
+        _require(self, "at least 0 and below 1", lambda x: 0 <= x < 1, "ema_decay")
+        self.stage.check(self.model)
+        self.model.vae.check_side(self.model.vae.sample_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,3 +317,11 @@ class SamplingConfig:
             "pose_guidance_scale": self.pose_guidance_scale,
             "appearance_guidance_scale": self.appearance_guidance_scale,
         }
+
+
+def _require(config: Any, rule: str, holds: Callable[[float], bool], *names: str) -> None:
+    """Raises ValueError for the first of these fields that has a value for which the rule does not hold."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not holds(value):
+            raise ValueError(f"{name} must be {rule}, got {value}")

@@ -1,30 +1,37 @@
-"""How t is drawn in training (paper section 3.3)."""
+"""The distribution of the training timesteps t (paper section 3.3)."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-TimestepLaw = Literal["cubic", "uniform"]
+TIMESTEP_LAWS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    "cubic": lambda u: 1 - u**3,  # section 3.3: t = (1 - u^3) T, which favours large t
+    "uniform": lambda u: u,
+}
+"""Name -> a function from u ~ U(0, 1) to t / T. The configuration, its help and the tests take the laws from here."""
 
 
 def sample_timesteps(
     batch_size: int,
     num_train_timesteps: int = 1000,
-    law: TimestepLaw = "cubic",
+    law: str = "cubic",
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """int64 (B,) in [0, T - 1].
+    """Samples t by one of `TIMESTEP_LAWS`: int64 (B,) in [0, T - 1].
 
-    Args:
-        law: `cubic` favours the early sampling stage, where t is large (the paper); `uniform` does not.
+    Raises:
+        ValueError: for an unknown law.
     """
-    if law not in get_args(TimestepLaw):
-        raise ValueError(f"the timestep law is one of {get_args(TimestepLaw)}, got {law!r}")
+    import torch  # here, so that the names of the laws cost no import
+
+    if law not in TIMESTEP_LAWS:
+        raise ValueError(f"unknown timestep law {law!r}; choose one of {', '.join(TIMESTEP_LAWS)}")
     u = torch.rand(batch_size, generator=generator, device=device)
-    # section 3.3: t = (1 - u^3) T
-    t = (1 - u**3) * num_train_timesteps if law == "cubic" else u * num_train_timesteps
+    t = TIMESTEP_LAWS[law](u) * num_train_timesteps
     return t.long().clamp(0, num_train_timesteps - 1)

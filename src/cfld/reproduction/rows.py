@@ -30,7 +30,7 @@ class Ablation:
     def apply(self, config: TrainConfig) -> TrainConfig:
         """The same training with this row's conditioner and trainable weights."""
         model = replace(config.model, conditioner_class=self.conditioner)
-        return replace(config, model=model, unet_weights=self.unet_weights)
+        return replace(config.with_stage(unet_weights=self.unet_weights), model=model)
 
 
 TABLE_3: Final = {

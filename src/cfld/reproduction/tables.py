@@ -177,7 +177,8 @@ class Experiment:
 
     def _train(self, config: TrainConfig, name: str) -> Path:
         folder = self.out / "runs" / name
-        config = replace(config, latents=self.out / "latents", max_steps=self.options.max_steps or config.max_steps)
+        config = config.with_stage(latents=self.out / "latents")
+        config = replace(config, max_steps=self.options.max_steps or config.max_steps)
         logger.info("training %s", name)
         run = train_run(config, folder)
         if run.step < run.total_steps:

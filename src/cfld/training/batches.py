@@ -1,8 +1,8 @@
-"""What a step is fed with, as pure functions of the seed: order, flips and random seeds need no saved state."""
+"""The samples of each step, as pure functions of the random seed: order and flips need no saved state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,15 +22,15 @@ Key = tuple[int, int]
 
 
 def derived_seed(*numbers: int) -> int:
-    """One 64-bit seed out of several numbers; other numbers, another seed."""
+    """Combines several numbers into one 64-bit random seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 class MicroBatches(Sampler[list[Key]]):
-    """The keys of one process's forwards, from any position on.
+    """The keys of one process's forward passes, from any position of the run.
 
-    Epochs follow each other without a seam: sample g of the whole run is `g % length` of epoch `g // length`'s
-    permutation. Processes and batch sizes cut the same sequence differently.
+    Sample g of the whole run is number `g % length` of epoch `g // length`'s permutation, so a batch may span two
+    epochs. All processes and batch sizes split the same sequence.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class MicroBatches(Sampler[list[Key]]):
     ) -> None:
         """
         Args:
-            length: samples of an epoch.
-            start, stop: the forwards to give, counted from the beginning of the run.
+            length: samples per epoch.
+            start, stop: range of forward passes, counted from the beginning of the run.
         """
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.rank, self.processes, self.start, self.stop = rank, processes, start, stop
@@ -59,20 +59,28 @@ class MicroBatches(Sampler[list[Key]]):
 
 @lru_cache(maxsize=2)
 def permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
-    """The order of one epoch."""
+    """The order of the samples in one epoch."""
     return np.random.default_rng((seed, epoch)).permutation(length)
 
 
+class Samples(Dataset[dict[str, Tensor]]):
+    """A data set of training samples, prepared in the data workers and addressed by `Key`."""
+
+    def __len__(self) -> int:
+        """Samples per epoch."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
-class PairSamples(Dataset[dict[str, Tensor]]):
-    """What `CFLDObjective` needs of a pair, prepared in the data workers.
+class PairSamples(Samples):
+    """Pairs for the method.
 
     Attributes:
         source_size: side of H_S's square image.
         pose_size: (height, width) of the pose maps.
         image_size: side of the square that the VAE encodes.
-        flip: chance that the image H_S sees is flipped left-right; nothing else is ever flipped.
-        latents: encoded images; None = the images themselves are given.
+        flip: probability that H_S's image is flipped left-right; nothing else is ever flipped.
+        latents: encoded images; None = samples contain the images themselves.
     """
 
     dataset: PoseDataset
@@ -91,7 +99,7 @@ class PairSamples(Dataset[dict[str, Tensor]]):
         Returns:
             source_image: (3, source_size, source_size) in [-1, 1].
             poses: (2, 21, H, W), of source and target.
-            moments: float16 (2, 2, C, h, w), mean and deviation of the latents of both; or
+            moments: float16 (2, 2, C, h, w), mean and standard deviation of the latents of both; or
             images: (2, 3, image_size, image_size) in [-1, 1].
         """
         epoch, index = key
@@ -109,8 +117,8 @@ class PairSamples(Dataset[dict[str, Tensor]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributeSamples(Dataset[dict[str, Tensor]]):
-    """Every image's latents and the numbers of its attributes, for UNet pretraining."""
+class AttributeSamples(Samples):
+    """Latents and attributes of single images, for UNet pretraining."""
 
     dataset: AttributeDataset
     latents: LatentCache
@@ -119,23 +127,23 @@ class AttributeSamples(Dataset[dict[str, Tensor]]):
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """attributes: int64 (N,). moments: float16 (2, C, h, w), mean and deviation of the latents."""
+        """attributes: int64 (N,). moments: float16 (2, C, h, w), mean and standard deviation of the latents."""
         name = self.dataset.names[key[1]]
         return {"attributes": attribute_numbers(self.dataset, name), "moments": self.latents.moments(name)}
 
 
 def attribute_numbers(dataset: AttributeDataset, name: str) -> Tensor:
-    """int64 (N,): the numbers of an image's attributes."""
+    """int64 (N,): an image's attributes as numbers of the vocabulary."""
     return torch.tensor([dataset.vocabulary[attribute] for attribute in dataset.attributes(name)])
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSamples(Dataset[dict[str, Tensor]]):
-    """Every image of a data set at one size, or a random square of it, for the autoencoder.
+class ImageSamples(Samples):
+    """Single images at one size, or random square crops of them, for the autoencoder.
 
     Attributes:
         image_size: (height, width) in pixels.
-        crop: side of the square; None = the whole.
+        crop: side of the square in pixels; None = whole images.
     """
 
     dataset: PoseDataset
@@ -147,7 +155,7 @@ class ImageSamples(Dataset[dict[str, Tensor]]):
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """images: (3, H, W) in [-1, 1], the crop's size or the image's."""
+        """images: (3, H, W) in [-1, 1]."""
         image = resize(to_model_range(self.dataset.image(self.dataset.names[key[1]])), self.image_size)
         if self.crop is None:
             return {"images": image}
@@ -159,3 +167,28 @@ class ImageSamples(Dataset[dict[str, Tensor]]):
 def square(image: Tensor, side: int) -> Tensor:
     """uint8 (3, H, W) -> (3, side, side) in [-1, 1]."""
     return resize(to_model_range(image), (side, side))
+
+
+@dataclass(frozen=True)
+class NamedImages(Dataset[Tensor]):
+    """The named images of a data set as squares, (3, side, side) in [-1, 1]."""
+
+    data: PoseDataset
+    names: Sequence[str]
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return square(self.data.image(self.names[index]), self.side)
+
+
+def squares(data: PoseDataset, names: Sequence[str], side: int) -> Tensor:
+    """(len(names), 3, side, side) in [-1, 1]."""
+    return torch.stack([square(data.image(name), side) for name in names])
+
+
+def sources_then_targets(pairs: Tensor) -> Tensor:
+    """(B, 2, ...) -> (2B, ...)."""
+    return pairs.transpose(0, 1).flatten(0, 1)

@@ -1,6 +1,6 @@
-"""A run's state on disk: whole folders, of which the newest two are kept.
+"""A run's state on disk: complete folders, of which the newest two are kept.
 
-A run killed in the middle of a save leaves an unfinished folder under another name, which nobody reads.
+A run killed in the middle of a save leaves an incomplete folder under another name, which is never read.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _NAME: Final = re.compile(r"step-(\d{8,})")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """All that the future of a run depends on, beside its configuration. Randomness is a function of the step.
+    """Everything that the rest of a run depends on, beside its configuration. Randomness is a function of the step.
 
     Attributes:
         step: optimiser steps done.
-        weights: what trains, by name.
-        average: their moving average; empty where none is kept.
+        weights: the trained parameters, by name.
+        average: their moving average; empty for a run without one.
         optimizer, scaler: state dictionaries.
-        facts: what must be the same when the run goes on: how many processes, and what the frozen weights are.
+        facts: what must be unchanged when the run is resumed: the number of processes and the frozen weights.
     """
 
     step: int
@@ -49,7 +49,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """Writes `folder/step-...` and then removes all but the newest `KEPT`.
 
     Raises:
-        OSError: one line, when it cannot be written; the checkpoints that were there still are.
+        OSError: in one line, when it cannot be written; existing checkpoints stay.
     """
     path = folder / f"step-{checkpoint.step:08d}"
     try:
@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             _write(temporary, checkpoint)
     except (OSError, SafetensorError, RuntimeError) as error:
         last = newest_checkpoint(folder)
-        kept = f"the last one, {last.name}, is whole" if last else "there is none yet"
+        kept = f"the last one, {last.name}, is complete" if last else "there is none yet"
         raise OSError(f"{path}: the checkpoint cannot be saved ({' '.join(str(error).split())}); {kept}") from None
     for old in _checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old)
@@ -65,7 +65,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads what `save_checkpoint` wrote; nothing in the files is executed.
+    """Reads what `save_checkpoint` wrote, without executing anything in the files.
 
     Raises:
         ValueError: naming the folder, when it is damaged.
@@ -80,22 +80,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, EOFError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path}: a damaged checkpoint ({reason}); remove it to go on from the one before") from None
+        raise ValueError(f"{path}: a damaged checkpoint ({reason}); remove it to resume from the one before") from None
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The whole checkpoint of the highest step, if there is any."""
+    """The complete checkpoint of the highest step, if there is any."""
     return next(reversed(_checkpoints(folder)), None)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Removes what saves that were killed have left."""
+def remove_incomplete(folder: Path) -> None:
+    """Removes the remains of saves that were killed."""
     for path in folder.glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """A short hash of names, shapes and every bit of the values."""
+    """A short hash of the names, shapes and bits of the tensors."""
     digest = hashlib.blake2b(digest_size=12)
     for name, tensor in tensors.items():
         digest.update(f"{name} {tuple(tensor.shape)}".encode())

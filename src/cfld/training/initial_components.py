@@ -1,4 +1,4 @@
-"""What a run starts from: its data set, and its parts with the weights of `init_from` or random ones."""
+"""The data set of a run, and its components with the weights of `init_from` or random ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cfld.models.loading import load_component
 
 
 def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseDataset:
-    """The split of a folder, or mannequins of (height, width) `size`, drawn as they are read.
+    """Opens a split of a data set folder, or a procedural data set with images of (height, width) `size`.
 
     Raises:
         ValueError: when a folder is needed and none is named, or as `open_dataset`.
@@ -35,19 +35,19 @@ def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseData
         seed=config.seed,
         split=split,
         size=size,
-        cache_in_memory=config.keep,
+        cache_in_memory=config.cache_in_memory,
     )
 
 
 def initial_components(config: TrainConfig) -> build.Components:
-    """Each part from `init_from` where that folder has it, else random by the seed. On the CPU, in float32.
+    """Loads each component from `init_from` where that folder has it; the others are random. On the CPU, in float32.
 
     Raises:
-        ValueError: when the folder has none of them, or a part of other dimensions than the configuration's.
+        ValueError: when the folder has none of them, or one whose dimensions are not the configuration's.
     """
     model, folder = config.model, Path(config.init_from) if config.init_from is not None else None
     if folder is not None and not any((folder / part).is_dir() for part in ("conditioner", "unet", "vae")):
-        raise ValueError(f"{folder}: no model to start from; expected conditioner/, unet/ or vae/ in it")
+        raise ValueError(f"{folder}: no initial model; expected conditioner/, unet/ or vae/ in it")
 
     def part(kind: type[Any], name: str, make: Callable[[], Any], expected: Mapping[str, Any]) -> Any:
         if folder is not None and (folder / name).is_dir():
@@ -57,7 +57,7 @@ def initial_components(config: TrainConfig) -> build.Components:
         torch.manual_seed(config.seed)
         return make()
 
-    parts = build.Components(
+    components = build.Components(
         part(
             build.CONDITIONERS[model.conditioner_class],
             "conditioner",
@@ -68,20 +68,20 @@ def initial_components(config: TrainConfig) -> build.Components:
         part(AutoencoderKL, "vae", lambda: build.build_vae(model.vae), _vae_dimensions(model)),
         part(DDPMScheduler, "scheduler", lambda: build.build_scheduler(model.scheduler), asdict(model.scheduler)),
     )
-    hybrid_granularity_attention.install(parts.unet)
-    return parts
+    hybrid_granularity_attention.install(components.unet)
+    return components
 
 
 def _vae_dimensions(model: ModelConfig) -> dict[str, Any]:
-    """What must agree: the scale is the saved autoencoder's own, and a convolutional network takes any image."""
+    """The fields that must agree. The scaling factor is the saved VAE's own, and images may have any size."""
     shared = ("latent_channels", "block_out_channels", "layers_per_block")
     return {name: getattr(model.vae, name) for name in shared} | {"norm_num_groups": model.vae.norm_groups}
 
 
 def _check_dimensions(where: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raises ValueError with all fields in which a saved part differs from the run's configuration."""
+    """Raises ValueError naming all fields in which a saved component differs from the run's configuration."""
     differing = [
-        f"{name} {_plain(found.get(name))} in place of {_plain(value)}"
+        f"{name} {_plain(found.get(name))} instead of {_plain(value)}"
         for name, value in expected.items()
         if _plain(found.get(name)) != _plain(value)
     ]

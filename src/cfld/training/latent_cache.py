@@ -1,4 +1,4 @@
-"""Every image's latent distribution, computed once: the VAE otherwise costs as much in each step as the UNet."""
+"""Every image's latent distribution, encoded once: the VAE would otherwise cost as much in each step as the UNet."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from cfld.training.checkpoint import fingerprint
 
 _MOMENTS: Final = "moments.float16"
 _DONE: Final = "done"
-"""How many rows of the file of moments are written."""
+"""File with the number of images encoded so far."""
 
 
 @dataclass(frozen=True)
 class LatentCache:
-    """Mean and deviation of the VAE's posterior for each image, on disk; sampled anew at each use.
+    """Mean and standard deviation of the VAE's posterior for each image, on disk; training samples from it at each use.
 
     Attributes:
-        folder: holds one file with a row an image.
+        folder: contains one file with a row per image.
         rows: image name -> its row.
         shape: (C, h, w) of the latents.
     """
@@ -40,7 +40,7 @@ class LatentCache:
     shape: tuple[int, int, int]
 
     def moments(self, name: str) -> Tensor:
-        """float16 (2, C, h, w): mean and deviation."""
+        """float16 (2, C, h, w): mean and standard deviation."""
         size = 2 * int(np.prod(self.shape))
         values = np.fromfile(self.folder / _MOMENTS, np.float16, count=size, offset=2 * size * self.rows[name])
         return torch.from_numpy(values).reshape(2, *self.shape)
@@ -51,26 +51,26 @@ def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], im
 
     Args:
         names: of the images, each once.
-        images: as for `build_latent_cache`. The first, the middle and the last are looked at, so that a data set
-            prepared or drawn anew under the same names is another one.
+        images: as for `build_latent_cache`. The first, the middle and the last are part of the cache's key, so that
+            a data set of other images under the same names gets another cache.
     """
-    shown = {names[row]: images[row] for row in (0, len(names) // 2, len(names) - 1)}
-    belongs_to = [list(names), fingerprint(shown), fingerprint(encoder_weights(vae))]
+    checked = {names[row]: images[row] for row in (0, len(names) // 2, len(names) - 1)}
+    belongs_to = [list(names), fingerprint(checked), fingerprint(encoder_weights(vae))]
     key = hashlib.sha256(json.dumps(belongs_to).encode()).hexdigest()[:16]
-    side = shown[names[0]].shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
+    side = checked[names[0]].shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
     shape = (vae.config.latent_channels, side, side)
     return LatentCache(folder / key, {name: row for row, name in enumerate(names)}, shape)
 
 
 def encoder_weights(vae: AutoencoderKL) -> dict[str, Tensor]:
-    """The parameters that latents depend on, by their names; the others only draw images from them."""
+    """The VAE's parameters that latents depend on, by name."""
     return {name: p for name, p in vae.named_parameters() if name.startswith(("encoder.", "quant_conv."))}
 
 
 def build_latent_cache(
     cache: LatentCache, vae: AutoencoderKL, images: Dataset[Tensor], batch_size: int = 16, workers: int = 0
 ) -> None:
-    """Encodes what is not there yet; interrupted, it goes on where it stopped. Other caches beside it are removed.
+    """Encodes the images that the cache lacks, after an interruption the rest. Removes other caches beside it.
 
     Args:
         images: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
@@ -97,15 +97,15 @@ def build_latent_cache(
 
 @torch.no_grad()
 def encode_moments(vae: AutoencoderKL, images: Tensor) -> Tensor:
-    """(B, 3, S, S) in [-1, 1] -> (B, 2, C, h, w): mean and deviation of the latents."""
+    """(B, 3, S, S) in [-1, 1] -> (B, 2, C, h, w): mean and standard deviation of the latents."""
     posterior = vae.encode(images).latent_dist
     return torch.stack([posterior.mean, posterior.std], dim=1)
 
 
 def sample_moments(moments: Tensor, scaling_factor: float) -> Tensor:
-    """(B, 2, C, h, w) -> z_0 (B, C, h, w), from torch's global generator."""
+    """(B, 2, C, h, w) -> z_0 (B, C, h, w). Uses torch's global random generator."""
     mean, deviation = moments.float().unbind(1)
-    noise = torch.randn(mean.shape, device=mean.device)  # randn_like's draws would depend on the memory layout
+    noise = torch.randn(mean.shape, device=mean.device)  # the values of randn_like depend on the memory layout
     return scaling_factor * (mean + deviation * noise)
 
 

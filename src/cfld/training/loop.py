@@ -3,10 +3,9 @@
     python -m cfld train tiny --out runs/tiny  # seconds, one process
     torchrun --nproc_per_node 8 -m cfld train deepfashion-256 --out runs/df --config.data.root DIR  # eight GPUs
 
-The same command again goes on from the last whole checkpoint, exactly as if the run had never stopped: every draw is a
-function of (seed, step, forward, process), and the position in the data a function of the step. `out` holds
-
-    config.json   checkpoints/step-*   logs/   images/   latents/   model/ (when the run is done or was asked to stop)
+The same command again resumes from the last complete checkpoint, to the bit as if the run had never stopped: all random
+numbers are a function of (seed, step, forward pass, process), and the position in the data a function of the step.
+`training.run_dir` describes the run directory.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cfld.config.schema import TrainConfig
-from cfld.training.attention import training_attention
 from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
@@ -37,24 +35,24 @@ from cfld.training.signals import StopRequest, ignore_signals, stop_on_sigterm
 
 
 def train(config: TrainConfig, out: str | Path) -> Path:
-    """Trains, or goes on training, until the last step or SIGTERM.
+    """Trains, or resumes a run, until the last step or SIGTERM.
 
     Args:
-        out: the run's folder: new, or of a run with the same configuration.
+        out: the run directory: new, or of a run with the same configuration.
 
     Returns:
         the folder of the saved model.
 
     Raises:
-        ValueError: for a configuration, a data set, a model or a folder that does not do.
-        OSError: when a checkpoint or the model cannot be written; the checkpoints that were there still are.
-        FloatingPointError: naming the step, when the loss is no number; the last checkpoint is from before.
+        ValueError: for an invalid configuration, data set, initial model or run directory.
+        OSError: when a checkpoint or the model cannot be written; existing checkpoints stay.
+        FloatingPointError: naming the step, when the loss or a weight is not finite; the last checkpoint is older.
     """
     return train_run(config, out).out / "model"
 
 
 def train_run(config: TrainConfig, out: str | Path) -> Run:
-    """As `train`; the run tells whether it came to its last step."""
+    """As `train`; `step` and `total_steps` of the result say whether the run was completed."""
     accelerator = make_accelerator(config, Path(out))
     try:
         run = prepare(config, Path(out), accelerator)
@@ -69,7 +67,7 @@ def train_run(config: TrainConfig, out: str | Path) -> Run:
 
 
 def run_steps(run: Run, stop: StopRequest) -> None:
-    """Steps, logs, images and checkpoints, until the last step or a request to stop; a checkpoint at the end."""
+    """Trains, logs and saves until the last step or a request to stop, and ends with a checkpoint."""
     config, batches, saved = run.config, forwards(run), run.step
     with progress_bar(run) as bar:
         watch = StopWatch(run.step)
@@ -90,13 +88,13 @@ def run_steps(run: Run, stop: StopRequest) -> None:
 
 
 class StopWatch:
-    """Steps a second of training proper, without images and checkpoints."""
+    """Steps per second, without the time for sample images and checkpoints."""
 
     def __init__(self, step: int) -> None:
         self._step, self._since = step, time.perf_counter()
 
     def lap(self, step: int) -> float:
-        """Steps a second since the last lap."""
+        """Steps per second since the last call."""
         now = time.perf_counter()
         speed = (step - self._step) / (now - self._since)
         self._step, self._since = step, now
@@ -110,7 +108,7 @@ class StopWatch:
 
 
 def forwards(run: Run) -> Iterator[dict[str, Tensor]]:
-    """The batches of this process from the run's position on, one a forward, on the device."""
+    """The remaining batches of this process, one per forward pass, on the device."""
     config, accelerator = run.config, run.accelerator
     keys = MicroBatches(
         len(run.stage.samples),
@@ -133,7 +131,7 @@ def forwards(run: Run) -> Iterator[dict[str, Tensor]]:
 
 
 def train_step(run: Run, batches: Iterator[dict[str, Tensor]]) -> Tensor:
-    """One optimiser step of one or more forwards; returns the mean loss, still on the device."""
+    """One optimiser step of one or more forward passes; returns the mean loss, still on the device."""
     config, accelerator = run.config, run.accelerator
     factor = learning_rate_factor(run.step, run.total_steps, config.optim)
     for group in run.optimizer.param_groups:
@@ -142,16 +140,16 @@ def train_step(run: Run, batches: Iterator[dict[str, Tensor]]) -> Tensor:
     for forward in range(config.accumulation):
         batch = next(batches)
         torch.manual_seed(derived_seed(config.seed, run.step, forward, accelerator.process_index))
-        with accelerator.accumulate(run.model), training_attention(accelerator.device):
+        with accelerator.accumulate(run.model):
             loss = run.model(**run.stage.inputs(batch))
-            accelerator.backward(loss)  # divides by the accumulation: the one place that does
+            accelerator.backward(loss)  # divides by the accumulation; nothing else does
             if accelerator.sync_gradients and config.optim.max_grad_norm is not None:
                 accelerator.clip_grad_norm_(run.parameters.values(), config.optim.max_grad_norm)
             run.optimizer.step()
             run.optimizer.zero_grad()
         losses.append(loss.detach())
     if run.average is not None:
-        run.average.update(run.step + 1)
+        run.average.step(run.parameters.values())
     return torch.stack(losses).mean()
 
 
@@ -173,10 +171,11 @@ def read_losses(run: Run) -> float:
 
 
 def save(run: Run) -> None:
-    """Writes a checkpoint of a run whose losses and weights are finite.
+    """Writes a checkpoint.
 
     Raises:
-        FloatingPointError: when they are not. OSError as `save_checkpoint`.
+        FloatingPointError: when a loss or a weight is not finite.
+        OSError: as `save_checkpoint`.
     """
     read_losses(run)
     norms = torch.stack([weight.detach().norm() for weight in run.parameters.values()])
@@ -187,7 +186,7 @@ def save(run: Run) -> None:
         checkpoint = Checkpoint(
             step=run.step,
             weights=run.parameters,
-            average=run.average.weights if run.average is not None else {},
+            average=run.averaged_weights(),
             optimizer=run.optimizer.state_dict(),
             scaler=scaler.state_dict() if scaler is not None else {},
             facts=run.facts,
@@ -197,18 +196,18 @@ def save(run: Run) -> None:
 
 
 def log(run: Run, bar: tqdm[Any], watch: StopWatch) -> None:
-    """Loss, learning rate and images a second, to the bar and the trackers."""
+    """Reports loss, learning rate and images per second to the progress bar and the trackers."""
     loss, rate = read_losses(run), run.optimizer.param_groups[0]["lr"]
-    images_a_step = run.config.batch_size * run.config.accumulation * run.accelerator.num_processes
-    speed = watch.lap(run.step) * images_a_step
+    images_per_step = run.config.batch_size * run.config.accumulation * run.accelerator.num_processes
+    speed = watch.lap(run.step) * images_per_step
     bar.set_postfix_str(f"loss {loss:.4f}, {speed:.1f} images/s", refresh=False)
     run.accelerator.log({"loss": loss, "learning_rate": rate, "images_per_second": speed}, step=run.step)
 
 
 def save_images(run: Run) -> None:
-    """`images/step-....png`, and the same to the trackers that take images."""
+    """Writes a sheet of sample images to `pictures/`, and to the trackers that take images."""
     if run.accelerator.is_main_process:
-        with weights_to_save(run):
+        with run.weights_to_save():
             image = run.stage.images()
         path = run.out / "pictures" / f"step-{run.step:08d}.png"
         path.parent.mkdir(exist_ok=True)
@@ -221,14 +220,14 @@ def save_images(run: Run) -> None:
 
 
 def export(run: Run) -> None:
-    """Writes `model/`; an earlier one stays until the new one is whole.
+    """Writes `model/`; an earlier one stays until the new one is complete.
 
     Raises:
         OSError: when it cannot be written.
     """
     new, model, old = (run.out / name for name in ("model.new", "model", ".model-old"))
     try:
-        with weights_to_save(run):
+        with run.weights_to_save():
             run.stage.export(new)
     except (OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())
@@ -239,21 +238,10 @@ def export(run: Run) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-@contextmanager
-def weights_to_save(run: Run) -> Iterator[None]:
-    """Inside, the model is what will be saved: in evaluation mode, with averaged weights where they are kept."""
-    with ExitStack() as stack:
-        if run.average is not None:
-            stack.enter_context(run.average.applied())
-        run.stage.objective.eval()
-        stack.callback(run.stage.objective.train)
-        yield
-
-
 def progress_bar(run: Run) -> tqdm[Any]:
-    """Steps, speed and time left; on a terminal often, in a log file twice a minute."""
+    """Steps, speed and time left, updated twice a second on a terminal and twice a minute elsewhere."""
     return tqdm(
-        desc=run.config.stage,
+        desc=run.config.stage.name,
         unit="step",
         initial=run.step,
         total=run.total_steps,
@@ -263,7 +251,7 @@ def progress_bar(run: Run) -> tqdm[Any]:
 
 
 def agreed(accelerator: Accelerator, stop: StopRequest) -> bool:
-    """Whether any process was asked to stop; all get the same answer."""
+    """Whether any process was asked to stop; the same answer in all processes."""
     if accelerator.num_processes == 1:
         return stop.requested
     requests = torch.tensor(int(stop.requested), device=accelerator.device)

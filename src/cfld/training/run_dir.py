@@ -1,13 +1,18 @@
-"""The run's folder belongs to one configuration."""
+"""The run directory, which belongs to one configuration:
+
+config.json   checkpoints/step-*   logs/   pictures/   latents/   model/ (at the end, or when stopped)
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from cfld.config import io
 from cfld.config.schema import TrainConfig
+from cfld.training.checkpoint import remove_incomplete
 
 MAY_DIFFER: Final = (
     "max_steps",
@@ -18,37 +23,47 @@ MAY_DIFFER: Final = (
     "image_every",
     "image_count",
     "data.workers",
-    "data.keep",
+    "data.cache_in_memory",
 )
-"""Fields that a run may go on with another value of: how long it is, what it shows on the way, and what it may use."""
+"""Fields that may change when a run is resumed: its length, what it reports, and the resources it uses."""
 
 
-def claim_folder(out: Path, config: TrainConfig, write: bool = True) -> None:
-    """Checks that `out` holds nothing, or a run with this configuration, and writes `out/config.json`.
-
-    Args:
-        write: False checks only, for the processes beside the main one.
+def check_run_dir(out: Path, config: TrainConfig) -> None:
+    """Checks that `out` is new or empty, or contains a run with this configuration.
 
     Raises:
-        ValueError: naming the fields that differ and what to do.
+        ValueError: naming the fields that differ and the remedy.
     """
     file = out / "config.json"
     if file.is_file():
         if differing := differences(io.load(TrainConfig, file), config):
             raise ValueError(
-                f"{out} holds another run ({', '.join(differing)}); choose another --out, or repeat its configuration"
+                f"{out} contains a run with another configuration ({', '.join(differing)}); choose another --out, or "
+                "repeat its configuration"
             )
     elif (out / "model").exists() or (out / "checkpoints").exists():
-        raise ValueError(f"{out} holds a model but no config.json, so it is no run to go on with; choose another --out")
-    if write:
-        out.mkdir(parents=True, exist_ok=True)
-        io.save(config, file)
+        raise ValueError(f"{out} contains a model but no config.json, so it is not a run; choose another --out")
 
 
-def differences(there: TrainConfig, asked: TrainConfig) -> list[str]:
-    """`field: there -> asked` for each field that makes it another run."""
-    old, new = _flat(io.to_dict(there)), _flat(io.to_dict(asked))
-    return [f"{name}: {old[name]} -> {new[name]}" for name in new if old[name] != new[name] and name not in MAY_DIFFER]
+def claim_run_dir(out: Path, config: TrainConfig) -> None:
+    """Writes `config.json`, and removes the remains of a run that was killed while saving."""
+    out.mkdir(parents=True, exist_ok=True)
+    io.save(config, out / "config.json")
+    remove_incomplete(out / "checkpoints")
+    for folder in [*out.glob("model.new"), *out.glob(".model*")]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in out.rglob(".*.part"):
+        file.unlink(missing_ok=True)
+
+
+def differences(saved: TrainConfig, current: TrainConfig) -> list[str]:
+    """`field: saved -> current` for each field that makes it another run."""
+    old, new = _flat(io.to_dict(saved)), _flat(io.to_dict(current))
+    return [
+        f"{name}: {old.get(name)} -> {new.get(name)}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name) and name not in MAY_DIFFER
+    ]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""A run: what it consists of, how it is set up, and how it takes up the state of a checkpoint."""
+"""Everything that happens before the first step, in order."""
 
 from __future__ import annotations
 
 import logging
-import math
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, ProjectConfiguration
+from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from cfld.config.schema import TrainConfig
-from cfld.training.checkpoint import fingerprint, load_checkpoint, newest_checkpoint, remove_unfinished
-from cfld.training.optim import WeightAverage, copy_weights, make_optimizer
-from cfld.training.run_dir import claim_folder
-from cfld.training.stages import STAGES, Stage
+from cfld.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, newest_checkpoint
+from cfld.training.initial_components import initial_components, open_data
+from cfld.training.optim import make_optimizer
+from cfld.training.run_dir import check_run_dir, claim_run_dir
+from cfld.training.stages import STAGES, Stage, StageContext
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +32,11 @@ class Run:
 
     Attributes:
         model: `stage.objective` as accelerate prepared it.
-        parameters: what trains, by its name in `stage.objective`.
-        facts: what must be the same when the run goes on: how many processes, and what is frozen.
+        parameters: the parameters that train, by their names in `stage.objective`.
+        average: of `parameters`, in that order; None = not kept.
+        facts: what must be unchanged when the run is resumed: the number of processes and the frozen weights.
         step: optimiser steps done.
-        losses: of the steps since the last look at them, still on the device.
+        losses: of the steps since they were last read, still on the device.
     """
 
     config: TrainConfig
@@ -43,7 +46,7 @@ class Run:
     model: nn.Module
     optimizer: Any
     parameters: dict[str, nn.Parameter]
-    average: WeightAverage | None
+    average: Any
     facts: dict[str, str | int]
     total_steps: int
     step: int = 0
@@ -54,17 +57,35 @@ class Run:
         """The folder of the run's checkpoints."""
         return self.out / "checkpoints"
 
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """The moving average by parameter name; empty where none is kept."""
+        return {} if self.average is None else dict(zip(self.parameters, self.average.shadow_params, strict=True))
+
+    @contextmanager
+    def weights_to_save(self) -> Iterator[None]:
+        """Inside, the model is in evaluation mode and has its averaged weights where they are kept."""
+        self.stage.objective.eval()
+        if self.average is not None:
+            self.average.store(self.parameters.values())
+            self.average.copy_to(self.parameters.values())
+        try:
+            yield
+        finally:
+            if self.average is not None:
+                self.average.restore(self.parameters.values())
+            self.stage.objective.train()
+
 
 def make_accelerator(config: TrainConfig, out: Path) -> Accelerator:
     """
     Raises:
-        ValueError: for a precision that this machine does not have, and for a tracker that nobody knows.
+        ValueError: for a precision that this machine does not support, and for an unknown tracker.
     """
     if config.precision == "fp16" and not torch.cuda.is_available():
         raise ValueError("precision fp16 needs a GPU; use bf16 or no")
     trackers = [name for name in config.log_with if name != "none"]
     accelerator = Accelerator(
-        cpu=not torch.accelerator.is_available(),  # else processes that were started together train side by side, alone
+        cpu=not torch.accelerator.is_available(),  # without it, processes on CPUs would each train on their own
         mixed_precision=config.precision,
         gradient_accumulation_steps=config.accumulation,
         log_with=trackers or None,
@@ -75,24 +96,28 @@ def make_accelerator(config: TrainConfig, out: Path) -> Accelerator:
         ],
     )
     if absent := set(trackers) - {str(tracker) for tracker in accelerator.log_with}:
-        logger.warning("not installed, so nothing is logged there: %s", ", ".join(sorted(absent)))
+        logger.warning("trackers that are not installed are ignored: %s", ", ".join(sorted(absent)))
     return accelerator
 
 
 def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
-    """Everything up to the first step, and the state of the newest checkpoint where there is one.
+    """Sets a run up to its first step, or to the newest checkpoint in its directory.
 
     Raises:
-        ValueError: for a configuration, a data set, a model or a folder that does not do.
+        ValueError: for an invalid configuration, data set, initial model or run directory.
     """
-    check_numbers(config)
-    check_sizes(config)
-    claim_folder(out, config, write=False)
-    stage = STAGES[config.stage](config, out, accelerator)
-    claim_folder(out, config, write=accelerator.is_main_process)  # only now: a start that fails claims nothing
-    stage.objective.train()
+    config.check()
+    check_run_dir(out, config)
+    data = open_data(config.data, "train", config.model.output_size)
+    components = initial_components(config)
+    stage = STAGES[config.stage.name](
+        StageContext(config=config, out=out, accelerator=accelerator, data=data, components=components)
+    )
+    if accelerator.is_main_process:
+        claim_run_dir(out, config)  # not earlier: a run that cannot start leaves no directory
+    accelerator.wait_for_everyone()
     parameters = {name: p for name, p in stage.objective.named_parameters() if p.requires_grad}
-    model, optimizer = accelerator.prepare(stage.objective, make_optimizer(parameters, config.optim))
+    model, optimizer = accelerator.prepare(stage.objective.train(), make_optimizer(parameters, config.optim))
     run = Run(
         config=config,
         out=out,
@@ -101,38 +126,19 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
         model=model,
         optimizer=optimizer,
         parameters=parameters,
-        average=WeightAverage(parameters, config.ema_decay) if config.ema_decay is not None else None,
+        average=moving_average(parameters, config.ema_decay),
         facts={"processes": accelerator.num_processes, "frozen": fingerprint(stage.frozen)},
         total_steps=total_steps(config, len(stage.samples), accelerator.num_processes),
     )
-    if accelerator.is_main_process:
-        _remove_leftovers(run)
-    accelerator.wait_for_everyone()
-    if checkpoint := newest_checkpoint(run.checkpoints):
-        restore(run, checkpoint)
+    if path := newest_checkpoint(run.checkpoints):
+        restore(run, load_checkpoint(path), path)
     accelerator.init_trackers("cfld", init_kwargs={"tensorboard": {"purge_step": run.step + 1}})
     return run
 
 
-def restore(run: Run, path: Path) -> None:
-    """Puts the run where the checkpoint was.
-
-    Raises:
-        ValueError: when the checkpoint is damaged, or of other processes or frozen weights.
-    """
-    checkpoint = load_checkpoint(path)
-    for name, value in run.facts.items():
-        if checkpoint.facts[name] != value:
-            raise ValueError(f"{path} was made with {name}={checkpoint.facts[name]}, this run has {value}")
-    run.step = checkpoint.step
-    copy_weights(run.parameters, checkpoint.weights)
-    run.optimizer.load_state_dict(dict(checkpoint.optimizer))
-    if run.average is not None:
-        run.average.load(checkpoint.average)
-    if run.accelerator.scaler is not None:
-        run.accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
-    if run.accelerator.is_main_process:
-        logger.info("going on from %s", path)
+def moving_average(parameters: dict[str, nn.Parameter], decay: float | None) -> Any:
+    """diffusers' `EMAModel`; None without a decay. Step n = 1, 2, ... uses min(decay, (1 + n) / (10 + n))."""
+    return None if decay is None else EMAModel(parameters.values(), decay=decay, update_after_step=-1)
 
 
 def total_steps(config: TrainConfig, samples: int, processes: int) -> int:
@@ -142,40 +148,25 @@ def total_steps(config: TrainConfig, samples: int, processes: int) -> int:
     return round(config.epochs * max(1, samples // (config.batch_size * config.accumulation * processes)))
 
 
-def check_sizes(config: TrainConfig) -> None:
-    """Raises ValueError for images and crops that the VAE or the source encoder cannot take."""
-    model, scale = config.model, 2 ** (len(config.model.vae.block_out_channels) - 1)
-    wanted = model.conditioner.source_size // model.conditioner.patch_size * scale
-    if config.stage == "cfld" and model.vae.sample_size != wanted:
-        raise ValueError(
-            f"model.vae.sample_size must be {wanted}, as the source encoder has it, got {model.vae.sample_size}"
-        )
-    for side in (model.vae.sample_size, config.crop or scale):
-        if side % scale or not 0 < side <= model.vae.sample_size:
-            raise ValueError(f"the VAE needs images and crops divisible by {scale}, at most whole, got {side}")
-    if config.loss_resolution == "output" and config.crop is not None:
-        raise ValueError(f"loss_resolution output needs whole images: set crop to None, got {config.crop}")
+@torch.no_grad()
+def restore(run: Run, checkpoint: Checkpoint, path: Path) -> None:
+    """Sets the run to the state of the checkpoint that was read from `path`.
 
-
-def check_numbers(config: TrainConfig) -> None:
-    """Raises ValueError for a batch or a length of the run below 1, and a chance, share or strength that is none."""
-    for name in ("condition_dropout", "reconstruction_share", "flip"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name} must lie from 0 to 1, got {getattr(config, name)}")
-    for name in ("batch_size", "accumulation", "max_steps"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    for name in ("dream_detail_preservation", "latent_noise"):
-        value = getattr(config, name)
-        if value is not None and not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be 0 or more, got {value}")
-
-
-def _remove_leftovers(run: Run) -> None:
-    """What a run that was killed while saving has left behind."""
-    remove_unfinished(run.checkpoints)
-    for folder in [*run.out.glob("model.new"), *run.out.glob(".model*")]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for file in run.out.rglob(".*.part"):
-        file.unlink(missing_ok=True)
+    Raises:
+        ValueError: when it was saved with another number of processes or other frozen weights.
+    """
+    for name, value in run.facts.items():
+        if checkpoint.facts[name] != value:
+            raise ValueError(f"{path} was saved with {name}={checkpoint.facts[name]}, this run has {value}")
+    run.step = checkpoint.step
+    for name, parameter in run.parameters.items():
+        parameter.copy_(checkpoint.weights[name])
+    run.optimizer.load_state_dict(dict(checkpoint.optimizer))
+    if run.average is not None:
+        run.average.optimization_step = checkpoint.step
+        for name, average in run.averaged_weights().items():
+            average.copy_(checkpoint.average[name])
+    if run.accelerator.scaler is not None:
+        run.accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
+    if run.accelerator.is_main_process:
+        logger.info("resuming from %s", path)

@@ -1,4 +1,4 @@
-"""SIGTERM as a request to stop after the step at hand."""
+"""SIGTERM as a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 @dataclass
 class StopRequest:
-    """Whether somebody asked the run to stop."""
+    """Whether the run was asked to stop."""
 
     requested: bool = False
 
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[StopRequest]:
-    """Inside, SIGTERM sets the request and does nothing else. Outside the main thread signals are left alone."""
+    """Inside, SIGTERM only sets the request. Outside the main thread, signal handlers stay as they are."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -35,6 +35,6 @@ def stop_on_sigterm() -> Iterator[StopRequest]:
 
 
 def ignore_signals(worker: int) -> None:  # noqa: ARG001
-    """For data workers: a signal to the whole group must not take them away before the last step is done."""
+    """For data workers: a signal to the whole process group must not end them before the last step is done."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

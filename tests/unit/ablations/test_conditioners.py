@@ -37,7 +37,7 @@ def test_queries_are_biased_where_the_table_says_so(row: Ablation) -> None:
 @ROWS
 def test_the_unet_s_weights_that_train_are_the_table_s(row: Ablation) -> None:
     config = row.apply(tiny())
-    names = freeze_except(build_components(config.model).unet, config.unet_weights)
+    names = freeze_except(build_components(config.model).unet, config.stage.unet_weights)
     assert {name.split(".")[-2] for name in names} == {f"to_{letter.lower()}" for letter in row.trainable.split(", ")}
 
 

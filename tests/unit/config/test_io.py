@@ -1,12 +1,11 @@
 import json
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from cfld.config import io
-from cfld.config.presets import PRESETS, get_preset
-from cfld.config.schema import DataConfig, ModelConfig, SamplingConfig, TrainConfig
+from cfld.config.presets import PRESETS
+from cfld.config.schema import DataConfig, ModelConfig, SamplingConfig, StageConfig, TrainConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -27,24 +26,27 @@ def test_fields_that_are_not_given_keep_their_defaults() -> None:
     assert io.from_dict(SamplingConfig, {"steps": 3}) == SamplingConfig(steps=3)
 
 
+@pytest.mark.parametrize("name", ["cfld", "vae", "unet-pretrain"])
+def test_a_stage_is_read_by_its_name(name: str) -> None:
+    stages = {stage.name: stage for stage in StageConfig.__subclasses__()}
+    stage = io.from_dict(TrainConfig, {"stage": {"name": name}}).stage
+    assert stage == stages[name]()
+
+
+@pytest.mark.parametrize("stage", ["cfld", {}, {"name": "base"}, {"name": "vae", "flip": 0.5}])
+def test_a_stage_that_does_not_exist_is_an_error(stage: object) -> None:
+    with pytest.raises(ValueError, match="StageConfig"):
+        io.from_dict(TrainConfig, {"stage": stage})
+
+
 @pytest.mark.parametrize("values", [{"stepz": 3}, {"model": {"unet": {"depth": 3}}}, [], 5, {"model": 5}])
-def test_unknown_fields_and_shapes_are_told(values: object, tmp_path: Path) -> None:
+def test_unknown_fields_and_shapes_are_errors(values: object, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(values))
     with pytest.raises(ValueError, match=r"config\.json: not a TrainConfig"):
         io.load(TrainConfig, tmp_path / "config.json")
 
 
-def test_no_json_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"config\.json: not JSON"):
         io.load(ModelConfig, tmp_path / "config.json")
-
-
-def test_unknown_presets_are_told_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="deepfashion-512"):
-        get_preset("deepfashion")
-
-
-def test_configurations_do_not_change() -> None:
-    with pytest.raises(FrozenInstanceError):
-        get_preset("tiny").seed = 1  # type: ignore[misc]

@@ -1,9 +1,15 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cfld.config.presets import tiny
 from cfld.config.schema import DataConfig, TrainConfig
+from cfld.training.initial_components import initial_components, open_data
+from cfld.training.setup import make_accelerator
+from cfld.training.stages import STAGES, StageContext
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +22,20 @@ def config() -> TrainConfig:
     """The smallest run: two people in two poses, no tracker."""
     data = DataConfig(kind="mannequin", identities=2, poses=2, workers=0)
     return replace(tiny(), data=data, max_steps=2, log_with=("none",))
+
+
+@pytest.fixture
+def make_stage(tmp_path: Path) -> Callable[[TrainConfig], Any]:
+    """Builds the configured stage as `training.setup` does."""
+
+    def make(config: TrainConfig) -> Any:
+        context = StageContext(
+            config=config,
+            out=tmp_path,
+            accelerator=make_accelerator(config, tmp_path),
+            data=open_data(config.data, "train", config.model.output_size),
+            components=initial_components(config),
+        )
+        return STAGES[config.stage.name](context)
+
+    return make

@@ -10,7 +10,7 @@ from cfld.training.checkpoint import (
     fingerprint,
     load_checkpoint,
     newest_checkpoint,
-    remove_unfinished,
+    remove_incomplete,
     save_checkpoint,
 )
 from support.disk import largest_file
@@ -48,13 +48,13 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) == tmp_path / "step-100000000"
 
 
-def test_an_unfinished_one_is_ignored_and_removed(tmp_path: Path) -> None:
+def test_an_incomplete_one_is_ignored_and_removed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, checkpoint(1))
     unfinished = tmp_path / ".step-00000002-x7"
     unfinished.mkdir()
     (unfinished / "weights.safetensors").write_bytes(b"half")
     assert newest_checkpoint(tmp_path) == tmp_path / "step-00000001"
-    remove_unfinished(tmp_path)
+    remove_incomplete(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
 
 
@@ -69,7 +69,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, limit: int) -
     too_large = replace(checkpoint(2, size=20_000), **({} if limit == 1000 else {"average": {}, "weights": {}}))
     with (
         largest_file(limit),
-        pytest.raises(OSError, match=r"step-00000002.*the last one, step-00000001, is whole") as error,
+        pytest.raises(OSError, match=r"step-00000002.*the last one, step-00000001, is complete") as error,
     ):
         save_checkpoint(tmp_path, too_large)
     assert "\n" not in str(error.value)

@@ -47,19 +47,19 @@ def test_init_from_gives_all_that_it_has_and_the_seed_the_rest(saved: Path, tmp_
 
 
 def test_the_saved_scale_of_the_latents_counts(saved: Path, tmp_path: Path) -> None:
-    parts = initial_components(replace(tiny(), init_from=str(saved)))
-    parts.vae.register_to_config(scaling_factor=0.5)
-    parts.vae.save_pretrained(tmp_path / "vae")
+    components = initial_components(replace(tiny(), init_from=str(saved)))
+    components.vae.register_to_config(scaling_factor=0.5)
+    components.vae.save_pretrained(tmp_path / "vae")
     assert initial_components(replace(tiny(), init_from=str(tmp_path))).vae.config.scaling_factor == 0.5
 
 
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("conditioner", {"num_queries": 5}, r"conditioner does not fit.*num_queries 4 in place of 5"),
-        ("unet", {"num_heads": 4}, r"unet does not fit.*attention_head_dim 2 in place of 4"),
-        ("vae", {"latent_channels": 8}, r"vae does not fit.*latent_channels 4 in place of 8"),
-        ("scheduler", {"prediction_type": "v_prediction"}, "prediction_type epsilon in place of v_prediction"),
+        ("conditioner", {"num_queries": 5}, r"conditioner does not fit.*num_queries 4 instead of 5"),
+        ("unet", {"num_heads": 4}, r"unet does not fit.*attention_head_dim 2 instead of 4"),
+        ("vae", {"latent_channels": 8}, r"vae does not fit.*latent_channels 4 instead of 8"),
+        ("scheduler", {"prediction_type": "v_prediction"}, "prediction_type epsilon instead of v_prediction"),
     ],
 )
 def test_other_dimensions_are_one_clear_line(saved: Path, part: str, change: dict, message: str) -> None:
@@ -68,8 +68,8 @@ def test_other_dimensions_are_one_clear_line(saved: Path, part: str, change: dic
         initial_components(replace(tiny(), model=model, init_from=str(saved)))
 
 
-def test_a_folder_without_any_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no model to start from"):
+def test_a_folder_without_any_component_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no initial model"):
         initial_components(TrainConfig(init_from=str(tmp_path)))
 
 
@@ -78,7 +78,7 @@ def test_a_real_data_set_needs_a_folder() -> None:
         open_data(DataConfig(), "train", (256, 176))
 
 
-def test_people_are_drawn_where_no_folder_is_named() -> None:
+def test_mannequins_need_no_folder() -> None:
     data = open_data(DataConfig(kind="mannequin", identities=2, poses=2), "test", (64, 44))
     assert len(data) == 4
     assert data.image(data.names[0]).shape == (3, 64, 44)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from cfld.config.schema import OptimConfig
-from cfld.training.optim import WeightAverage, learning_rate_factor, make_optimizer, orthogonal
+from cfld.training.optim import learning_rate_factor, make_optimizer, orthogonal
 
 PAPER = OptimConfig()
 EPOCH = 455
@@ -100,31 +100,3 @@ def test_a_muon_that_goes_on_from_its_state_makes_the_same_steps() -> None:
         step(0, x)
         step(1, x)
     assert all(torch.equal(a, b) for a, b in zip(layers[0].parameters(), layers[1].parameters(), strict=True))
-
-
-def test_the_average_follows_its_formula() -> None:
-    weight = nn.Parameter(torch.tensor([0.0]))
-    average = WeightAverage({"w": weight}, decay=0.5)
-    expected = 0.0
-    for step in range(1, 30):
-        weight.data.fill_(float(step))
-        average.update(step)
-        d = min(0.5, (1 + step) / (10 + step))
-        expected = d * expected + (1 - d) * step
-    assert average.weights["w"].item() == pytest.approx(expected, rel=1e-6)
-    assert weight.item() == 29
-
-
-def test_the_average_is_applied_only_inside() -> None:
-    weight = nn.Parameter(torch.tensor([1.0]))
-    average = WeightAverage({"w": weight}, decay=0.9)
-    weight.data.fill_(5.0)
-    with average.applied():
-        assert weight.item() == 1
-    assert weight.item() == 5
-
-
-@pytest.mark.parametrize("decay", [-0.1, 1.0])
-def test_an_impossible_decay_is_refused(decay: float) -> None:
-    with pytest.raises(ValueError, match=f"ema_decay.*{decay}"):
-        WeightAverage({}, decay)

@@ -1,0 +1,90 @@
+"""The stages of training. A new one is a file here, a row of `STAGES`, and a `StageConfig` with the row's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from accelerate import Accelerator
+from diffusers import AutoencoderKL
+from PIL import Image
+from torch import Tensor, nn
+
+from cfld.build import Components
+from cfld.config.schema import TrainConfig
+from cfld.data.base import PoseDataset
+from cfld.registry import Registry
+from cfld.training.batches import NamedImages, Samples
+from cfld.training.latent_cache import LatentCache, build_latent_cache, open_latent_cache
+
+
+class Stage(Protocol):
+    """What the loop needs of a stage.
+
+    Attributes:
+        objective: called with `inputs(batch)`, returns the loss. Its parameters that require a gradient train.
+        samples: the training samples, by `batches.Key`.
+        frozen: the weights that a resumed run must find unchanged.
+    """
+
+    objective: nn.Module
+    samples: Samples
+
+    @property
+    def frozen(self) -> Mapping[str, Tensor]: ...
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The arguments of the objective. Uses torch's global random generator."""
+
+    def images(self) -> Image.Image:
+        """A sheet of sample images of the current model."""
+
+    def export(self, folder: Path) -> None:
+        """Writes the model to a new folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageContext:
+    """What `training.setup` prepares for every stage.
+
+    Attributes:
+        out: the run directory.
+        data: the training split.
+        components: the initial components, on the CPU, in float32.
+    """
+
+    config: TrainConfig
+    out: Path
+    accelerator: Accelerator
+    data: PoseDataset
+    components: Components
+
+    def frozen_vae(self) -> AutoencoderKL:
+        """The VAE, frozen, in evaluation mode and on the device."""
+        return self.components.vae.requires_grad_(False).eval().to(self.accelerator.device)
+
+    def cached_latents(self, names: Sequence[str], folder: Path | None) -> LatentCache:
+        """Encodes the named images by the VAE, but for those that the folder holds already.
+
+        Args:
+            folder: of the cache; None = in the run directory.
+        """
+        images = NamedImages(self.data, sorted(set(names)), self.config.model.vae.sample_size)
+        cache = open_latent_cache(folder or self.out / "latents", self.components.vae, images.names, images)
+        if self.accelerator.is_main_process:
+            build_latent_cache(cache, self.components.vae, images, workers=self.config.data.workers)
+        self.accelerator.wait_for_everyone()
+        return cache
+
+
+STAGES: Final[Registry[Callable[[StageContext], Stage]]] = Registry(
+    "training stage",
+    {
+        "cfld": "cfld.training.stages.cfld:CFLDStage",
+        "vae": "cfld.training.stages.vae:VAEStage",
+        "unet-pretrain": "cfld.training.stages.unet_pretrain:UNetPretrainStage",
+    },
+)
+"""By the `name` of their `StageConfig`."""
