@@ -261,7 +261,7 @@ def test_poses_from_gallery_chance_image_and_file(open_page: OpenPage, tmp_path:
     expect_another_pose(page, "transfer", read)
 
 
-def test_a_random_figure_and_an_example(open_page: OpenPage) -> None:
+def test_a_random_mannequin_and_an_example(open_page: OpenPage) -> None:
     page = open_page()
     page.locator("#transfer-source-examples-accordion button").first.click()
     page.locator("#transfer-source-random").click()

@@ -10,17 +10,17 @@ class Limits:
     """Limits on what one visitor may request."""
 
     megabytes: float = 20.0
-    """Size of an uploaded file."""
+    """Maximum size of an uploaded file in MB (2**20 bytes)."""
     megapixels: float = 30.0
-    """Size of an uploaded image."""
+    """Maximum size of an uploaded image in megapixels."""
     steps: int = 250
-    """Sampling steps per image."""
+    """Maximum number of sampling steps per image."""
     frames: int = 16
-    """Images per interpolation strip."""
+    """Maximum number of images per interpolation strip."""
 
     @property
     def bytes(self) -> int:
-        """Size of an uploaded file."""
+        """Maximum size of an uploaded file in bytes."""
         return round(self.megabytes * 2**20)
 
     def check(self) -> None:
