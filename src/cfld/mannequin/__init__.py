@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         VOCABULARY,
         BodyPose,
         Identity,
-        PlacedBody,
         Texture,
         describe,
         keypoints,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
         render,
         sample_body_pose,
         sample_identity,
-        seeded_pose,
     )
 
 __all__ = [
@@ -40,7 +38,6 @@ __all__ = [
     "VOCABULARY",
     "BodyPose",
     "Identity",
-    "PlacedBody",
     "Texture",
     "describe",
     "keypoints",
@@ -48,7 +45,6 @@ __all__ = [
     "render",
     "sample_body_pose",
     "sample_identity",
-    "seeded_pose",
 ]
 
 

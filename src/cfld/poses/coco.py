@@ -10,25 +10,8 @@ from numpy.typing import NDArray
 from cfld.poses.people import CONFIDENCE
 from cfld.poses.skeleton import JOINTS
 
-COCO_JOINTS: Final = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
+PAIRED: Final = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+COCO_JOINTS: Final = ("nose", *(f"{side}_{joint}" for joint in PAIRED for side in ("left", "right")))
 """In COCO's order (Lin et al., 2014)."""
 WHOLE_BODY: Final = 133
 """Keypoints of COCO-WholeBody, the first 17 of which are COCO's (Jin et al., 2020)."""

@@ -86,7 +86,7 @@ def test_a_mask_flattens_the_background() -> None:
     assert (flat[mask == 0] == (1, 2, 3)).all()
 
 
-def test_what_does_not_go_together_is_told() -> None:
+def test_images_poses_and_masks_must_fit_together() -> None:
     pose, image = standing(), Image.new("RGB", (800, 600))
     with pytest.raises(ValueError, match="all 18 joints are missing"):
         fit_image(image, Keypoints(np.full((18, 2), -1), FRAME), "crop")

@@ -69,7 +69,7 @@ def written(tmp_path: Path, content: Any) -> Path:
 
 
 def with_neck(yx: np.ndarray = YX) -> np.ndarray:
-    """COCO tells no neck; it is the middle of the shoulders."""
+    """COCO has no neck; it is the midpoint of the shoulders."""
     changed = yx.copy()
     changed[1] = (yx[2] + yx[5]) / 2
     return changed
@@ -151,7 +151,7 @@ def test_the_largest_of_several_is_used_and_the_others_listed(tmp_path: Path, ca
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"people": []}, "nobody found"),
         ({"people": [{"pose_keypoints_2d": [0.0] * 75}], **CANVAS}, "nobody found"),
@@ -171,9 +171,9 @@ def test_the_largest_of_several_is_used_and_the_others_listed(tmp_path: Path, ca
         ("name:keypoints_y:keypoints_x\n", "nobody found"),
     ],
 )
-def test_other_content_is_refused(tmp_path: Path, content: Any, told: str) -> None:
+def test_other_content_is_refused(tmp_path: Path, content: Any, message: str) -> None:
     path = written(tmp_path, content)
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=message) as error:
         load_keypoints(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)

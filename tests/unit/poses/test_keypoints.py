@@ -91,7 +91,7 @@ def test_annotation_round_trip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("y", "x", "told"),
+    ("y", "x", "message"),
     [
         ("[1, 2]", COLUMN, "18 joints, got 2 y and 18 x"),
         ("[np.int64(1), np.int64(2)]", COLUMN, "NumPy 2"),
@@ -100,13 +100,13 @@ def test_annotation_round_trip() -> None:
         ('["a"]', COLUMN, "JSON list of numbers"),
     ],
 )
-def test_broken_annotations_are_told(y: str, x: str, told: str) -> None:
-    with pytest.raises(ValueError, match=f"row 7.*{told}"):
+def test_broken_annotations_are_refused(y: str, x: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"row 7.*{message}"):
         parse_annotation(y, x, name="row 7")
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (json.dumps(JOINTS[:17].tolist()), "18 joints"),
         ("[np.int64(3)]", "NumPy 2"),
@@ -119,15 +119,15 @@ def test_broken_annotations_are_told(y: str, x: str, told: str) -> None:
         (json.dumps({"frame": [0, 0], "keypoints": JOINTS.tolist()}), "frame"),
     ],
 )
-def test_broken_files_are_told(tmp_path: Path, content: str, told: str) -> None:
+def test_broken_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pose.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=message) as error:
         load_keypoints(path)
     assert str(path) in str(error.value)
 
 
-def test_unreadable_files_are_told(tmp_path: Path) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
         with pytest.raises(ValueError, match="not a readable keypoint file"):

@@ -199,7 +199,7 @@ def test_frames_of_one_body_have_one_size() -> None:
     assert np.linalg.norm(bone(together, shoulder)) == pytest.approx(0.8 * 28, rel=1e-4)
 
 
-def test_poses_that_cannot_be_measured_are_told() -> None:
+def test_poses_that_cannot_be_measured_are_refused() -> None:
     face = without(standing(), *(name for name in JOINTS if not name.endswith(("eye", "ear", "nose"))))
     for source, target in ((face, standing()), (standing(), face)):
         with pytest.raises(ValueError, match="size of the person is unknown"):

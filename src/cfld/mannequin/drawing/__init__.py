@@ -7,7 +7,7 @@ gives the 18 joints and `describe` the attributes. Everything is determined by t
 from typing import Final
 
 from cfld.mannequin.drawing.attributes import VOCABULARY, describe
-from cfld.mannequin.drawing.body import BodyPose, PlacedBody, keypoints, place_joints, sample_body_pose
+from cfld.mannequin.drawing.body import BodyPose, keypoints, place_joints, sample_body_pose
 from cfld.mannequin.drawing.identity import Identity, Texture, sample_identity
 from cfld.mannequin.drawing.rendering import render
 from cfld.poses.keypoints import Keypoints
@@ -20,7 +20,6 @@ __all__ = [
     "VOCABULARY",
     "BodyPose",
     "Identity",
-    "PlacedBody",
     "Texture",
     "describe",
     "keypoints",
@@ -28,7 +27,6 @@ __all__ = [
     "render",
     "sample_body_pose",
     "sample_identity",
-    "seeded_pose",
 ]
 
 

@@ -43,6 +43,6 @@ def test_arms_swing_against_the_legs() -> None:
     assert np.corrcoef(legs, arms)[0, 1] < -0.7
 
 
-def test_too_few_frames_are_told() -> None:
+def test_too_few_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 frames, got 1"):
         walk_cycle(1)

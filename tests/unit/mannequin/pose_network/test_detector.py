@@ -46,7 +46,7 @@ def test_saved_and_loaded_it_is_the_same_in_half_precision(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", ["no folder", "other widths", "no JSON", "cut weights", "unknown field"])
-def test_folders_without_a_network_are_told(tmp_path: Path, damage: str) -> None:
+def test_folders_without_a_network_are_refused(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "network"
     save_network(PoseNetwork(**TINY), folder)
     if damage == "no folder":

@@ -99,8 +99,8 @@ def test_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     folder = capsys.readouterr().out.strip()
     main(["pose-net", "test", "--model", folder, "--identities", "1", "--poses", "2", "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 2
-    for wrong, told in ((["--steps", "0"], "steps"), (["--identities", "0"], "identities")):
+    for wrong, message in ((["--steps", "0"], "steps"), (["--identities", "0"], "identities")):
         with pytest.raises(SystemExit) as stopped:
             main(["pose-net", "train", "--out", str(tmp_path / "x"), *wrong])
         assert stopped.value.code == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
