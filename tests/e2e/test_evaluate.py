@@ -1,4 +1,4 @@
-"""`cfld evaluate images` as people run it: what it prints and writes, and what it says to bad input."""
+"""`cfld evaluate images` from the command line: output, files, and errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from torch import nn
 
 from cfld.cli import main, parse
 from cfld.mannequin.dataset import write_mannequin
 from cfld.metrics.networks import Backbone, InceptionV3
 from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES
+from support.metrics import random_network
 from support.network import UNREACHABLE, proxies
 
 OURS, THEIRS = "{source}_to_{target}.png", "{source}_2_{target}_vis.png"
@@ -41,13 +41,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of the published names with random weights in them."""
     folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
     files = {INCEPTION_FILES["imagenet"]: InceptionV3("imagenet"), BACKBONE_FILES["alex"]: Backbone("alex")}
     for file, network in files.items():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-        torch.save(network.state_dict(), folder / file.name)
+        torch.save(random_network(network).state_dict(), folder / file.name)
     return folder
 
 
@@ -83,10 +79,10 @@ def run(data: Path, tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def told(run: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def error_of(run: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command that must fail: exit code 2 and one line, which is returned."""
 
-    def told(*arguments: str | Path, **options: Path) -> str:
+    def error_of(*arguments: str | Path, **options: Path) -> str:
         capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:
             run(*arguments, **options)
@@ -96,7 +92,7 @@ def told(run: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> Callab
         assert error.startswith("cfld: ")
         return error
 
-    return told
+    return error_of
 
 
 def test_a_folder_without_weights(
@@ -110,7 +106,7 @@ def test_a_folder_without_weights(
     assert truth[-1] == "+∞ |"
     notes = [line for line in lines if line.startswith("- ")]
     for file, note in zip((INCEPTION_FILES["imagenet"], BACKBONE_FILES["alex"]), notes, strict=False):
-        assert f"no {tmp_path / 'none' / file.name} here, and {file.url} does not give it" in note
+        assert f"{tmp_path / 'none' / file.name} is missing and cannot be downloaded from {file.url}" in note
         assert "put the file there" in note
     assert not (tmp_path / "none").exists()
 
@@ -157,12 +153,14 @@ def test_other_protocols(
     assert values["rows"][0]["figures"]["psnr"] > 20
 
 
-def test_damaged_images_in_the_middle(told: Callable[..., str], images: Callable[..., Path], tmp_path: Path) -> None:
+def test_damaged_images_in_the_middle(
+    error_of: Callable[..., str], images: Callable[..., Path], tmp_path: Path
+) -> None:
     ours = images()
     _, second, third, *_ = sorted(ours.iterdir())
     second.write_bytes(second.read_bytes()[:300])
     third.write_bytes(b"no image")
-    line = told("--images", ours, "--out", tmp_path / "report", "--json")
+    line = error_of("--images", ours, "--out", tmp_path / "report", "--json")
     assert str(second) in line
     assert str(third) in line
     report = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -173,61 +171,63 @@ def test_damaged_images_in_the_middle(told: Callable[..., str], images: Callable
     assert truth_row["complete"] is True
 
 
-def test_damaged_true_images(told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path) -> None:
+def test_damaged_true_images(
+    error_of: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
     ours, copy = images(), Path(shutil.copytree(data, tmp_path / "data"))
     name = pairs(copy)[-1][1]
     (copy / "test" / name).write_bytes(b"no image")
-    line = told("--images", ours, "--out", tmp_path / "report", root=copy)
+    line = error_of("--images", ours, "--out", tmp_path / "report", root=copy)
     assert line.count(name) == 1
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [row["n"] for row in report["rows"]] == [4, 4]
 
 
 def test_one_image_has_no_covariance(
-    told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
+    error_of: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     ours, copy = images(), Path(shutil.copytree(data, tmp_path / "data"))
     header, first, *_ = (copy / "fashion-resize-pairs-test.csv").read_text().splitlines()
     (copy / "fashion-resize-pairs-test.csv").write_text(f"{header}\n{first}\n")
-    assert "ours: FID needs a covariance, and that at least 2 images; got 1" in told("--images", ours, root=copy)
+    assert "ours: FID needs at least 2 images, got 1" in error_of("--images", ours, root=copy)
 
 
 def test_mismatched_names_are_all_listed(
-    told: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
+    error_of: Callable[..., str], images: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     theirs = images("theirs", THEIRS)
     expected = {OURS.format(source=Path(s).stem, target=Path(t).stem) for s, t in pairs(data)}
-    line = told("--images", theirs)
+    line = error_of("--images", theirs)
     assert all(name in line for name in expected | {path.name for path in theirs.iterdir()})
     for i in range(20):
         shutil.copy(next(theirs.iterdir()), theirs / f"more{i}.png")
-    line = told("--images", theirs, "--out", tmp_path / "report")
+    line = error_of("--images", theirs, "--out", tmp_path / "report")
     listed = (tmp_path / "report-mismatched-names.txt").read_text().splitlines()
     assert "report-mismatched-names.txt" in line
-    assert {f"missing: {name}" for name in expected} | {f"of no pair: {p.name}" for p in theirs.iterdir()} == set(
-        listed
-    )
+    assert {f"missing: {name}" for name in expected} | {f"unmatched: {p.name}" for p in theirs.iterdir()} == set(listed)
 
 
-def test_bad_input(told: Callable[..., str], images: Callable[..., Path], tmp_path: Path) -> None:
+def test_bad_input(error_of: Callable[..., str], images: Callable[..., Path], tmp_path: Path) -> None:
     ours = images()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / INCEPTION_FILES["imagenet"].name).write_bytes(b"no weights")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").touch()
-    assert "no such folder of images" in told("--images", tmp_path / "nothing")
-    assert "no such folder" in told("--images", ours, root=tmp_path / "nothing")
-    assert "two folders are called 'ours'" in told("--images", ours, "--images", ours)
-    assert "is no file name with the placeholders" in told("--images", ours, "--pattern", "{name}.png")
-    assert "--pattern is given twice" in told("--images", ours, "--pattern", "a", "--pattern", "b")
-    assert "32 x 32 or more" in told("--images", ours, "--size", "16", "11")
-    assert "as stored, at 128 x 88" in told("--images", ours, "--protocol", "pidm", "--size", "128", "88")
-    assert "no file of weights" in told("--images", ours, "--weights", tmp_path / "broken")
-    assert "holds other things than a report" in told("--images", ours, "--out", tmp_path / "mine")
-    assert "name its folder with --out" in told("--images", ours, "--sort", "ssim")
-    assert "no vae/config.json" in told("--images", ours, "--vae", tmp_path / "nothing")
-    assert "no such file or folder of keypoints" in told("--images", ours, "--keypoints", tmp_path / "nothing")
-    assert "nothing to score" in told("--no-ground-truth")
+    assert "no such folder of images" in error_of("--images", tmp_path / "nothing")
+    assert "no such folder" in error_of("--images", ours, root=tmp_path / "nothing")
+    assert "two folders are called 'ours'" in error_of("--images", ours, "--images", ours)
+    assert "is not a file name with the placeholders" in error_of("--images", ours, "--pattern", "{name}.png")
+    assert "--pattern is given twice" in error_of("--images", ours, "--pattern", "a", "--pattern", "b")
+    assert "at 32x32 or larger" in error_of("--images", ours, "--size", "16", "11")
+    assert "does not resize generated images to 128x88" in error_of(
+        "--images", ours, "--protocol", "pidm", "--size", "128", "88"
+    )
+    assert "not the weights of InceptionV3" in error_of("--images", ours, "--weights", tmp_path / "broken")
+    assert "holds files that are not part of a report" in error_of("--images", ours, "--out", tmp_path / "mine")
+    assert "name its folder with --out" in error_of("--images", ours, "--sort", "ssim")
+    assert "no vae/config.json" in error_of("--images", ours, "--vae", tmp_path / "nothing")
+    assert "no such file or folder of keypoints" in error_of("--images", ours, "--keypoints", tmp_path / "nothing")
+    assert "nothing to score" in error_of("--no-ground-truth")
 
 
 def test_pose_accuracy(
@@ -248,7 +248,7 @@ def test_pose_accuracy(
     assert "oks" not in truth_row["figures"]
 
 
-def test_the_older_command_is_as_it_was() -> None:
+def test_the_options_of_mannequin_quality() -> None:
     options = ["--model", "mannequin", "--identities", "9", "--poses", "2", "--seed", "3", "--json"]
     command = parse(["evaluate", "mannequin-quality", *options])
     assert (command.model, command.identities, command.poses, command.json) == ("mannequin", 9, 2, True)

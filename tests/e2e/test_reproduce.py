@@ -1,4 +1,4 @@
-"""`cfld reproduce` at its tiniest: every row is trained, generated and scored, and done work is not done again."""
+"""`cfld reproduce` at the smallest scale: rows are trained, generated and scored; finished steps are not repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_row_has_its_conditioner_the_same_base_and_all_images(folder: Path) -> None:
+def test_every_row_has_its_conditioner_the_shared_base_and_all_images(folder: Path) -> None:
     table = load_object(folder / "table3.json")
     assert [row["name"] for row in table["rows"]] == list(TABLE_3)
     for name, row in TABLE_3.items():
@@ -39,7 +39,7 @@ def test_every_row_has_its_conditioner_the_same_base_and_all_images(folder: Path
         assert len(list((folder / "pictures" / name).glob("*.png"))) == table["settings"]["n"] == 2
 
 
-def test_figures_of_the_table_are_those_of_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_figures_are_those_of_cfld_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = load_object(folder / "table3.json")["rows"][-1]
     images = f"Ours={folder / 'pictures' / 'Ours'}"
     main(["evaluate", "images", "--data", str(folder / "data"), "--images", images, "--json"])
@@ -48,7 +48,7 @@ def test_figures_of_the_table_are_those_of_evaluate(folder: Path, capsys: pytest
     assert figures["ssim"] == pytest.approx(row["figures"]["ssim"])
 
 
-def test_the_same_command_again_does_nothing_twice(folder: Path) -> None:
+def test_the_same_command_repeats_no_finished_step(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     missing = next(iter(before))
     missing.unlink()
@@ -57,7 +57,7 @@ def test_the_same_command_again_does_nothing_twice(folder: Path) -> None:
     assert {path for path in before if after[path] != before[path]} == {missing}
 
 
-def test_table_5_takes_the_method_s_row_and_generates_five_times(folder: Path) -> None:
+def test_table_5_uses_the_model_of_the_row_ours_and_generates_five_times(folder: Path) -> None:
     model = folder / "runs" / "Ours" / "model" / "unet"
     weights = next(model.glob("*.safetensors")).read_bytes()
     main(["reproduce", "table5", "--out", str(folder), *ARGUMENTS])
@@ -69,7 +69,7 @@ def test_table_5_takes_the_method_s_row_and_generates_five_times(folder: Path) -
     assert (folder / "table5.md").read_text().startswith("**Table 5")
 
 
-def test_b2_starts_from_a_pretrained_encoder_where_one_is_named(folder: Path, tmp_path: Path) -> None:
+def test_b2_starts_from_the_pretrained_encoder_given(folder: Path, tmp_path: Path) -> None:
     from transformers import CLIPVisionModel
 
     made = build_conditioner(tiny_model().conditioner, "CLIPConditioner")
@@ -87,7 +87,7 @@ def test_b2_starts_from_a_pretrained_encoder_where_one_is_named(folder: Path, tm
     assert all((trained[name] == weight).all() for name, weight in published.items())
 
 
-def test_a_scale_on_photographs_asks_for_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scale_of_photographs_needs_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["reproduce", "table5", "--scale", "deepfashion-256", "--out", str(tmp_path / "out")])
     assert exit_info.value.code == 2

@@ -1,5 +1,4 @@
-"""The baselines of section 4.5: B1 to B5 of table 3, and the guidance settings of table 5.
+"""The baselines of section 4.5. `build.py` offers their conditioners beside the method's own, which does not know them.
 
-`rows.py` says what each row changes of a training configuration, `conditioners.py` holds the conditioners that some of
-them need. Nothing of the method knows about them; `build.py` offers their classes beside the method's own.
+`reproduction/rows.py` has the rows of tables 3 and 5 in which they are used.
 """

@@ -1,6 +1,6 @@
-"""The conditioners of table 3's baselines: each is the method's own with a part taken away or put in its place.
+"""The conditioners of table 3's baselines: the method's own with a component removed or replaced.
 
-All take the arguments of `Conditioner`, so that one configuration builds them all.
+All take the arguments of `Conditioner`, so that the same configuration builds any of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AblatedConditioner(Conditioner):
-    """A conditioner that is changed once it is built."""
+    """A conditioner that is modified after its construction."""
 
     @functools.wraps(Conditioner.__init__)  # type: ignore[misc]  # diffusers reads the signature
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -30,16 +30,16 @@ class AblatedConditioner(Conditioner):
         self.ablate()
 
     def ablate(self) -> None:
-        """Takes parts away, or puts others in their place."""
+        """Removes or replaces components."""
         raise NotImplementedError
 
     def set_prompt_length(self, tokens: int) -> None:
-        """The null prompt is as long as the prompt."""
+        """Replaces the null prompt by one of this length."""
         self.null_prompt = nn.Parameter(torch.randn(1, tokens, self.config.prompt_dim))
 
 
 class PromptConditioner(AblatedConditioner):
-    """B3, and B4 when queries train too: the prompt of H_D, and nothing biases the queries."""
+    """B3, and B4 if the queries are trained too: the prompt of H_D without query bias."""
 
     def ablate(self) -> None:
         self.appearance_encoders = nn.ModuleList()
@@ -49,7 +49,7 @@ class PromptConditioner(AblatedConditioner):
 
 
 class MultiScaleConditioner(PromptConditioner):
-    """B1: all tokens of all of H_S's features are the prompt, as the appearance conditions of PIDM and PoCoLD are."""
+    """B1: the prompt consists of all tokens of f_1 to f_4, as the appearance conditions of PIDM and PoCoLD do."""
 
     def ablate(self) -> None:
         super().ablate()
@@ -65,7 +65,7 @@ class MultiScaleConditioner(PromptConditioner):
 
 
 class SwinPromptConditioner(AblatedConditioner):
-    """B5: the tokens of f_4 as they are, projected, are the prompt; queries are biased as in the method."""
+    """B5: the prompt consists of the projected tokens of f_4; queries are biased as in the method."""
 
     def ablate(self) -> None:
         channels = self.source_encoder.channels
@@ -78,10 +78,10 @@ class SwinPromptConditioner(AblatedConditioner):
 
 
 class CLIPConditioner(PromptConditioner):
-    """B2: a CLIP image encoder in place of H_S, its class token through a small mapper as the one-token prompt.
+    """B2: a CLIP image encoder instead of H_S; a small mapper turns its class token into a prompt of one token.
 
-    The mapper is that of Paint by Example (Yang et al., 2023), which the paper names. At the paper's dimensions the
-    encoder is CLIP ViT-L/14 at 224x224; at others it is as wide and deep as H_S would be.
+    The mapper is that of Paint by Example (Yang et al., 2023), which the paper cites. At the paper's dimensions the
+    encoder is CLIP ViT-L/14 at 224x224; otherwise it has the width and depth of H_S.
     """
 
     def ablate(self) -> None:
@@ -93,7 +93,7 @@ class CLIPConditioner(PromptConditioner):
 
 
 class FrozenCLIPConditioner(CLIPConditioner):
-    """B2 with an encoder that keeps its weights: for pretrained ones, see `load_clip`."""
+    """B2 with a frozen encoder, for pretrained weights; see `load_clip`."""
 
     def ablate(self) -> None:
         super().ablate()
@@ -101,7 +101,7 @@ class FrozenCLIPConditioner(CLIPConditioner):
 
 
 class FeaturePrompt(nn.Module):
-    """Feature maps -> the tokens of all of them, normed and projected to the prompt's width."""
+    """The tokens of feature maps, normalised and projected to the width of the prompt."""
 
     def __init__(self, channels: Sequence[int], dim: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class FeaturePrompt(nn.Module):
 
 
 class CLIPEncoder(nn.Module):
-    """transformers' CLIP image encoder, fed as H_S is."""
+    """transformers' CLIP image encoder with the interface of H_S."""
 
     MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
     STD: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -136,7 +136,7 @@ class CLIPEncoder(nn.Module):
 
 
 class ClassTokenMapper(nn.Module):
-    """Five transformer layers on one token, then the prompt's width."""
+    """Five transformer layers on one token, and a projection to the width of the prompt."""
 
     def __init__(self, width: int, dim: int, depth: int = 5) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class ClassTokenMapper(nn.Module):
 
 
 def clip_vision_config(conditioner: Conditioner) -> Any:
-    """CLIP's dimensions beside a conditioner's: ViT-L/14, 224x224, where those are the paper's."""
+    """Returns the CLIP configuration for a conditioner's dimensions: ViT-L/14 at 224x224 for the paper's."""
     from transformers import CLIPVisionConfig
 
     c = conditioner.config
@@ -169,17 +169,17 @@ def clip_vision_config(conditioner: Conditioner) -> Any:
 
 
 def load_clip(conditioner: CLIPConditioner, folder: str) -> None:
-    """Loads pretrained weights, a folder in transformers layout or a hub id (openai/clip-vit-large-patch14).
+    """Loads pretrained weights from a folder in transformers layout or a hub id (openai/clip-vit-large-patch14).
 
     Raises:
-        ValueError: when they are not to be had, or of other dimensions.
+        ValueError: if they cannot be loaded or have other dimensions.
     """
     try:
         loaded = _clip_class().from_pretrained(folder, use_safetensors=True)
         conditioner.get_submodule("source_encoder.clip").load_state_dict(loaded.state_dict())
     except (OSError, RuntimeError, ValueError) as error:
-        told = " ".join(str(error).split())[:300]
-        raise ValueError(f"{folder}: no CLIP image encoder of the dimensions of ViT-L/14 ({told})") from None
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{folder}: not a CLIP image encoder with the dimensions of ViT-L/14 ({reason})") from None
 
 
 def _clip_class() -> type[CLIPVisionModel]:

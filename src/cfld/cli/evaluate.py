@@ -13,16 +13,26 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
 from cfld.cli.options import Device, Json, PipelineOptions, SkipMissing, find_device
 from cfld.config.schema import SamplingConfig
+from cfld.metrics.protocols import PROTOCOLS
+from cfld.metrics.registry import IDENTITY_FEATURES, IMAGE_METRICS
 
 if TYPE_CHECKING:
+    from cfld.evaluation.evaluate import Evaluation, Folder, Settings
     from cfld.evaluation.filename_patterns import NameMismatchError
-    from cfld.evaluation.images import Evaluation, Folder, Settings
+
+    ProtocolName: TypeAlias = str
+    ImageMetricName: TypeAlias = str
+    IdentityFeaturesName: TypeAlias = str
+else:
+    ProtocolName = Literal[tuple(PROTOCOLS)]
+    ImageMetricName = Literal[tuple(IMAGE_METRICS)]
+    IdentityFeaturesName = Literal[tuple(IDENTITY_FEATURES)]
 
 NAMES_IN_ONE_LINE: Final = 20
 
@@ -42,7 +52,7 @@ class Images:
     pattern: UseAppendAction[tuple[str, ...]] = ()
     """What the files are called, or NAME=PATTERN; {source}_to_{target}.png by default. {source} and {target} stand for
     the names without their endings, {source_file} and {target_file} for those with, {index} for the pair's place."""
-    protocol: Literal["cfld", "pidm", "pcdms", "dptn", "standard"] = "cfld"
+    protocol: ProtocolName = "cfld"
     """Whose numbers these are to be compared with."""
     size: tuple[int, int] | None = None
     """Height and width to compare at; by default those of the first image, or 256 176."""
@@ -54,16 +64,14 @@ class Images:
     """The row "ground truth"."""
     keypoints: UseAppendAction[tuple[str, ...]] = ()
     """What a detector found in the images, or NAME=PATH: a folder with a JSON file for each, or an annotation CSV."""
-    identity: Literal["colours", "inception"] | None = None
+    identity: IdentityFeaturesName | None = None
     """Look up whether the nearest true images show the same person, by these features."""
     skip_missing: SkipMissing = False
     cache: Path = Path("~/.cache/cfld")
     """Where the statistics of FID's real set are kept."""
     out: Path | None = None
     """A folder to write report.md, report.json and report.html to."""
-    sort: (
-        Literal["lpips", "lpips_vgg", "ssim", "ssim_256", "psnr", "pck_0.1", "pck_0.2", "oks", "identity_map"] | None
-    ) = None
+    sort: ImageMetricName | None = None
     """Order the page's images by a figure of the first folder."""
     worst_first: bool = False
     """The worst first, else the best."""
@@ -73,8 +81,8 @@ class Images:
     def run(self) -> None:
         try:
             from cfld.evaluation import report
+            from cfld.evaluation.evaluate import evaluate_images
             from cfld.evaluation.filename_patterns import NameMismatchError
-            from cfld.evaluation.images import evaluate_images
         except ModuleNotFoundError as error:
             raise ValueError(f"{error.name} is not installed; pip install 'cfld[metrics]'") from None
 
@@ -97,8 +105,8 @@ class Images:
             )
 
     def _folders(self) -> list[Folder]:
+        from cfld.evaluation.evaluate import Folder
         from cfld.evaluation.filename_patterns import DEFAULT_PATTERN
-        from cfld.evaluation.images import Folder
 
         folders = _named_folders(self.images)
         patterns = _by_name("--pattern", self.pattern, folders)
@@ -114,7 +122,7 @@ class Images:
         ]
 
     def _settings(self) -> Settings:
-        from cfld.evaluation.images import Settings
+        from cfld.evaluation.evaluate import Settings
 
         return Settings(
             cache=self.cache.expanduser(),
@@ -143,16 +151,16 @@ class Images:
 
     def _shortened(self, error: NameMismatchError) -> ValueError:
         """With --out, a long list goes into a file beside it."""
-        names = [*error.missing, *error.unclaimed]
+        names = [*error.missing, *error.unmatched]
         if self.out is None or len(names) <= NAMES_IN_ONE_LINE:
             return error
         file = self.out.with_name(f"{self.out.name}-mismatched-names.txt")
         file.parent.mkdir(parents=True, exist_ok=True)
-        lines = [*(f"missing: {name}" for name in error.missing), *(f"of no pair: {name}" for name in error.unclaimed)]
+        lines = [*(f"missing: {name}" for name in error.missing), *(f"unmatched: {name}" for name in error.unmatched)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return ValueError(
             f"{error.folder}: {len(error.missing)} images of the pairs are not there, for example {names[0]}, and "
-            f"{len(error.unclaimed)} that are there belong to no pair; all are listed in {file}; does --pattern fit?"
+            f"{len(error.unmatched)} that are there belong to no pair; all are listed in {file}; does --pattern fit?"
         )
 
 

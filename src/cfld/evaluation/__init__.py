@@ -1,1 +1,1 @@
-"""Evaluation: whole sets of generated images."""
+"""Scoring: folders of images in, tables and reports out."""

@@ -1,15 +1,15 @@
-"""Which file of a folder is the image of which pair, whoever named the files.
+"""Matches the image files of a folder to pairs of a test set, by a pattern of file names.
 
-A pattern is a file name with placeholders; with a slash in it, files lie in folders below.
+A pattern is a file name with placeholders; it may contain slashes for files in subfolders.
 
-{source} {target}              names of the pair without their endings
-{source_file} {target_file}    the same with their endings
-{index}                        place of the pair in the list, from 0; {index:05d} pads it
+{source} {target}              names of the pair's images without extension
+{source_file} {target_file}    the same with extension
+{index}                        position of the pair in the list, from 0; {index:05d} pads it
 
     {source}_to_{target}.png                       cfld generate
     {source}_2_{target}_vis.png                    NTED, PIDM
     {source}_2_{target}_vis.jpg                    DPTN
-    {source_file}___{target_file}_vis.jpg          PATN and others of its time
+    {source_file}___{target_file}_vis.jpg          PATN and later methods
 """
 
 from __future__ import annotations
@@ -30,40 +30,39 @@ PLACEHOLDERS: Final = ("source", "target", "source_file", "target_file", "index"
 
 
 class NameMismatchError(ValueError):
-    """Images that are not where the pattern says.
+    """Images are missing under the names that a pattern gives them.
 
     Attributes:
-        folder: where they were looked for.
-        missing: file names that pairs ask for and that are not there.
-        unclaimed: images of the folder that no pair asks for.
+        folder: of the images.
+        missing: expected file names that do not exist.
+        unmatched: images of the folder that match no pair.
     """
 
-    def __init__(self, folder: Path, missing: Sequence[str], unclaimed: Sequence[str]) -> None:
-        self.folder, self.missing, self.unclaimed = folder, tuple(missing), tuple(unclaimed)
-        parts = [f"{folder}: {len(missing)} images of the pairs are not there: {', '.join(missing)}"]
-        if unclaimed:
-            parts.append(f"{len(unclaimed)} that are there belong to no pair: {', '.join(unclaimed)}")
-        super().__init__(f"{'; '.join(parts)}; does the pattern fit?")
+    def __init__(self, folder: Path, missing: Sequence[str], unmatched: Sequence[str]) -> None:
+        self.folder, self.missing, self.unmatched = folder, tuple(missing), tuple(unmatched)
+        message = f"{folder}: {len(missing)} images of the pairs are missing: {', '.join(missing)}"
+        if unmatched:
+            message += f"; {len(unmatched)} images match no pair: {', '.join(unmatched)}"
+        super().__init__(f"{message}; check the pattern of the file names")
 
 
 def match_names(
     folder: Path, pairs: Sequence[tuple[str, str]], pattern: str = DEFAULT_PATTERN
 ) -> dict[tuple[str, str], Path]:
-    """The file of every pair.
-
-    Images of the folder that no pair asks for are counted in the log.
+    """Finds the file of every pair; logs the number of images that match none.
 
     Args:
-        folder: the images.
-        pairs: (source name, target name), with endings, as a data set gives them; what is there twice counts once.
-        pattern: as above.
+        folder: of the images.
+        pairs: (source name, target name) with extensions, as in a data set; duplicates count once.
+        pattern: see the module's docstring.
 
     Returns:
         pair -> file, in the order of `pairs`.
 
     Raises:
-        NameMismatchError: a ValueError that lists every file that is missing, and every one that nobody asks for.
-        ValueError: for no such folder, a pattern with another placeholder, or one that gives two pairs one file.
+        NameMismatchError: a ValueError that lists every missing and every unmatched file.
+        ValueError: if the folder does not exist, or the pattern has an unknown placeholder or gives two pairs the
+            same file.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -71,14 +70,14 @@ def match_names(
     _check_pattern(pattern)
     files = {pair: folder / _file_name(pattern, *pair, i) for i, pair in enumerate(dict.fromkeys(pairs))}
     if shared := [path.name for path, count in Counter(files.values()).items() if count > 1]:
-        raise ValueError(f"the pattern {pattern!r} gives several pairs one file: {', '.join(shared)}")
+        raise ValueError(f"the pattern {pattern!r} gives several pairs the same file: {', '.join(shared)}")
     missing = [str(path.relative_to(folder)) for path in files.values() if not path.is_file()]
-    claimed = set(files.values())
-    unclaimed = sorted(path.name for path in folder.iterdir() if is_image_name(path.name) and path not in claimed)
+    matched = set(files.values())
+    unmatched = sorted(path.name for path in folder.iterdir() if is_image_name(path.name) and path not in matched)
     if missing:
-        raise NameMismatchError(folder, missing, unclaimed)
-    if unclaimed:
-        logger.warning("%s: %d images belong to no pair, e.g. %s", folder, len(unclaimed), unclaimed[0])
+        raise NameMismatchError(folder, missing, unmatched)
+    if unmatched:
+        logger.warning("%s: %d images match no pair, for example %s", folder, len(unmatched), unmatched[0])
     return files
 
 
@@ -90,7 +89,7 @@ def _check_pattern(pattern: str) -> None:
         used = {""}
     if used - set(PLACEHOLDERS):
         known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise ValueError(f"the pattern {pattern!r} is no file name with the placeholders {known}")
+        raise ValueError(f"{pattern!r} is not a file name with the placeholders {known}")
 
 
 def _file_name(pattern: str, source: str, target: str, index: int) -> str:

@@ -1,4 +1,4 @@
-"""How well a detector finds the joints of a data set's people."""
+"""Accuracy of a keypoint detector on the images of a data set."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class KeypointAccuracy:
     """Means over images.
 
     Attributes:
-        images: how many.
-        pck_10, pck_05: share of joints within 0.1 and 0.05 torso diagonals of the truth.
+        images: number of images.
+        pck_10, pck_05: fraction of joints within 0.1 and 0.05 torso diagonals of the truth.
         oks: object keypoint similarity.
-        found: share of the images in which somebody was found.
-        invented: share of the truly missing joints that were reported all the same.
+        found: fraction of images in which a person was found.
+        invented: fraction of the truly missing joints that were detected nevertheless.
     """
 
     images: int
@@ -40,12 +40,9 @@ class KeypointAccuracy:
 
 
 def keypoint_accuracy(detector: Detector, dataset: PoseDataset) -> KeypointAccuracy:
-    """The detector on every image of a data set; where it finds nobody, every joint is wrong.
-
-    Of several people the largest counts.
-    """
+    """Runs the detector on every image. Of several people the largest counts; without any, every joint is wrong."""
     rows, found, invented, missing = [], 0, 0, 0
-    for name in tqdm(dataset.names, desc="finding joints", unit="image", disable=None):
+    for name in tqdm(dataset.names, desc="detecting keypoints", unit="image", disable=None):
         image = dataset.image(name).permute(1, 2, 0).contiguous().numpy()
         people = detector(image)
         pose = choose_person(people, 1, name).keypoints if people else Keypoints(NOBODY, image.shape[:2])

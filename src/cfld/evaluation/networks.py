@@ -1,4 +1,4 @@
-"""The networks that a protocol compares images by, as far as their weights are to be had."""
+"""The networks of a protocol's metrics, as far as their weights are available."""
 
 from __future__ import annotations
 
@@ -8,51 +8,54 @@ from pathlib import Path
 
 import torch
 
-from cfld.metrics.protocols import Protocol, lpips_name
-from cfld.metrics.weights import Loaded, load_inception, load_lpips
+from cfld.metrics.base import NetworkMetric
+from cfld.metrics.fid import FID
+from cfld.metrics.protocols import Protocol
+from cfld.metrics.registry import METRICS
+from cfld.metrics.weights import Loaded, load_inception
 
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """The networks of a protocol, as far as their weights are to be had.
-
+    """
     Attributes:
-        inception: of FID; None = not there.
-        lpips: by the figure's name; those that are there.
-        missing: a line for each network that is not there: which file to put where.
+        inception: of FID; None if not available.
+        of_metrics: network by name of the metric; those that are available.
+        missing: for each missing network a sentence that says which file to put where.
     """
 
     inception: Loaded | None = None
-    lpips: Mapping[str, Loaded] = field(default_factory=dict)
+    of_metrics: Mapping[str, Loaded] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> list[Loaded]:
-        return [*([self.inception] if self.inception else []), *self.lpips.values()]
+        return [*([self.inception] if self.inception else []), *self.of_metrics.values()]
 
 
-def open_networks(protocol: Protocol, folder: Path | None = None, device: torch.device | str = "cpu") -> Networks:
-    """Loads what a protocol needs.
+def load_networks(protocol: Protocol, folder: Path | None = None, device: torch.device | str = "cpu") -> Networks:
+    """Loads the networks of a protocol.
 
     Args:
-        folder: of weight files; none = where torch's hub keeps them. What is not there is downloaded.
+        folder: of the weight files; None = torch.hub's. Missing files are downloaded.
 
     Raises:
-        ValueError: for a weight file that is there and is damaged.
+        ValueError: if a weight file is damaged.
     """
     missing: list[str] = []
     inception = None
-    backbones: dict[str, Loaded] = {}
+    of_metrics: dict[str, Loaded] = {}
     try:
         inception = load_inception(protocol.inception, folder)
     except FileNotFoundError as error:
-        missing.append(f"FID left out: {error}")
-    for kind in protocol.lpips:
-        try:
-            backbones[lpips_name(kind)] = load_lpips(kind, folder)
-        except FileNotFoundError as error:
-            missing.append(f"LPIPS ({kind}) left out: {error}")
-    networks = Networks(inception=inception, lpips=backbones, missing=tuple(missing))
+        missing.append(f"{FID.title} is omitted: {error}")
+    for name, metric in METRICS.items():
+        if isinstance(metric, NetworkMetric) and metric.in_protocol(protocol):
+            try:
+                of_metrics[name] = metric.load(folder)
+            except FileNotFoundError as error:
+                missing.append(f"{metric.title} is omitted: {error}")
+    networks = Networks(inception=inception, of_metrics=of_metrics, missing=tuple(missing))
     for loaded in networks.loaded:
         loaded.network.to(device)
     return networks

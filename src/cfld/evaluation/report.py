@@ -1,4 +1,4 @@
-"""An evaluation as a table, as JSON, and as a page with the images."""
+"""An evaluation as a Markdown table, as JSON, and as an HTML page with the images."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from cfld import __version__
 from cfld.contact_sheet import draw_pose
 from cfld.data.folder import FolderDataset
 from cfld.data.transforms import read_image
+from cfld.evaluation.evaluate import Evaluation
 from cfld.evaluation.image_loading import read_batches
-from cfld.evaluation.images import Evaluation
-from cfld.evaluation.score import Pair, PairScore, Row
+from cfld.evaluation.scorer import Pair, PairScore, Row
 from cfld.files import save_json, write_text
-from cfld.metrics.protocols import METRICS, PROTOCOLS, lpips_name
+from cfld.metrics.protocols import PROTOCOLS
+from cfld.metrics.registry import METRICS
 
 TALLEST: Final = 256
 JPEG_QUALITY: Final = 80
 IMAGES: Final = "pictures"
 RECONSTRUCTED: Final = "vae_reconstructed"
-OURS: Final = {"report.json", "report.md", "report.html", IMAGES, RECONSTRUCTED}
+FILES: Final = {"report.json", "report.md", "report.html", IMAGES, RECONSTRUCTED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """How the page's images are ordered at first.
+    """Initial order of the page's images.
 
     Attributes:
-        metric: by the first row's figure of this name; None = as in the data set.
-        worst_first: else best first.
+        metric: sort by this metric of the first row; None = order of the data set.
+        worst_first: worst instead of best first.
     """
 
     metric: str | None = None
@@ -43,14 +44,14 @@ class Order:
 
 
 def columns(evaluation: Evaluation) -> list[str]:
-    """The figures of the protocol, there or not, and what else was asked for, in the order of `METRICS`."""
+    """Returns the metrics of the protocol, computed or not, and further computed ones, in the order of `METRICS`."""
     protocol = PROTOCOLS[evaluation.protocol]
-    wanted = {"fid", "ssim", "psnr", *map(lpips_name, protocol.lpips)} | ({"ssim_256"} if protocol.ssim_256 else set())
-    return [name for name in METRICS if name in wanted.union(*(row.figures for row in evaluation.rows))]
+    computed = {name for row in evaluation.rows for name in row.figures}
+    return [name for name, metric in METRICS.items() if name in computed or metric.in_protocol(protocol)]
 
 
 def to_markdown(evaluation: Evaluation) -> str:
-    """Protocol and n, the table, notes and problems."""
+    """Returns protocol and size, the table with n, notes and problems."""
     header, *rows = _table(evaluation)
     rule = ["---", *(["---:"] * (len(header) - 1))]
     lines = [_title(evaluation), "", *(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))]
@@ -60,10 +61,10 @@ def to_markdown(evaluation: Evaluation) -> str:
 
 
 def to_json(evaluation: Evaluation, pairs: bool = False) -> dict[str, Any]:
-    """Plain values; an infinite PSNR is the string "Infinity", which Python's float and JavaScript's Number read.
+    """Returns JSON values. An infinite PSNR is the string "Infinity", which `float` and JavaScript's `Number` parse.
 
     Args:
-        pairs: every image's figures too.
+        pairs: include the figures of every image.
     """
     return {
         "protocol": evaluation.protocol,
@@ -80,16 +81,16 @@ def to_json(evaluation: Evaluation, pairs: bool = False) -> dict[str, Any]:
 
 
 def check_out(out: Path) -> None:
-    """Raises ValueError for a folder that is there and holds anything but a report, finished or not."""
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - OURS):
-        raise ValueError(f"{out} is there and holds other things than a report; name another folder")
+    """Raises ValueError if the folder exists and holds anything but a report, complete or not."""
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - FILES):
+        raise ValueError(f"{out} exists and holds files that are not part of a report; name another folder")
 
 
 def write_report(evaluation: Evaluation, out: Path, order: Order) -> list[str]:
-    """Writes `report.json`, `report.md`, and `report.html` with its images in a folder beside it.
+    """Writes `report.json`, `report.md`, and `report.html` with a folder of images.
 
     Returns:
-        a line for every image that the page lacks because it cannot be read.
+        a message for every image that cannot be read and is missing from the page.
     """
     check_out(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -100,15 +101,8 @@ def write_report(evaluation: Evaluation, out: Path, order: Order) -> list[str]:
     return images.write()
 
 
-def figure(name: str, value: float | None) -> str:
-    """With as many digits as papers give."""
-    if value is None or math.isnan(value):
-        return "-"
-    return "+∞" if math.isinf(value) else f"{value:.{METRICS[name].digits}f}"
-
-
 def ordered(evaluation: Evaluation, order: Order) -> list[Pair]:
-    """The pairs that any row has a figure for, in the order asked for; what has none of that name comes last."""
+    """Returns the pairs with an image in any row, in that order; those without the metric come last."""
     scored = {(score.source, score.target) for score in _all(evaluation.rows)}
     pairs = [pair for pair in dict.fromkeys(evaluation.data.pairs) if pair in scored]
     if order.metric is None:
@@ -125,6 +119,7 @@ def _page(evaluation: Evaluation, images: _Thumbnails, order: Order) -> str:
     shown = [row for row in evaluation.rows if any(score.file != data.path(score.target) for score in row.pairs)]
     by_pair = [{(score.source, score.target): score for score in row.pairs} for row in shown]
     place = {pair: i for i, pair in enumerate(dict.fromkeys(data.pairs))}
+    computed = {name for score in _all(shown) for name in score.figures}
     cards = [
         _card(data, images, pair, place[pair], [scores.get(pair) for scores in by_pair])
         for pair in ordered(evaluation, order)
@@ -136,7 +131,7 @@ def _page(evaluation: Evaluation, images: _Thumbnails, order: Order) -> str:
         title=_title(evaluation),
         table=_table(evaluation),
         evaluation=evaluation,
-        metrics={name: METRICS[name] for name in METRICS if any(name in score.figures for score in _all(shown))},
+        metrics={name: metric for name, metric in METRICS.items() if name in computed},
         methods=[row.name for row in shown],
         cards=cards,
         size=images.size,
@@ -147,7 +142,7 @@ def _page(evaluation: Evaluation, images: _Thumbnails, order: Order) -> str:
 def _card(
     data: FolderDataset, images: _Thumbnails, pair: Pair, place: int, scores: list[PairScore | None]
 ) -> dict[str, Any]:
-    """What the page shows of a pair; a score of None is an image that could not be read."""
+    """Returns the template's values for a pair; a score of None means an image that could not be read."""
     source, target = pair
     return {
         "source": source,
@@ -156,48 +151,48 @@ def _card(
         "figures": [score and _finite(score.figures) for score in scores],
         "true": [
             (images.of(data.path(source)), "source"),
-            (images.pose(data, target), "pose"),
-            (images.of(data.path(target)), "truth"),
+            (images.pose(data, target), "target pose"),
+            (images.of(data.path(target)), "ground truth"),
         ],
         "results": [score and {"image": images.of(score.file), "texts": _texts(score.figures)} for score in scores],
     }
 
 
 def _texts(figures: Mapping[str, float]) -> dict[str, str]:
-    """Label -> figure."""
-    return {METRICS[name].label: figure(name, figures[name]) for name in METRICS if name in figures}
+    """Returns label -> formatted value."""
+    return {metric.label: metric.format(figures[name]) for name, metric in METRICS.items() if name in figures}
 
 
 class _Thumbnails:
-    """Small copies of images, each file once, written together."""
+    """Small copies of images, one per file, written together."""
 
     def __init__(self, out: Path, size: tuple[int, int]) -> None:
         self._out, self.size = out, size
-        self._made: dict[str, Callable[[], Image.Image]] = {}
+        self._sources: dict[str, Callable[[], Image.Image]] = {}
         self._names: dict[object, str] = {}
 
     def of(self, path: Path) -> str:
-        """Relative to the page."""
+        """Returns the thumbnail's path, relative to the page."""
         return self._add(path, partial(read_image, path))
 
     def pose(self, data: FolderDataset, name: str) -> str:
         return self._add(("pose", name), lambda: draw_pose(data.keypoints(name), self.size))
 
     def write(self) -> list[str]:
-        """Returns a line for every image that cannot be read."""
+        """Returns a message for every image that cannot be read."""
         (self._out / IMAGES).mkdir(exist_ok=True)
-        batches = read_batches(list(self._made), self._save, "images of the page")
-        return [damaged.reason for batch in batches for damaged in batch.damaged]
+        batches = read_batches(list(self._sources), self._save, "thumbnails")
+        return [message for batch in batches for message in batch.damaged]
 
-    def _add(self, key: object, make: Callable[[], Image.Image]) -> str:
+    def _add(self, key: object, read: Callable[[], Image.Image]) -> str:
         if key not in self._names:
             self._names[key] = f"{IMAGES}/{len(self._names):06d}.jpg"
-            self._made[self._names[key]] = make
+            self._sources[self._names[key]] = read
         return self._names[key]
 
     def _save(self, name: str) -> None:
         height, width = self.size
-        image = self._made[name]().resize((width, height), Image.Resampling.LANCZOS)
+        image = self._sources[name]().resize((width, height), Image.Resampling.LANCZOS)
         image.save(self._out / name, quality=JPEG_QUALITY)
 
 
@@ -207,18 +202,18 @@ def _title(evaluation: Evaluation) -> str:
 
 
 def _table(evaluation: Evaluation) -> list[list[str]]:
-    """The header and a line a row."""
+    """Returns the header and one list of cells per row."""
     names = columns(evaluation)
     header = ["", "n", *(METRICS[name].label for name in names)]
     return [
         header,
-        *([row.name, _count(row), *(figure(n, row.figures.get(n)) for n in names)] for row in evaluation.rows),
+        *([row.name, _count(row), *(METRICS[n].format(row.figures.get(n)) for n in names)] for row in evaluation.rows),
     ]
 
 
 def _count(row: Row) -> str:
-    whole = len(row.pairs) + len(row.damaged)
-    return f"{len(row.pairs)} of {whole}" if row.damaged else str(whole)
+    total = len(row.pairs) + len(row.damaged)
+    return f"{len(row.pairs)} of {total}" if row.damaged else str(total)
 
 
 def _row_json(row: Row, pairs: bool) -> dict[str, Any]:
@@ -238,7 +233,7 @@ def _pair_json(score: PairScore) -> dict[str, Any]:
 
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float | str | None]:
-    """JSON has no infinity and no NaN."""
+    """Replaces infinity and NaN, which JSON lacks."""
     return {
         name: "Infinity" if math.isinf(value) else None if math.isnan(value) else value
         for name, value in figures.items()
@@ -250,6 +245,6 @@ def _all(rows: Iterable[Row]) -> Iterator[PairScore]:
 
 
 def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
-    """As large as the images were compared at, but no taller than need be."""
+    """The size at which images were compared, at most `TALLEST` high."""
     height = min(size[0], TALLEST)
     return height, max(1, round(height * size[1] / size[0]))

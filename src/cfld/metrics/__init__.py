@@ -1,1 +1,1 @@
-"""Image metrics: pure functions on images, features and joints, and the protocols that papers compute them by."""
+"""Image metrics: functions of images, features and keypoints, and the protocols that define their variants."""

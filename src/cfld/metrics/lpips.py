@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from cfld.metrics.networks import Backbone, BackboneKind
+from cfld.metrics.base import NetworkMetric
+from cfld.metrics.networks import Backbone
+from cfld.metrics.protocols import BackboneKind, Protocol
+from cfld.metrics.weights import BACKBONE_FILES, Loaded, load_published
 
 
 class LPIPS(nn.Module):
-    """Distance of two images: weighted squared differences of unit-length activations of five layers."""
+    """Distance of two images: weighted squared differences of the unit-length activations of five layers."""
 
     shift: Tensor
     scale: Tensor
@@ -43,10 +48,36 @@ class LPIPS(nn.Module):
 
 
 def published_heads(kind: BackboneKind) -> dict[str, Tensor]:
-    """The linear layers of version 0.1, which torchmetrics ships."""
+    """Returns the linear layers of version 0.1, which torchmetrics ships."""
     spec = find_spec("torchmetrics")
     assert spec is not None
     assert spec.origin is not None
     file = Path(spec.origin).parent / "functional" / "image" / "lpips_models" / f"{kind}.pth"
     heads: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return heads
+
+
+def load_lpips(kind: BackboneKind, folder: Path | None = None) -> Loaded:
+    """Loads LPIPS with the published backbone and heads; arguments and errors as `weights.load_published`."""
+    backbone = Backbone(kind)
+    return load_published(LPIPS(backbone, published_heads(kind)), backbone, BACKBONE_FILES[kind], folder)
+
+
+def _metric(kind: BackboneKind, title: str) -> NetworkMetric:
+    return NetworkMetric(
+        title=title,
+        higher_is_better=False,
+        in_protocol=lambda protocol: kind in protocol.lpips,
+        load=partial(load_lpips, kind),
+        compute=_compare,
+    )
+
+
+def _compare(network: nn.Module, truth: Tensor, prediction: Tensor, protocol: Protocol) -> Tensor:
+    if not protocol.lpips_zero_one:
+        truth, prediction = 2 * truth - 1, 2 * prediction - 1
+    return network(truth, prediction)
+
+
+LPIPS_ALEX: Final = _metric("alex", "LPIPS")
+LPIPS_VGG: Final = _metric("vgg", "LPIPS (VGG)")

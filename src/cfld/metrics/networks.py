@@ -1,20 +1,19 @@
-"""Inception-v3, AlexNet and VGG16 as far as metrics need them, with torchvision's names, so that its published weights
-load key by key. Sources: Szegedy et al. 2016; Krizhevsky 2014; Simonyan and Zisserman 2015; pytorch-fid for what
-differs in the TensorFlow port of Inception-v3.
+"""Inception-v3, AlexNet and VGG16 without their classifiers, with torchvision's parameter names, so that its published
+weights load key by key. Sources: Szegedy et al., 2016; Krizhevsky, 2014; Simonyan and Zisserman, 2015; pytorch-fid for
+the differences in the TensorFlow port of Inception-v3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-InceptionKind: TypeAlias = Literal["imagenet", "tensorflow"]
-BackboneKind: TypeAlias = Literal["alex", "vgg"]
+from cfld.metrics.protocols import BackboneKind, InceptionKind
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -23,7 +22,7 @@ INCEPTION_SIDE: Final = 299
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution of an Inception block: padded to keep the size, unless it has a stride."""
+    """A convolution of an Inception block, padded to keep the size unless it has a stride."""
 
     channels: int
     kernel: tuple[int, int] = (1, 1)
@@ -35,7 +34,7 @@ class Conv:
 
 
 Branch: TypeAlias = "Sequence[Conv | tuple[Conv, Conv]]"
-"""Convolutions in turn; two in a tuple both take the output of the one before."""
+"""Consecutive convolutions; the two in a tuple run in parallel on the output of the one before."""
 
 
 class BasicConv2d(nn.Module):
@@ -56,14 +55,14 @@ class BasicConv2d(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches side by side, concatenated in their order; the last one pools."""
+    """An Inception block: parallel branches, concatenated in order; the last one pools."""
 
     def __init__(
         self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0
     ) -> None:
         """
         Args:
-            pool_channels: of the 1x1 convolution after the pooling; 0 = none.
+            pool_channels: output channels of the 1x1 convolution after the pooling; 0 = no convolution.
         """
         super().__init__()
         self.pool = pool
@@ -77,7 +76,7 @@ class Mixed(nn.Module):
         return torch.cat([*outputs, self.branch_pool(self.pool(x))], dim=1)
 
     def _add(self, name: str, channels_in: int, branch: Branch) -> list[tuple[str, ...]]:
-        """Registers a branch's convolutions under torchvision's names, which are returned."""
+        """Registers the convolutions of a branch under torchvision's names; returns these, one tuple per step."""
         path: list[tuple[str, ...]] = []
         for number, step in enumerate(branch, start=1):
             stem = name if len(branch) == 1 else f"{name}_{number}"
@@ -97,13 +96,13 @@ class Mixed(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """From images to the 2048 features before the classifier."""
+    """Inception-v3 up to the 2048 features before the classifier."""
 
     def __init__(self, kind: InceptionKind) -> None:
         """
         Args:
-            kind: `imagenet`: torchvision's network and weights. `tensorflow`: the network that FID was published
-                with: its average pooling does not count the padding, and its last block takes the maximum instead.
+            kind: `imagenet`: torchvision's network. `tensorflow`: the original network of FID, whose average pooling
+                excludes the padding and whose last block uses max pooling.
         """
         super().__init__()
         self.kind = kind
@@ -121,7 +120,7 @@ class InceptionV3(nn.Module):
             channels = block.channels
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, 2048). Resized bilinearly to 299 x 299, without antialiasing."""
+        """(B, 3, H, W) in [0, 1], resized bilinearly to 299x299 without antialiasing -> (B, 2048)."""
         x = F.interpolate(images, size=(INCEPTION_SIDE, INCEPTION_SIDE), mode="bilinear", align_corners=False)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(self._normalise(x))))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
@@ -138,7 +137,7 @@ class InceptionV3(nn.Module):
 
 
 def _mixed_blocks(kind: InceptionKind) -> dict[str, Callable[[int], Mixed]]:
-    """Name -> what makes the block from the number of its input channels, in order."""
+    """Name -> constructor of the block from the number of input channels, in order."""
     average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=kind == "imagenet")
     last = average if kind == "imagenet" else nn.MaxPool2d(3, stride=1, padding=1)
     halve = nn.MaxPool2d(3, stride=2)
@@ -187,7 +186,7 @@ def _c(c: int) -> dict[str, Branch]:
 
 
 class Backbone(nn.Module):
-    """The convolutions of AlexNet or VGG16; gives the activations that LPIPS compares."""
+    """The convolutions of AlexNet or VGG16, returning the activations that LPIPS compares."""
 
     def __init__(self, kind: BackboneKind) -> None:
         super().__init__()
@@ -199,7 +198,7 @@ class Backbone(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Normalised (B, 3, H, W) -> five (B, C, h, w)."""
+        """Normalised images (B, 3, H, W) -> five activations (B, C, h, w)."""
         activations = []
         for index, layer in enumerate(self.features):
             x = layer(x)

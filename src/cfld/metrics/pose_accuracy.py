@@ -1,51 +1,54 @@
-"""How near a person's joints are to where they should be: PCK and OKS."""
+"""Accuracy of detected keypoints: PCK and OKS."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.metrics.base import PoseMetric
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.skeleton import JOINTS
 
 TORSO: Final = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
-"""The torso's diagonal (Sapp and Taskar, 2013), and the other one where a joint of the first is missing."""
+"""Diagonal of the torso (Sapp and Taskar, 2013), and the other one if a joint of the first is missing."""
 
 SIGMAS: Final = {
     **{"nose": 0.026, "eye": 0.025, "ear": 0.035, "neck": 0.079},
     **{"shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107, "knee": 0.087, "ankle": 0.089},
 }
-"""COCO's; its 17 joints lack the neck, which gets the shoulders'."""
+"""COCO's; the neck, which COCO lacks, has the value of the shoulders."""
 
 BODY_SHARE_OF_BOX: Final = 0.53
-"""What MMPose takes for the share of a person's box that the person covers, where no outline is known."""
+"""Fraction of a bounding box that a person covers, as MMPose assumes where no segmentation is known."""
 
 
 def pck(truth: Keypoints, found: Keypoints, alpha: float) -> float:
-    """Percentage of correct keypoints, as a share: joints found within `alpha` torso diagonals of the truth.
+    """Returns the fraction of correct keypoints: joints found within `alpha` torso diagonals of the truth.
 
-    Joints that the truth lacks do not count; those that `found` lacks are wrong.
+    Joints missing in the truth are ignored; those missing in `found` are wrong.
 
     Args:
-        truth, found: any frames; `found` is scaled to the truth's.
+        truth, found: with any frames; `found` is scaled to the truth's.
 
     Returns:
-        NaN where no torso diagonal is known.
+        in [0, 1]; NaN if no diagonal of the true torso is known.
     """
     torso = _torso_diagonal(truth)
     return math.nan if torso is None else float((_distances(truth, found) <= alpha * torso).mean())
 
 
 def oks(truth: Keypoints, found: Keypoints) -> float:
-    """Object keypoint similarity, exp(-d^2 / (2 s^2 k^2)) averaged over joints, with COCO's k = 2 sigma.
+    """Returns the object keypoint similarity: exp(-d^2 / (2 s^2 k^2)) averaged over joints, with COCO's k = 2 sigma.
 
-    s^2 is the area that the person covers: a share of the box around the true joints. Joints as in `pck`.
+    s^2 is the area that the person covers, estimated from the bounding box of the true joints. Arguments and missing
+    joints as in `pck`.
 
     Returns:
-        NaN where fewer than two true joints make a box.
+        in [0, 1]; NaN if the bounding box has no area.
     """
     seen = truth.visible
     area = BODY_SHARE_OF_BOX * float(np.ptp(truth.yx[seen], axis=0).prod()) if seen.any() else 0.0
@@ -56,7 +59,7 @@ def oks(truth: Keypoints, found: Keypoints) -> float:
 
 
 def _distances(truth: Keypoints, found: Keypoints) -> NDArray[np.float64]:
-    """Pixels of the truth's frame, for each joint that the truth has; infinite where `found` has none."""
+    """In pixels of the truth's frame, for each visible true joint; infinite if missing in `found`."""
     found = found.scaled(truth.frame)
     distances = np.linalg.norm((found.yx - truth.yx).astype(np.float64), axis=1)
     return np.where(found.visible, distances, np.inf)[truth.visible]
@@ -68,3 +71,8 @@ def _torso_diagonal(pose: Keypoints) -> float | None:
         if pose.visible[[a, b]].all():
             return float(np.linalg.norm(pose.yx[a] - pose.yx[b])) or None
     return None
+
+
+PCK_10: Final = PoseMetric(title="PCK@0.1", higher_is_better=True, compute=partial(pck, alpha=0.1))
+PCK_20: Final = PoseMetric(title="PCK@0.2", higher_is_better=True, compute=partial(pck, alpha=0.2))
+OKS: Final = PoseMetric(title="OKS", higher_is_better=True, compute=oks)

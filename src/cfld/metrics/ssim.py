@@ -1,40 +1,26 @@
-"""Structural similarity (Wang et al., 2004) by scikit-image, in the variants that papers call by one name."""
+"""Structural similarity (Wang et al., 2004) by scikit-image, in the variants that papers call by the same name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
+
+from cfld.metrics.base import ImageArray, ImageMetric
+from cfld.metrics.protocols import Protocol, SSIMVariant
 
 GREY_LEVEL: Final = 1 / 255
 
 
-@dataclass(frozen=True, kw_only=True)
-class SSIMVariant:
-    """One way to compute SSIM. With window 51 and without: these differ by more than papers differ from one another.
+def ssim(truth: ImageArray, prediction: ImageArray, variant: SSIMVariant) -> float:
+    """Returns the mean SSIM over channels and over the windows that lie inside the image.
 
-    Attributes:
-        window: side of the square window in pixels; None = scikit-image's for `sigma` (11 for 1.5, 9 for 1.2).
-        sigma: of Gaussian weights in pixels, with population covariance; None = uniform weights, sample covariance.
-        value_range: 1, or `prediction`: largest minus smallest value of the prediction.
-    """
-
-    window: int | None = None
-    sigma: float | None = None
-    value_range: Literal["one", "prediction"] = "one"
-
-
-def ssim(truth: NDArray[np.floating[Any]], prediction: NDArray[np.floating[Any]], variant: SSIMVariant) -> float:
-    """Mean over channels and over the windows that lie inside the image.
-
-    An image that a uniform window does not fit into gets the largest odd window that does; one of a single colour
-    has no range of its own, and counts with one grey level.
+    A uniform window larger than the image shrinks to the largest odd size that fits. An image of a single colour,
+    whose value range is zero, is given a range of one grey level.
 
     Args:
-        truth, prediction: (3, H, W) in [0, 1]; at least 11 pixels either way.
+        truth, prediction: (3, H, W) in [0, 1], both sides at least 11 pixels.
     """
     shortest = min(truth.shape[1:])
     window = None if variant.window is None else min(variant.window, shortest - (shortest + 1) % 2)
@@ -45,3 +31,21 @@ def ssim(truth: NDArray[np.floating[Any]], prediction: NDArray[np.floating[Any]]
 
 def _gaussian(sigma: float) -> dict[str, Any]:
     return {"gaussian_weights": True, "sigma": sigma, "use_sample_covariance": False}
+
+
+def _ssim_256(truth: ImageArray, prediction: ImageArray, protocol: Protocol) -> float:
+    assert protocol.ssim_256 is not None
+    return ssim(truth, prediction, protocol.ssim_256)
+
+
+SSIM: Final = ImageMetric(
+    title="SSIM",
+    higher_is_better=True,
+    compute=lambda truth, prediction, protocol: ssim(truth, prediction, protocol.ssim),
+)
+SSIM_256: Final = ImageMetric(
+    title="SSIM_256",
+    higher_is_better=True,
+    in_protocol=lambda protocol: protocol.ssim_256 is not None,
+    compute=_ssim_256,
+)

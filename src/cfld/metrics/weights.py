@@ -1,4 +1,4 @@
-"""Published weights: which file, where it is, whether it is the right one."""
+"""Published weights of the metrics' networks: where to get them, and loading them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cfld.metrics.lpips import LPIPS, published_heads
-from cfld.metrics.networks import Backbone, BackboneKind, InceptionKind, InceptionV3
+from cfld.metrics.networks import InceptionV3
+from cfld.metrics.protocols import BackboneKind, InceptionKind
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A published file; its name holds the first eight digits of its SHA-256, as is usual for torch's hub."""
+    """A published file whose name contains the first eight digits of its SHA-256, as usual for torch.hub."""
 
     url: str
 
@@ -41,16 +41,17 @@ BACKBONE_FILES: Final[dict[BackboneKind, WeightFile]] = {
     "alex": WeightFile("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
     "vgg": WeightFile("https://download.pytorch.org/models/vgg16-397923af.pth"),
 }
+CLASSIFIERS: Final = ("AuxLogits.", "fc.", "classifier.")
+"""Prefixes of published weights that the metrics do not need."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network with its weights.
+    """A network with its weights, frozen and in evaluation mode.
 
     Attributes:
-        network: in evaluation mode.
-        file: the weights' file name.
-        sha256: of the weights' file.
+        file: name of the weight file.
+        sha256: of the weight file.
         published: whether it is the published file.
     """
 
@@ -61,26 +62,29 @@ class Loaded:
 
 
 def load_inception(kind: InceptionKind, folder: Path | None = None) -> Loaded:
-    """Inception-v3 with the published weights; arguments and errors as `obtain` and `load_weights`."""
+    """Loads Inception-v3; arguments and errors as `load_published`."""
     network = InceptionV3(kind)
-    return _load(network, network, INCEPTION_FILES[kind], folder)
+    return load_published(network, network, INCEPTION_FILES[kind], folder)
 
 
-def load_lpips(kind: BackboneKind, folder: Path | None = None) -> Loaded:
-    """LPIPS on the published backbone and heads; arguments and errors as `obtain` and `load_weights`."""
-    backbone = Backbone(kind)
-    return _load(LPIPS(backbone, published_heads(kind)), backbone, BACKBONE_FILES[kind], folder)
+def load_published(network: nn.Module, backbone: nn.Module, file: WeightFile, folder: Path | None) -> Loaded:
+    """Loads a published file into `backbone`, a part of `network` or all of it.
+
+    Args:
+        folder: of the weight file; None = torch.hub's. The file is downloaded if missing.
+
+    Raises:
+        FileNotFoundError: naming the file and its folder, if it is missing and cannot be downloaded.
+        ValueError: if the file is damaged or belongs to another network.
+    """
+    path = obtain(file, folder)
+    load_weights(backbone, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Loaded(network.eval().requires_grad_(False), file.name, digest, digest.startswith(file.sha256_prefix))
 
 
 def obtain(file: WeightFile, folder: Path | None = None) -> Path:
-    """The file in `folder`, downloaded into it, and checked, where it is not there yet.
-
-    Args:
-        folder: none = where torch's hub keeps such files.
-
-    Raises:
-        FileNotFoundError: saying which file to put where, when it is not there and cannot be had.
-    """
+    """Returns the path of the file, downloaded and verified if missing; arguments and errors as `load_published`."""
     path = (folder or Path(torch.hub.get_dir()) / "checkpoints") / file.name
     if path.is_file():
         return path
@@ -89,46 +93,23 @@ def obtain(file: WeightFile, folder: Path | None = None) -> Path:
         torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.sha256_prefix)
     except (OSError, RuntimeError) as error:
         with suppress(OSError):
-            path.parent.rmdir()  # where nothing else is in it
+            path.parent.rmdir()  # unless it holds other files
         raise FileNotFoundError(
-            f"no {path} here, and {file.url} does not give it ({' '.join(str(error).split())}); put the file there, "
-            "or name the folder that holds it with --weights"
+            f"{path} is missing and cannot be downloaded from {file.url} ({' '.join(str(error).split())}); put the "
+            "file there, or name the folder that holds it with --weights"
         ) from None
     return path
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Loads a torchvision state dict: every weight of `network` must be there, what only a classifier needs may be.
+    """Loads a torchvision state dict without its classifier.
 
     Raises:
-        ValueError: naming the file and the keys that do not fit, or saying that it is no such file.
+        ValueError: naming the file, if it is damaged or does not fit.
     """
     try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-        given = {key: value for key, value in state.items() if not key.startswith(("AuxLogits.", "fc.", "classifier."))}
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict({key: value for key, value in state.items() if not key.startswith(CLASSIFIERS)})
     except (OSError, RuntimeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path}: no file of weights ({' '.join(str(error).split())[:100]})") from None
-    wanted = network.state_dict()
-    counts = {key for key in wanted if key.endswith("num_batches_tracked")}
-    wrong = sorted((wanted.keys() - counts) ^ (given.keys() - counts))
-    wrong += [key for key in wanted.keys() & given.keys() if wanted[key].shape != given[key].shape]
-    if wrong:
-        some = ", ".join(wrong[:3]) + (", ..." if len(wrong) > 3 else "")
-        raise ValueError(f"{path}: {len(wrong)} weights are missing, unexpected or of another shape ({some})")
-    network.load_state_dict({**wanted, **given})
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _load(network: nn.Module, weighted: nn.Module, file: WeightFile, folder: Path | None) -> Loaded:
-    path = obtain(file, folder)
-    load_weights(weighted, path)
-    digest = sha256(path)
-    return Loaded(network.eval().requires_grad_(False), file.name, digest, digest.startswith(file.sha256_prefix))
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: not the weights of {type(network).__name__} ({reason})") from None

@@ -1,1 +1,1 @@
-"""Tables 3 and 5 of the paper, row by row: train, generate, score, and print beside the paper's figures."""
+"""Reproduction of the paper's tables 3 and 5, and of the kinds of figures 3, 5, 6 and 7."""

@@ -1,6 +1,6 @@
-"""What figures 3, 5, 6 and 7 of the paper show, on mannequins of the test split: nobody was chosen by hand.
+"""Figures of the kind of the paper's 3, 5, 6 and 7, of mannequins of the test split that are not hand-picked.
 
-Mannequins know what photographs do not: how they look in any other pose, and which pixels a garment covers.
+Unlike photographs, mannequins come with a true image in every pose, and with masks of their garments.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cfld.types import Conditioning
 MAX_BYTES: Final = 150_000
 QUALITIES: Final = (92, 85, 75, 65, 50, 35)
 FEATHER: Final = 1.0
-"""Pixels over which a transferred style joins its reference."""
+"""Width in pixels of the transition between a transferred style and its reference."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class View:
 
 
 def comparison(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
-    """Figure 3: source, target pose, result and truth, of ten people in two columns."""
+    """Figure 3: source, target pose, result and truth of ten people, in two columns."""
     halves = [
-        [view.image, draw_pose(target.pose), _draw(pipe, sampling, view, target), target.image]
+        [view.image, draw_pose(target.pose), _generate(pipe, sampling, view, target), target.image]
         for view, target in _people(10, 2, sampling.seed)
     ]
     titles = ("source", "pose", "result", "truth")
@@ -54,7 +54,7 @@ def comparison(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
 
 
 def ablation(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
-    """Figure 5, asked of one trained model: what is drawn when parts of the source's conditioning are left out.
+    """Figure 5, for one trained model: results without parts of the source conditioning.
 
     The paper's figure compares models that were trained without them.
     """
@@ -63,14 +63,14 @@ def ablation(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
         both = pipe.encode_source(view.image).with_pose()
         null = pipe.conditioner.null(1).to(both.prompt_embeds.device, both.prompt_embeds.dtype)
         cases = (null, Conditioning(both.prompt_embeds), replace(both, prompt_embeds=null.prompt_embeds), both)
-        drawn = [_draw(pipe, sampling, case, target) for case in cases]
-        rows.append([view.image, draw_pose(target.pose), *drawn, target.image])
+        results = [_generate(pipe, sampling, case, target) for case in cases]
+        rows.append([view.image, draw_pose(target.pose), *results, target.image])
     titles = ("source", "pose", "no source", "prompt alone", "biases alone", "both (ours)", "truth")
     return contact_sheet(rows, titles, _cell(pipe))
 
 
 def style_transfer(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
-    """Figure 6a: the upper garment of each reference in the styles of the three others."""
+    """Figure 6a: the upper garment of each person in the styles of the three others."""
     people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
     rows = []
     for reference in people:
@@ -85,19 +85,19 @@ def style_transfer(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
 
 
 def style_interpolation(pipe: CFLDPipeline, sampling: SamplingConfig, frames: int = 7) -> Image.Image:
-    """Figure 6b: from one person's style to another's, in one pose."""
+    """Figure 6b: interpolation between the styles of two people, in one pose."""
     path = interpolation_weights(2, frames)
     rows = []
     for (first, target, *_), (second, *_) in _in_twos(_people(8, 2, sampling.seed)):
         ends = [pipe.encode_source(view.image) for view in (first, second)]
-        drawn = [_draw(pipe, sampling, interpolate(ends, weights).with_pose(), target) for weights in path]
-        rows.append([first.image, *drawn, second.image])
+        results = [_generate(pipe, sampling, interpolate(ends, weights).with_pose(), target) for weights in path]
+        rows.append([first.image, *results, second.image])
     titles = ("style 1", *(f"{first:.2f} {second:.2f}" for first, second in path), "style 2")
     return contact_sheet(rows, titles, _cell(pipe))
 
 
 def attention(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
-    """Figure 7: where the learned queries of H_D look, in the last block."""
+    """Figure 7: attention maps of the learned queries in the last block of H_D."""
     people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
     return attention_sheet(pipe, [view.image for view in people], height=128)
 
@@ -109,11 +109,11 @@ FIGURES: Final[dict[str, Callable[[CFLDPipeline, SamplingConfig], Image.Image]]]
     "figure6b": style_interpolation,
     "figure7": attention,
 }
-"""By the number of the paper's figure that is of the kind."""
+"""By the number of the paper's figure."""
 
 
 def garment_mask(view: View) -> Image.Image:
-    """The pixels that the upper garment covers: those that differ when it is drawn in black and in white."""
+    """Returns the pixels of the upper garment: those that differ between renderings with it in black and in white."""
     size = (view.image.height, view.image.width)
     drawings = [
         mannequin.render(_in_one_colour(view.identity, (shade, shade, shade)), view.body_pose, size)
@@ -124,7 +124,7 @@ def garment_mask(view: View) -> Image.Image:
 
 
 def save_small(image: Image.Image, path: Path) -> None:
-    """Writes a JPEG of at most `MAX_BYTES`, as good as that allows."""
+    """Writes a JPEG of at most `MAX_BYTES`, in the best quality that allows."""
     with replacing(path) as temporary:
         for quality in QUALITIES:
             image.save(temporary, format="JPEG", quality=quality, optimize=True)
@@ -145,7 +145,7 @@ def _view(dataset: MannequinDataset, name: str) -> View:
 
 
 def _frontal(view: View) -> float:
-    """Largest for a person who looks at the viewer."""
+    """Largest for a person who faces the viewer."""
     return -abs(view.body_pose.yaw)
 
 
@@ -158,9 +158,9 @@ def _cell(pipe: CFLDPipeline) -> tuple[int, int]:
     return height, width
 
 
-def _draw(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:
-    given = source.image if isinstance(source, View) else source
-    image: Image.Image = pipe(given, target.pose, **sampling_arguments(sampling, [sampling.seed])).images[0]
+def _generate(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:
+    source_input = source.image if isinstance(source, View) else source
+    image: Image.Image = pipe(source_input, target.pose, **sampling_arguments(sampling, [sampling.seed])).images[0]
     return image
 
 

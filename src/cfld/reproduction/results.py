@@ -1,4 +1,4 @@
-"""A reproduced table: figures beside the paper's, and whether the rows come in the paper's order."""
+"""A reproduced table: figures beside the paper's, and whether they rank the rows as in the paper."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from cfld.metrics.protocols import METRICS
+from cfld.metrics.registry import METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultRow:
     """
     Attributes:
-        columns: what the row changes, as the paper's table says it.
-        figures: ours, by the names of `METRICS`.
-        paper: the paper's, by the same names.
+        columns: what the row varies, as in the paper's table.
+        figures: ours, by name of the metric.
+        paper: the paper's, by name of the metric.
     """
 
     name: str
@@ -27,11 +27,12 @@ class ResultRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """How far rows come in the paper's order by one figure.
+    """Agreement of the rows' ranking with the paper's by one metric.
 
     Attributes:
-        here, paper: the rows' names, best first.
-        agreeing, pairs: of all pairs of rows, how many stand in the same order.
+        here, paper: names of the rows, best first.
+        agreeing: number of pairs of rows that both rank the same way.
+        pairs: number of all pairs of rows.
     """
 
     metric: str
@@ -46,7 +47,7 @@ class Results:
     """
     Attributes:
         title: of the table.
-        settings: what decides the figures: scale, steps, seed, protocol, n.
+        settings: what determines the figures: scale, steps, seed, protocol, n.
     """
 
     title: str
@@ -55,7 +56,7 @@ class Results:
 
     @property
     def orders(self) -> tuple[Order, ...]:
-        """One a figure that both tables have."""
+        """One for each metric that both tables contain."""
         shared = [name for name in METRICS if all(name in row.figures and name in row.paper for row in self.rows)]
         return tuple(compare_order(name, self.rows) for name in shared)
 
@@ -63,23 +64,26 @@ class Results:
         return {**asdict(self), "orders": [asdict(order) for order in self.orders]}
 
     def to_markdown(self) -> str:
-        """Title, settings, table, orders."""
+        """Returns title, settings, table and rankings."""
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
-        return "\n".join([f"**{self.title}** ({settings})", "", *self._table(), "", *map(_told, self.orders)])
+        return "\n".join([f"**{self.title}** ({settings})", "", *self._table(), "", *map(_sentence, self.orders)])
 
     def _table(self) -> list[str]:
-        ours = [name for name in METRICS if any(name in row.figures for row in self.rows)]
-        papers = [name for name in METRICS if any(name in row.paper for row in self.rows)]
-        head = ["", *self.rows[0].columns, *map(_label, ours), *(f"paper: {_label(name)}" for name in papers)]
+        ours = {name: metric for name, metric in METRICS.items() if any(name in row.figures for row in self.rows)}
+        paper = {name: metric for name, metric in METRICS.items() if any(name in row.paper for row in self.rows)}
+        head = ["", *self.rows[0].columns, *(metric.label for metric in ours.values())]
+        head += [f"paper: {metric.label}" for metric in paper.values()]
         lines = [
-            [row.name, *row.columns.values(), *_cells(row.figures, ours), *_cells(row.paper, papers)]
+            [row.name, *row.columns.values()]
+            + [metric.format(row.figures.get(name)) for name, metric in ours.items()]
+            + [metric.format(row.paper.get(name)) for name, metric in paper.items()]
             for row in self.rows
         ]
         return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines)]
 
 
 def compare_order(metric: str, rows: Sequence[ResultRow]) -> Order:
-    """A tie here counts as disagreement."""
+    """Compares the rankings by one metric; a tie in ours counts as disagreement."""
     sign = 1 if METRICS[metric].higher_is_better else -1
     here = {row.name: sign * row.figures[metric] for row in rows}
     paper = {row.name: sign * row.paper[metric] for row in rows}
@@ -93,16 +97,8 @@ def compare_order(metric: str, rows: Sequence[ResultRow]) -> Order:
     )
 
 
-def _told(order: Order) -> str:
+def _sentence(order: Order) -> str:
     return (
-        f"By {METRICS[order.metric].label[:-2]}, best first: here {', '.join(order.here)}; "
-        f"paper {', '.join(order.paper)}; {order.agreeing} of {order.pairs} pairs of rows in the paper's order.  "
+        f"By {METRICS[order.metric].title}, best first: here {', '.join(order.here)}; paper {', '.join(order.paper)}; "
+        f"{order.agreeing} of {order.pairs} pairs of rows in the paper's order.  "
     )
-
-
-def _label(name: str) -> str:
-    return METRICS[name].label
-
-
-def _cells(figures: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    return [f"{figures[name]:.{METRICS[name].digits}f}" if name in figures else "-" for name in names]

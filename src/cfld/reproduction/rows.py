@@ -1,68 +1,66 @@
-"""Tables 3 and 5 of the paper: what each row changes, and the figures printed there (DeepFashion, 256x176)."""
+"""The rows of the paper's tables 3 and 5, with the figures printed there (DeepFashion, 256x176)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 from cfld.config.schema import SamplingConfig, TrainConfig
+from cfld.registry import Registry
+
+if TYPE_CHECKING:
+    from cfld.reproduction.results import Results
+    from cfld.reproduction.scales import Scale
+    from cfld.reproduction.tables import Options
+
+TABLES: Final[Registry[Callable[[Scale, Path, Options], Results]]] = Registry(
+    "table",
+    {"table3": "cfld.reproduction.tables:reproduce_table3", "table5": "cfld.reproduction.tables:reproduce_table5"},
+)
+"""Name -> (scale, output folder, options) -> the reproduced table."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ablation:
+class PaperRow:
+    """
+    Attributes:
+        columns: what the row varies, by the table's headings.
+        paper: the paper's figures, by name of the metric.
+    """
+
+    columns: Mapping[str, str]
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation(PaperRow):
     """A row of table 3.
 
     Attributes:
-        conditioner: a class name of `build.CONDITIONERS`.
-        unet_weights: what of the UNet trains.
-        biasing, trainable, prompt: the table's columns, as printed.
-        lpips, ssim: the paper's figures.
+        conditioner: a class name in `build.CONDITIONERS`.
+        unet_weights: the weights of the UNet that are trained.
     """
 
     conditioner: str
-    unet_weights: Literal["kv", "qkv"] = "kv"
-    biasing: str = ""
-    trainable: str = "K, V"
-    prompt: str
-    lpips: float
-    ssim: float
+    unet_weights: Literal["kv", "qkv"]
 
     def apply(self, config: TrainConfig) -> TrainConfig:
-        """The same training with this row's conditioner and trainable weights."""
+        """Returns the same training with this row's conditioner and trainable weights."""
         model = replace(config.model, conditioner_class=self.conditioner)
         return replace(config.with_stage(unet_weights=self.unet_weights), model=model)
 
 
-TABLE_3: Final = {
-    "B1": Ablation(conditioner="MultiScaleConditioner", prompt="M-S", lpips=0.2018, ssim=0.6959),
-    "B2": Ablation(conditioner="CLIPConditioner", prompt="CLIP", lpips=0.2099, ssim=0.6944),
-    "B3": Ablation(conditioner="PromptConditioner", prompt="PRD", lpips=0.1615, ssim=0.7293),
-    "B4": Ablation(
-        conditioner="PromptConditioner",
-        unet_weights="qkv",
-        trainable="Q, K, V",
-        prompt="PRD",
-        lpips=0.1742,
-        ssim=0.7198,
-    ),
-    "B5": Ablation(conditioner="SwinPromptConditioner", biasing="Q", prompt="Swin", lpips=0.1912, ssim=0.7038),
-    "Ours": Ablation(conditioner="Conditioner", biasing="Q", prompt="PRD", lpips=0.1519, ssim=0.7378),
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class GuidanceSetting:
-    """A row of table 5: weights of eq. 7, and the paper's figures."""
+class GuidanceSetting(PaperRow):
+    """A row of table 5: the weights of eq. 7."""
 
     pose_guidance_scale: float
     appearance_guidance_scale: float
-    fid: float
-    lpips: float
-    ssim: float
-    psnr: float
 
     def apply(self, sampling: SamplingConfig) -> SamplingConfig:
-        """The same sampling with this row's weights."""
+        """Returns the same sampling with this row's weights."""
         return replace(
             sampling,
             pose_guidance_scale=self.pose_guidance_scale,
@@ -70,11 +68,34 @@ class GuidanceSetting:
         )
 
 
-def _setting(pose: float, appearance: float, fid: float, lpips: float, ssim: float, psnr: float) -> GuidanceSetting:
-    return GuidanceSetting(
-        pose_guidance_scale=pose, appearance_guidance_scale=appearance, fid=fid, lpips=lpips, ssim=ssim, psnr=psnr
+def _ablation(
+    conditioner: str, biasing: str, weights: Literal["kv", "qkv"], prompt: str, lpips: float, ssim: float
+) -> Ablation:
+    return Ablation(
+        conditioner=conditioner,
+        unet_weights=weights,
+        columns={"biasing": biasing, "trainable": ", ".join(weights.upper()), "prompt": prompt},
+        paper={"lpips": lpips, "ssim": ssim},
     )
 
+
+def _setting(w_pose: float, w_app: float, fid: float, lpips: float, ssim: float, psnr: float) -> GuidanceSetting:
+    return GuidanceSetting(
+        pose_guidance_scale=w_pose,
+        appearance_guidance_scale=w_app,
+        columns={"w_pose": f"{w_pose}", "w_app": f"{w_app}"},
+        paper={"fid": fid, "lpips": lpips, "ssim": ssim, "psnr": psnr},
+    )
+
+
+TABLE_3: Final = {
+    "B1": _ablation("MultiScaleConditioner", "", "kv", "M-S", 0.2018, 0.6959),
+    "B2": _ablation("CLIPConditioner", "", "kv", "CLIP", 0.2099, 0.6944),
+    "B3": _ablation("PromptConditioner", "", "kv", "PRD", 0.1615, 0.7293),
+    "B4": _ablation("PromptConditioner", "", "qkv", "PRD", 0.1742, 0.7198),
+    "B5": _ablation("SwinPromptConditioner", "Q", "kv", "Swin", 0.1912, 0.7038),
+    "Ours": _ablation("Conditioner", "Q", "kv", "PRD", 0.1519, 0.7378),
+}
 
 TABLE_5: Final = {
     "disabled": _setting(1.0, 1.0, 8.143, 0.2000, 0.7055, 15.753),

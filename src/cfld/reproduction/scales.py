@@ -1,20 +1,18 @@
-"""At what scale a table is reproduced: which training, on what, scored on which images."""
+"""The scales at which tables are reproduced: presets, test images and sampling settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from cfld.config.presets import deepfashion_256, mannequin_base, mannequin_table, tiny, tiny_base
 from cfld.config.schema import SamplingConfig, TrainConfig
-from cfld.pipeline import BUNDLED
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawnTest:
-    """Test images that are drawn first; arguments of `write_mannequin`, whose test split is a fifth of them."""
+class MannequinTestSet:
+    """Arguments of `write_mannequin`; the test split contains a fifth of the identities."""
 
     identities: int
     poses: int
@@ -25,18 +23,18 @@ class DrawnTest:
 class Scale:
     """
     Attributes:
-        ours: the training of the method's row; the others are made from it.
-        base: the training of the UNet that the rows keep frozen; None = the model to start from has one.
-        vae: a model folder whose VAE `base` takes; None = a random one.
-        drawn: the test images; None = the test split of a data set.
-        clip: B2's conditioner, a class name of `build.CONDITIONERS`.
-        sampling: how images are generated, but for the guidance weights of table 5.
+        ours: training of the method's row, from which those of the other rows are derived.
+        base: training of the UNet that the rows keep frozen; None = that of the model to start from.
+        vae: bundled model whose VAE `base` uses; None = a random one.
+        test_set: test images to generate; None = the test split of a data set.
+        clip: conditioner of B2, a class name in `build.CONDITIONERS`.
+        sampling: settings of generation, except the guidance weights of table 5.
     """
 
     ours: Callable[[], TrainConfig]
     base: Callable[[], TrainConfig] | None = None
-    vae: Path | None = None
-    drawn: DrawnTest | None = None
+    vae: str | None = None
+    test_set: MannequinTestSet | None = None
     clip: str = "CLIPConditioner"
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
@@ -45,10 +43,15 @@ SCALES: Final = {
     "mannequin": Scale(
         ours=mannequin_table,
         base=mannequin_base,
-        vae=BUNDLED / "mannequin",
-        drawn=DrawnTest(identities=60, poses=5),
+        vae="mannequin",
+        test_set=MannequinTestSet(identities=60, poses=5),
         sampling=SamplingConfig(steps=25),
     ),
-    "tiny": Scale(ours=tiny, base=tiny_base, drawn=DrawnTest(identities=5, poses=2), sampling=SamplingConfig(steps=2)),
+    "tiny": Scale(
+        ours=tiny,
+        base=tiny_base,
+        test_set=MannequinTestSet(identities=5, poses=2),
+        sampling=SamplingConfig(steps=2),
+    ),
     "deepfashion-256": Scale(ours=deepfashion_256, clip="FrozenCLIPConditioner"),
 }

@@ -1,6 +1,6 @@
-"""The rows of tables 3 and 5: each trained with one budget, seed and data, then generated, then scored together.
+"""Reproduces tables 3 and 5: trains each row with the same budget, seed and data, generates, and scores together.
 
-Everything is kept in one folder. Interrupted, the same call goes on where it stopped; what is done is not done again.
+Everything is kept in one folder. After an interruption, the same call continues; finished steps are not repeated.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cfld.config.io import to_dict
 from cfld.config.schema import SamplingConfig, TrainConfig
 from cfld.convert import save_model
 from cfld.data.registry import detect_dataset, open_dataset
-from cfld.evaluation.images import Folder, Settings, evaluate_images
+from cfld.evaluation.evaluate import Folder, Settings, evaluate_images
 from cfld.files import save_json, whole_folder, write_text
 from cfld.inference.generation import generate
 from cfld.inference.jobs import dataset_jobs
 from cfld.mannequin.dataset import write_mannequin
-from cfld.pipeline import CFLDPipeline
+from cfld.pipeline import BUNDLED, CFLDPipeline
 from cfld.reproduction.results import ResultRow, Results
-from cfld.reproduction.rows import TABLE_3, TABLE_5
+from cfld.reproduction.rows import TABLE_3, TABLE_5, PaperRow
 from cfld.reproduction.scales import Scale
 from cfld.training.initial_components import initial_components
 from cfld.training.loop import train_run
@@ -36,11 +36,11 @@ logger = logging.getLogger(__name__)
 class Options:
     """
     Attributes:
-        data: a data set folder, for a scale that draws no people.
-        init_from: a model folder to start from, for a scale that trains no base.
+        data: data set folder, for a scale without a mannequin test set.
+        init_from: model folder to start from, for a scale that trains no base UNet.
         clip: folder or hub id of a pretrained CLIP image encoder for B2.
-        max_steps: of each training, in place of the preset's.
-        weights: the folder of the metrics' networks.
+        max_steps: steps of each training, instead of the preset's.
+        weights: folder of the weight files of the metrics' networks.
     """
 
     data: Path | None = None
@@ -51,65 +51,45 @@ class Options:
 
 
 def reproduce_table3(scale: Scale, out: Path, options: Options = Options()) -> Results:
-    """Trains the six rows and scores them.
+    """Trains and scores the six rows of table 3.
 
     Raises:
-        ValueError: for what is missing, or a folder of other settings.
-        InterruptedError: when a training was asked to stop before its end.
+        ValueError: for a missing option, or a folder with other settings.
+        InterruptedError: if a training was stopped before its end.
     """
     experiment = Experiment(scale, out, options)
     models = {name: experiment.row(name) for name in TABLE_3}
     folders = {name: experiment.generate(model, name, scale.sampling) for name, model in models.items()}
-    figures = experiment.score(folders)
-    rows = [
-        ResultRow(
-            name=name,
-            columns={"biasing": row.biasing, "trainable": row.trainable, "prompt": row.prompt},
-            figures=figures[name],
-            paper={"lpips": row.lpips, "ssim": row.ssim},
-        )
-        for name, row in TABLE_3.items()
-    ]
-    return experiment.results("Table 3, ablations", "table3", rows)
+    return experiment.results("Table 3, ablations", "table3", TABLE_3, folders)
 
 
 def reproduce_table5(scale: Scale, out: Path, options: Options = Options()) -> Results:
-    """Generates with the method's row of table 3, trained where it is not there yet, at five guidance settings."""
+    """Scores the model of table 3's row "Ours" at five guidance settings; errors as `reproduce_table3`."""
     experiment = Experiment(scale, out, options)
     model = experiment.row("Ours")
     folders = {
         name: experiment.generate(model, f"guidance {name}", setting.apply(scale.sampling))
         for name, setting in TABLE_5.items()
     }
-    figures = experiment.score(folders)
-    rows = [
-        ResultRow(
-            name=name,
-            columns={"w_pose": f"{row.pose_guidance_scale}", "w_app": f"{row.appearance_guidance_scale}"},
-            figures=figures[name],
-            paper={"fid": row.fid, "lpips": row.lpips, "ssim": row.ssim, "psnr": row.psnr},
-        )
-        for name, row in TABLE_5.items()
-    ]
-    return experiment.results("Table 5, guidance", "table5", rows)
+    return experiment.results("Table 5, guidance", "table5", TABLE_5, folders)
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One scale in one folder: what the rows of both tables share."""
+    """One scale in one folder, shared by the rows of both tables."""
 
     scale: Scale
     out: Path
     options: Options
 
     def row(self, name: str) -> Path:
-        """The trained model of a row of table 3."""
+        """Returns the model of a row of table 3, trained if necessary."""
         config = TABLE_3[name].apply(self.ours)
         return self._train(self._with_clip(config) if name == "B2" else config, name)
 
     @cached_property
     def ours(self) -> TrainConfig:
-        """The training of the method's row. The base UNet is trained first, where the scale has one."""
+        """Training of the method's row, after that of the base UNet if the scale has one."""
         start = self.options.init_from
         if self.scale.base is not None:
             start = str(self._train(replace(self.scale.base(), init_from=self._vae()), "base"))
@@ -125,18 +105,17 @@ class Experiment:
 
     @cached_property
     def test_data(self) -> Path:
-        """The folder of the test pairs, drawn where the scale says so."""
-        drawn = self.scale.drawn
-        if drawn is None:
+        """Folder of the test pairs, written if the scale has a mannequin test set."""
+        test_set = self.scale.test_set
+        if test_set is None:
             if self.options.data is None:
                 raise ValueError("this scale needs a data set; name its folder with --data")
             return self.options.data
-        size, folder = self.ours.model.output_size, self.out / "data"
-        write_mannequin(folder, identities=drawn.identities, poses=drawn.poses, seed=drawn.seed, size=size)
-        return folder
+        write_mannequin(self.out / "data", **vars(test_set), size=self.ours.model.output_size)
+        return self.out / "data"
 
     def generate(self, model: Path, name: str, sampling: SamplingConfig) -> Path:
-        """The test pairs drawn by a model, in a folder of their own."""
+        """Generates the test pairs into a folder of their own, which is returned."""
         folder = self.out / "pictures" / name.replace(" ", "-").replace(",", "")
         jobs = dataset_jobs(open_dataset(detect_dataset(self.test_data), self.test_data, "test"))
         settings = {"model": str(model.relative_to(self.out)), "trained": self.training_length, **to_dict(sampling)}
@@ -145,7 +124,7 @@ class Experiment:
         return folder
 
     def score(self, folders: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-        """Figures of each folder by one protocol, and `n`.
+        """Returns the figures of each folder, and `n`.
 
         Raises:
             ValueError: naming the images that cannot be read.
@@ -161,16 +140,21 @@ class Experiment:
             raise ValueError("; ".join(evaluation.problems))
         return {row.name: {**row.figures, "n": len(row.pairs)} for row in evaluation.rows}
 
-    def results(self, title: str, name: str, rows: list[ResultRow]) -> Results:
-        """The table, also written as `NAME.md` and `NAME.json`."""
+    def results(self, title: str, name: str, table: Mapping[str, PaperRow], folders: Mapping[str, Path]) -> Results:
+        """Scores the rows' folders and writes the table as `NAME.md` and `NAME.json`."""
+        figures = self.score(folders)
         settings = {
             "trained": self.training_length,
             "sampling steps": self.scale.sampling.steps,
             "seed": self.ours.seed,
             "protocol": Settings(cache=self.out).protocol,
-            "n": int(rows[0].figures["n"]),
+            "n": int(next(iter(figures.values()))["n"]),
         }
-        results = Results(title=title, settings=settings, rows=tuple(rows))
+        rows = tuple(
+            ResultRow(name=key, columns=row.columns, figures=figures[key], paper=row.paper)
+            for key, row in table.items()
+        )
+        results = Results(title=title, settings=settings, rows=rows)
         write_text(self.out / f"{name}.md", results.to_markdown() + "\n")
         save_json(results.to_json(), self.out / f"{name}.json")
         return results
@@ -182,25 +166,27 @@ class Experiment:
         logger.info("training %s", name)
         run = train_run(config, folder)
         if run.step < run.total_steps:
-            raise InterruptedError(f"{name} stopped at step {run.step} of {run.total_steps}; the same command goes on")
+            raise InterruptedError(
+                f"{name} stopped at step {run.step} of {run.total_steps}; run the same command again to continue"
+            )
         return folder / "model"
 
     def _vae(self) -> str | None:
-        """A folder with the scale's VAE alone, so that nothing else of that model is taken over."""
+        """A folder with nothing but the scale's VAE, so that no other component is taken from that model."""
         if self.scale.vae is None:
             return None
         folder = self.out / "start"
         if not (folder / "vae").is_dir():
             with whole_folder(folder / "vae") as temporary:
-                shutil.copytree(self.scale.vae / "vae", temporary, dirs_exist_ok=True)
+                shutil.copytree(BUNDLED / self.scale.vae / "vae", temporary, dirs_exist_ok=True)
         return str(folder)
 
     def _with_clip(self, config: TrainConfig) -> TrainConfig:
-        """B2's training: with the pretrained encoder where one is named, or a random one that trains."""
+        """B2 with the pretrained encoder of `Options.clip`, or a random one that is trained."""
         config = replace(config, model=replace(config.model, conditioner_class=self.scale.clip))
         if self.options.clip is None:
             if self.scale.clip == FrozenCLIPConditioner.__name__:
-                raise ValueError("B2 keeps its CLIP encoder frozen at this scale; name a pretrained one with --clip")
+                raise ValueError("B2 needs a pretrained CLIP encoder at this scale; name one with --clip")
             return config
         folder = self.out / "start-B2"
         if not folder.is_dir():

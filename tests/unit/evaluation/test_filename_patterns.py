@@ -35,38 +35,38 @@ def test_patterns(pattern: str, names: list[str], tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in found.values()] == names
 
 
-def test_a_pair_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+def test_duplicate_pairs_count_once(tmp_path: Path) -> None:
     fill(tmp_path, "a_to_b.png")
     assert match_names(tmp_path, [PAIRS[0], PAIRS[0]]) == {PAIRS[0]: tmp_path / "a_to_b.png"}
 
 
-def test_every_name_that_does_not_fit_is_listed(tmp_path: Path) -> None:
+def test_all_mismatched_names_are_listed(tmp_path: Path) -> None:
     pairs = [("s.jpg", f"t{i}.jpg") for i in range(300)]
     fill(tmp_path, "s_to_t7.png", "s-to-t8.png", "x.jpg", "notes.txt")
-    with pytest.raises(NameMismatchError, match=r"299 images .* are not there.*2 that are there") as caught:
+    with pytest.raises(NameMismatchError, match=r"299 images .* are missing.*2 images match no pair") as caught:
         match_names(tmp_path, pairs)
     missing = [f"s_to_t{i}.png" for i in range(300) if i != 7]
     assert caught.value.missing == tuple(missing)
-    assert caught.value.unclaimed == ("s-to-t8.png", "x.jpg")
+    assert caught.value.unmatched == ("s-to-t8.png", "x.jpg")
     assert all(f" {name}" in str(caught.value) for name in [*missing, "s-to-t8.png", "x.jpg"])
     assert "notes.txt" not in str(caught.value)
 
 
-def test_images_of_no_pair_are_counted_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unmatched_images_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     match_names(fill(tmp_path, "a_to_b.png", "sheet.png"), PAIRS[:1])
-    assert "1 images belong to no pair, e.g. sheet.png" in caplog.text
+    assert "1 images match no pair, for example sheet.png" in caplog.text
 
 
 @pytest.mark.parametrize(
     "pattern", ["{name}.png", "{}.png", "{0}.png", "{source", "{source.parent}.png", "{source:d}.png"]
 )
-def test_a_pattern_that_is_none(pattern: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is no file name with the placeholders \{source\}, \{target\}"):
+def test_an_invalid_pattern(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is not a file name with the placeholders \{source\}, \{target\}"):
         match_names(tmp_path, PAIRS, pattern)
 
 
 def test_one_file_for_several_pairs(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"several pairs one file: a\.png"):
+    with pytest.raises(ValueError, match=r"several pairs the same file: a\.png"):
         match_names(tmp_path, PAIRS, "{source}.png")
 
 

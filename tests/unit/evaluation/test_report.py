@@ -1,4 +1,4 @@
-"""Table, JSON and page, of an evaluation made up for the purpose."""
+"""Table, JSON and page of an invented evaluation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cfld.data.registry import open_dataset
-from cfld.evaluation.images import Evaluation
+from cfld.evaluation.evaluate import Evaluation
 from cfld.evaluation.report import Order, check_out, ordered, to_json, to_markdown, write_report
-from cfld.evaluation.score import PairScore, Row
-from cfld.mannequin.dataset import write_mannequin
+from cfld.evaluation.scorer import PairScore, Row
+from cfld.mannequin.dataset import MannequinFolder, write_mannequin
 
 PSNR = (20.0, math.inf, 10.0, math.nan, 30.0)
 
@@ -31,7 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def evaluation(root: Path) -> Evaluation:
     """Six pairs: five scored and one damaged, by a method with a name that HTML must escape; and the truth."""
-    data = open_dataset("mannequin", root, "test")
+    data = MannequinFolder(root, "test")
     scores = [
         PairScore(source=s, target=t, file=data.path(s), figures={"ssim": i / 10, "psnr": PSNR[i]})
         for i, (s, t) in enumerate(data.pairs[:5])
@@ -48,7 +47,7 @@ def evaluation(root: Path) -> Evaluation:
             replace(row, damaged=("x.png: is empty",)),
             Row(name="ground truth", figures={"ssim": 1}, pairs=tuple(truth)),
         ),
-        notes=("LPIPS left out: <reason>",),
+        notes=("LPIPS is omitted: <reason>",),
         problems=("x.png: is empty",),
         networks={"net.pth": "00"},
     )
@@ -60,11 +59,11 @@ def test_table(evaluation: Evaluation) -> None:
     assert lines[2] == "|  | n | FID ↓ | LPIPS ↓ | SSIM ↑ | SSIM_256 ↑ | PSNR ↑ |"
     assert lines[4] == "| <b>mine</b> | 5 of 6 | 12.346 | - | 0.2000 | - | +∞ |"
     assert lines[5] == "| ground truth | 6 | - | - | 1.0000 | - | - |"
-    assert "- LPIPS left out: <reason>" in lines
+    assert "- LPIPS is omitted: <reason>" in lines
     assert lines[-2:] == ["INCOMPLETE:", "- x.png: is empty"]
 
 
-def test_json_is_json_and_says_what_is_missing(evaluation: Evaluation) -> None:
+def test_json_is_valid_and_lists_damaged_images(evaluation: Evaluation) -> None:
     values = json.loads(json.dumps(to_json(evaluation, pairs=True), allow_nan=False))
     assert values["complete"] is False
     mine, truth = values["rows"]
@@ -114,7 +113,7 @@ def test_page(evaluation: Evaluation, tmp_path: Path) -> None:
     assert figures[-1] == [None]
 
 
-def test_images_that_the_page_lacks_are_named(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_images_missing_from_the_page_are_listed(evaluation: Evaluation, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"x")
     row = evaluation.rows[0]
@@ -123,10 +122,10 @@ def test_images_that_the_page_lacks_are_named(evaluation: Evaluation, tmp_path: 
     assert str(broken) in line
 
 
-def test_only_reports_are_written_over(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_only_reports_are_overwritten(evaluation: Evaluation, tmp_path: Path) -> None:
     write_report(evaluation, tmp_path / "out", Order())
     write_report(evaluation, tmp_path / "out", Order())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").touch()
-    with pytest.raises(ValueError, match="holds other things than a report"):
+    with pytest.raises(ValueError, match="holds files that are not part of a report"):
         check_out(tmp_path / "mine")

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from cfld.metrics.networks import Backbone, InceptionV3, Mixed
-from cfld.metrics.protocols import lpips_name
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,3 @@ def test_backbones(kind: str, channels: tuple[int, ...]) -> None:
     activations = backbone(torch.rand(1, 3, 64, 44))
     assert tuple(a.shape[1] for a in activations) == channels
     assert all((a >= 0).all() for a in activations)
-
-
-def test_names_of_lpips() -> None:
-    assert [lpips_name("alex"), lpips_name("vgg")] == ["lpips", "lpips_vgg"]

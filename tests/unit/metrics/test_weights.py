@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cfld.metrics.networks import Backbone
-from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES, WeightFile, load_lpips, load_weights, obtain
+from cfld.metrics.weights import BACKBONE_FILES, INCEPTION_FILES, WeightFile, load_published, load_weights, obtain
 from support.network import UNREACHABLE, proxies
 
 CONTENT = b"weights"
@@ -59,7 +59,8 @@ def test_downloaded_once(server: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["net-00000000.pth", "net-12345678.pth"])
 def test_a_wrong_or_absent_download_says_what_to_put_where(name: str, server: str, tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=rf"no {tmp_path}/weights/{name} here, and {server}/{name} .* put the file"
+        FileNotFoundError,
+        match=rf"{tmp_path}/weights/{name} is missing and cannot be downloaded from {server}/{name} .* put the file",
     ):
         obtain(WeightFile(f"{server}/{name}"), tmp_path / "weights")
     assert not list(tmp_path.glob("weights/*"))
@@ -79,29 +80,32 @@ def alexnet(tmp_path: Path) -> Path:
     return tmp_path / BACKBONE_FILES["alex"].name
 
 
-def test_a_file_by_hand_is_taken_and_known_as_another(alexnet: Path) -> None:
-    loaded = load_lpips("alex", alexnet.parent)
+def test_another_file_of_that_name_is_loaded_and_marked_as_unpublished(alexnet: Path) -> None:
+    network = Backbone("alex")
+    loaded = load_published(network, network, BACKBONE_FILES["alex"], alexnet.parent)
     assert not loaded.published
-    assert len(loaded.sha256) == 64
+    assert loaded.sha256 == hashlib.sha256(alexnet.read_bytes()).hexdigest()
     assert not loaded.network.training
-    a, b = torch.rand(2, 3, 3, 40, 40)
-    assert (loaded.network(a, a) == 0).all()
-    assert (loaded.network(a, b) > 0).all()
+    assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+    state = torch.load(alexnet)
+    assert all(torch.equal(state[name], value) for name, value in loaded.network.state_dict().items())
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 cut"])
 def test_a_file_that_is_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.pth: no file of weights"):
+    with pytest.raises(ValueError, match=r"x\.pth: not the weights of Backbone"):
         load_weights(Backbone("alex"), tmp_path / "x.pth")
 
 
 def test_a_file_of_another_network(alexnet: Path) -> None:
-    with pytest.raises(ValueError, match=r"alexnet-owt-7be5be79\.pth: \d+ weights .* \(features\.\d"):
+    with pytest.raises(
+        ValueError, match=r"alexnet-owt-7be5be79\.pth: not the weights of Backbone .* Missing key.* \"features\.\d"
+    ):
         load_weights(Backbone("vgg"), alexnet)
 
 
 def test_a_list_is_no_state(tmp_path: Path) -> None:
     torch.save([torch.zeros(2)], tmp_path / "x.pth")
-    with pytest.raises(ValueError, match="no file of weights"):
+    with pytest.raises(ValueError, match="not the weights of Backbone"):
         load_weights(Backbone("alex"), tmp_path / "x.pth")

@@ -1,4 +1,4 @@
-"""A reproduced table: its text, and how its order is compared with the paper's."""
+"""A reproduced table: its text, and the comparison of its ranking with the paper's."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def test_the_table_has_every_row_and_the_paper_s_figures() -> None:
 
 
 def test_json_holds_the_orders() -> None:
-    told = json.loads(json.dumps(Results(title="T", settings={}, rows=ROWS).to_json()))
-    assert told["orders"][0]["agreeing"] == 1
-    assert told["rows"][0]["figures"]["ssim"] == pytest.approx(0.9)
+    values = json.loads(json.dumps(Results(title="T", settings={}, rows=ROWS).to_json()))
+    assert values["orders"][0]["agreeing"] == 1
+    assert values["rows"][0]["figures"]["ssim"] == pytest.approx(0.9)

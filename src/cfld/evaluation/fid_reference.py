@@ -1,0 +1,95 @@
+"""The reference set of FID: the training images, as a protocol counts them, and their cached statistics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+from cfld.data.folder import FolderDataset
+from cfld.evaluation.image_loading import read_batches, read_prepared, stack
+from cfld.evaluation.preparation import ImageArray, Preparation
+from cfld.files import replacing
+from cfld.metrics.fid import FeatureStatistics, Gaussian
+from cfld.metrics.protocols import Protocol
+from cfld.metrics.weights import Loaded
+
+
+def reference_names(data: FolderDataset, protocol: Protocol) -> Sequence[str]:
+    """Returns the training images that a protocol uses.
+
+    Raises:
+        ValueError: if they are fewer than two, which have no covariance.
+    """
+    batch = protocol.fid_batch or 1
+    names = data.names[: len(data.names) // batch * batch]
+    if len(names) < 2:
+        counted = f" in whole batches of {batch}" if batch > 1 else ""
+        raise ValueError(f"{data.root}: {len(data.names)} training images{counted} are too few for a covariance")
+    return names
+
+
+def reference_statistics(
+    data: FolderDataset,
+    names: Sequence[str],
+    preparation: Preparation,
+    inception: Loaded,
+    cache: Path,
+    device: torch.device | str = "cpu",
+) -> Gaussian:
+    """Returns the statistics of the named images' features.
+
+    Args:
+        cache: folder that keeps them per protocol, size, network and list of files; about 33 MB each.
+
+    Raises:
+        ValueError: naming every image that cannot be read, after all have been tried, or a damaged file of the cache.
+    """
+    path = cache / f"fid-real-{_key(data, names, preparation, inception)}.npz"
+    if path.is_file():
+        return load_gaussian(path)
+    statistics = FeatureStatistics()
+    damaged: list[str] = []
+    for batch in read_batches(names, partial(_read, data, preparation), "FID reference set"):
+        damaged += batch.damaged
+        if batch.results:
+            with torch.no_grad():
+                statistics.update(inception.network(stack(batch.results, device)).cpu().numpy())
+    if damaged:
+        raise ValueError(f"{len(damaged)} images of FID's reference set cannot be read: {'; '.join(damaged)}")
+    cache.mkdir(parents=True, exist_ok=True)
+    save_gaussian(statistics.gaussian(), path)
+    return load_gaussian(path)
+
+
+def save_gaussian(gaussian: Gaussian, path: Path) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **vars(gaussian))
+
+
+def load_gaussian(path: Path) -> Gaussian:
+    """Raises ValueError naming a file that `save_gaussian` did not write."""
+    try:
+        with np.load(path) as file:
+            return Gaussian(file["mean"], file["covariance"], int(file["n"]))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a file of FID statistics ({error}); remove it") from None
+
+
+def _read(data: FolderDataset, preparation: Preparation, name: str) -> ImageArray:
+    return read_prepared(data.path(name), preparation.truth)
+
+
+def _key(data: FolderDataset, names: Sequence[str], preparation: Preparation, inception: Loaded) -> str:
+    stats = [(name, data.path(name).stat()) for name in names]
+    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    content = json.dumps([asdict(preparation), inception.sha256, files])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
