@@ -1,11 +1,11 @@
-"""What evaluation costs: pixel metrics, FID's statistics and distance, and memory while images stream through.
+"""Cost of evaluation: pixel metrics, FID's statistics and distance, and the memory for a stream of images.
 
     python benchmarks/bench_metrics.py                                # about a minute on two cores
     python benchmarks/bench_metrics.py --images 48674               # as many as DeepFashion has for training
 
 Pixel metrics: SSIM (window 51), SSIM_256 and PSNR of the `cfld` protocol, and of `standard`, on noisy images of
-256 x 176 in memory, in as many threads as there are cores. Statistics: of features of 2048 dimensions, handed over in
-batches of 8 as `cfld evaluate` does. Memory: peak of a fresh process that streams images of 256 x 176 through a small
+256 x 176 in memory, in as many threads as there are cores. Statistics: of features of 2048 dimensions in
+batches of 8, as in `cfld evaluate`. Memory: peak of a fresh process that streams images of 256 x 176 through a small
 random network into the statistics (read from Linux' /proc). The table is kept as JSON in `benchmarks/results/`.
 """
 
@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cfld.evaluation.image_loading import BATCH
+from cfld.evaluation.image_loading import BATCH_SIZE
 from cfld.metrics.fid import FeatureStatistics, Gaussian, frechet_distance
 from cfld.metrics.protocols import PROTOCOLS, Protocol
 from cfld.metrics.psnr import psnr
@@ -39,29 +39,29 @@ TEST_PAIRS = 8_570
 
 
 def seconds_of(run: Callable[[], Any]) -> tuple[float, float]:
-    """By the clock, and of the processor in all threads: on a busy machine the second tells more."""
+    """Wall-clock time, and processor time of all threads, which is more meaningful on a busy machine."""
     start, busy = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - start, time.process_time() - busy
 
 
 def pixel_metrics(pairs: int, protocol: Protocol) -> tuple[float, float]:
-    """Seconds for so many pairs, as in `seconds_of`."""
+    """Seconds for this number of pairs, as in `seconds_of`."""
     rng = np.random.default_rng(0)
     truth = rng.random((3, *SIZE), dtype=np.float32)
-    made = (truth + 0.1 * rng.standard_normal(truth.shape, dtype=np.float32)).clip(0, 1)
+    prediction = (truth + 0.1 * rng.standard_normal(truth.shape, dtype=np.float32)).clip(0, 1)
 
     def score(_: int) -> None:
-        psnr(truth, made)
+        psnr(truth, prediction)
         for variant in filter(None, (protocol.ssim, protocol.ssim_256)):
-            ssim(truth, made, variant)
+            ssim(truth, prediction, variant)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return seconds_of(lambda: list(pool.map(score, range(pairs))))
 
 
-def draw_features(n: int, seed: int) -> NDArray[np.float32]:
-    """Positive and correlated, as Inception's are."""
+def random_features(n: int, seed: int) -> NDArray[np.float32]:
+    """Positive and correlated, like Inception's."""
     rng = np.random.default_rng(seed)
     mixing = rng.standard_normal((64, FEATURES), dtype=np.float32)
     return np.abs(rng.standard_normal((n, 64), dtype=np.float32) @ mixing)
@@ -69,26 +69,26 @@ def draw_features(n: int, seed: int) -> NDArray[np.float32]:
 
 def statistics(features: NDArray[np.float32]) -> Gaussian:
     gathered = FeatureStatistics()
-    for start in range(0, len(features), BATCH):
-        gathered.update(features[start : start + BATCH])
+    for start in range(0, len(features), BATCH_SIZE):
+        gathered.update(features[start : start + BATCH_SIZE])
     return gathered.gaussian()
 
 
 def stream(images: int, results: Any) -> None:
-    """Puts the peak memory before and after on the queue, in MiB."""
+    """Puts the peak memory before and after, in MiB, on the queue."""
     torch.set_num_threads(1)
     network = nn.Sequential(nn.Conv2d(3, FEATURES, 16, stride=64), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     gathered, generator = FeatureStatistics(), torch.Generator().manual_seed(0)
     before = peak_memory()
     with torch.no_grad():
-        for _ in range(0, images, BATCH):
-            gathered.update(network(torch.rand(BATCH, 3, *SIZE, generator=generator)).numpy())
+        for _ in range(0, images, BATCH_SIZE):
+            gathered.update(network(torch.rand(BATCH_SIZE, 3, *SIZE, generator=generator)).numpy())
     gathered.gaussian()
     results.put((before, peak_memory()))
 
 
 def peak_memory() -> float:
-    """MiB, of this process since it began."""
+    """Of this process since its start, in MiB."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
@@ -119,17 +119,17 @@ def main() -> None:
             f"seconds_for_{TEST_PAIRS}": round(seconds * TEST_PAIRS / arguments.pairs, 1),
             f"processor_seconds_for_{TEST_PAIRS}": round(busy * TEST_PAIRS / arguments.pairs, 1),
         }
-    features = draw_features(TEST_PAIRS, seed=0)
-    real = statistics(draw_features(2 * FEATURES, seed=1))
+    features = random_features(TEST_PAIRS, seed=0)
+    real = statistics(random_features(2 * FEATURES, seed=1))
     gathered, _ = seconds_of(lambda: statistics(features))
-    made = statistics(features)
-    distance, _ = seconds_of(lambda: frechet_distance(real, made))
+    generated = statistics(features)
+    distance, _ = seconds_of(lambda: frechet_distance(real, generated))
     found["fid_2048"] = {
         f"seconds_statistics_of_{TEST_PAIRS}": round(gathered, 1),
         "seconds_distance": round(distance, 1),
         "seconds_together": round(gathered + distance, 1),
     }
-    found["memory_streaming"] = [memory(n) for n in (BATCH, arguments.images)]
+    found["memory_streaming"] = [memory(n) for n in (BATCH_SIZE, arguments.images)]
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 

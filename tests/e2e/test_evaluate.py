@@ -215,7 +215,7 @@ def test_bad_input(error_of: Callable[..., str], images: Callable[..., Path], tm
     (tmp_path / "mine" / "diary.txt").touch()
     assert "no such folder of images" in error_of("--images", tmp_path / "nothing")
     assert "no such folder" in error_of("--images", ours, root=tmp_path / "nothing")
-    assert "two folders are called 'ours'" in error_of("--images", ours, "--images", ours)
+    assert "two folders have the name 'ours'" in error_of("--images", ours, "--images", ours)
     assert "is not a file name with the placeholders" in error_of("--images", ours, "--pattern", "{name}.png")
     assert "--pattern is given twice" in error_of("--images", ours, "--pattern", "a", "--pattern", "b")
     assert "at 32x32 or larger" in error_of("--images", ours, "--size", "16", "11")

@@ -22,25 +22,25 @@ else:
     Backend = Literal[tuple(DETECTORS)]
 
 
-def _option(help: str, default: str | None = None) -> Any:
+def option(help: str, default: str | None = None) -> Any:
     """An option's help text; `default` says in words what happens without the option."""
     return arg(help=help, help_behavior_hint=None if default is None else f"(default: {default})")
 
 
-Device: TypeAlias = Annotated[str | None, _option("Device to run on, for example cpu, cuda, cuda:1 or mps.", "auto")]
+Device: TypeAlias = Annotated[str | None, option("Device to run on, for example cpu, cuda, cuda:1 or mps.", "auto")]
 Frame: TypeAlias = Annotated[
     tuple[int, int],
-    _option(
+    option(
         "Height and width of the image that keypoint coordinates refer to, for rows of an annotation CSV and keypoint "
         "files that do not store it. Market-1501: 128 64."
     ),
 ]
 Annotations: TypeAlias = Annotated[
-    Path | None, _option("Annotation CSV (name:keypoints_y:keypoints_x) in which target poses are looked up.", "none")
+    Path | None, option("Annotation CSV (name:keypoints_y:keypoints_x) in which target poses are looked up.", "none")
 ]
 Fit: TypeAlias = Annotated[
     Literal["crop", "letterbox"] | None,
-    _option(
+    option(
         "Cut the image to the aspect ratio of the training images, 256:176, with the person as tall in it as theirs. "
         "crop: stay inside the image. letterbox: extend beyond it where necessary, filled with --background.",
         "keep the image",
@@ -48,13 +48,20 @@ Fit: TypeAlias = Annotated[
 ]
 Background: TypeAlias = Annotated[
     tuple[int, int, int] | None,
-    _option("Red, green and blue, 0 to 255, of the background that is filled in.", "median colour of the image's edge"),
+    option("Red, green and blue, 0 to 255, of the background that is filled in.", "median colour of the image's edge"),
 ]
-Split: TypeAlias = Annotated[Literal["train", "test"], _option("Split of --data.")]
+Split: TypeAlias = Annotated[Literal["train", "test"], option("Split of --data.")]
 SkipMissing: TypeAlias = Annotated[
-    bool, _option("Skip pairs of --data whose image or annotation is missing, instead of stopping.")
+    bool, option("Skip pairs of --data whose image or annotation is missing, instead of stopping.")
 ]
-Json: TypeAlias = Annotated[bool, _option("Print JSON instead of text.")]
+MetricWeights: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "Folder of the weight files of Inception, AlexNet and VGG, for FID and LPIPS; missing ones are downloaded.",
+        "that of torch.hub",
+    ),
+]
+Json: TypeAlias = Annotated[bool, option("Print JSON instead of text.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +125,7 @@ class DetectorOptions:
     cfld[pose]). mediapipe: photographs, by MediaPipe's pose landmarker (needs cfld[mediapipe])."""
     model: Annotated[
         Path | None,
-        _option(
+        option(
             "Model file of the backend (mannequin: folder). Default models of rtmpose, dw-ll_ucoco_384.onnx (134 MB, "
             "Apache-2.0), and mediapipe, pose_landmarker_full.task (9 MB, Apache-2.0), are downloaded once.",
             "the backend's default model",
@@ -126,7 +133,7 @@ class DetectorOptions:
     ] = None
     detector: Annotated[
         Path | None,
-        _option(
+        option(
             "rtmpose: YOLOX file of the person detector that runs first. Used with the default model: yolox_l.onnx "
             "(217 MB, Apache-2.0), downloaded once. With another model and no detector, the whole image is taken as "
             "one person.",
@@ -135,7 +142,7 @@ class DetectorOptions:
     ] = None
     confidence: float = 0.3
     """Joints with a lower confidence, in the detector's output or in a keypoint file, count as missing."""
-    person: Annotated[int | None, _option("Which of several people, 1 = the largest.", "the largest")] = None
+    person: Annotated[int | None, option("Which of several people, 1 = the largest.", "the largest")] = None
 
     def reader(self) -> PoseReader:
         from cfld.inference.pose_reading import PoseReader
@@ -158,7 +165,7 @@ class PreprocessingOptions:
     """Transfer the target poses to the body in the source image: its bone lengths and position, their directions."""
     source_pose: Annotated[
         Path | None,
-        _option(
+        option(
             "Keypoint file with the pose in the source image, or another image to detect it in. Only used by --fit "
             "and --retarget.",
             "detect it in the source image",

@@ -8,7 +8,8 @@ from typing import Final
 
 from cfld.data.lists import read_annotations
 from cfld.evaluation.scorer import Pair
-from cfld.poses.keypoints import Keypoints, load_keypoints
+from cfld.poses.formats import load_keypoints
+from cfld.poses.keypoints import Keypoints
 
 JSON_NAMES: Final = ("{stem}.json", "{stem}_keypoints.json")
 """Names of an image's keypoint file; the second is OpenPose's."""
