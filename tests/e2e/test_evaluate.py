@@ -251,5 +251,5 @@ def test_pose_accuracy(
 def test_the_options_of_mannequin_quality() -> None:
     options = ["--model", "mannequin", "--identities", "9", "--poses", "2", "--seed", "3", "--json"]
     command = parse(["evaluate", "mannequin-quality", *options])
-    assert (command.model, command.identities, command.poses, command.json) == ("mannequin", 9, 2, True)
+    assert (command.pipeline.model, command.identities, command.poses, command.json) == ("mannequin", 9, 2, True)
     assert command.sampling.seed == 3
