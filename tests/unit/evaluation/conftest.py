@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from cfld.data.folder import FolderDataset
+from cfld.data.registry import open_dataset
 from cfld.evaluation.networks import Networks
-from cfld.mannequin.dataset import MannequinFolder, write_mannequin
+from cfld.mannequin.dataset import write_mannequin
 from cfld.metrics.lpips import LPIPS, published_heads
 from cfld.metrics.networks import Backbone, InceptionV3
 from cfld.metrics.weights import Loaded
@@ -35,5 +37,5 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def data(root: Path) -> MannequinFolder:
-    return MannequinFolder(root, "test")
+def data(root: Path) -> FolderDataset:
+    return open_dataset("mannequin", root, "test")

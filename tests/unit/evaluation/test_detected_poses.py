@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cfld.data.folder import FolderDataset
 from cfld.evaluation.detected_poses import read_detected_poses
-from cfld.mannequin.dataset import MannequinFolder
 from cfld.poses.keypoints import save_keypoints
 
 
 @pytest.mark.parametrize("kind", ["json", "csv"])
-def test_poses_from_both_kinds_of_files(kind: str, data: MannequinFolder, tmp_path: Path) -> None:
+def test_poses_from_both_kinds_of_files(kind: str, data: FolderDataset, tmp_path: Path) -> None:
     files = {pair: Path(f"{i}.png") for i, pair in enumerate(data.pairs)}
     folder, table = tmp_path / "json", tmp_path / "found.csv"
     folder.mkdir()

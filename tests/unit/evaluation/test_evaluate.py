@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cfld.data.folder import FolderDataset
+from cfld.data.registry import open_dataset
 from cfld.evaluation.evaluate import Folder, Settings, evaluate_images
-from cfld.mannequin.dataset import MannequinFolder
 from support.metrics import SIZE
 from support.network import UNREACHABLE, proxies
 
@@ -25,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(cache=tmp_path / "cache", weights=tmp_path / "weights")
 
 
-def folder(data: MannequinFolder, out: Path, size: tuple[int, int]) -> Folder:
+def folder(data: FolderDataset, out: Path, size: tuple[int, int]) -> Folder:
     """The true images at another size."""
     out.mkdir()
     for source, target in data.pairs:
@@ -36,7 +37,7 @@ def folder(data: MannequinFolder, out: Path, size: tuple[int, int]) -> Folder:
 
 @pytest.mark.parametrize(("size", "compared"), [((96, 66), (96, 66)), ((96, 64), (96, 64)), ((96, 96), (256, 176))])
 def test_images_are_compared_at_the_size_of_the_first_one_if_its_aspect_ratio_fits(
-    size: tuple[int, int], compared: tuple[int, int], data: MannequinFolder, settings: Settings, tmp_path: Path
+    size: tuple[int, int], compared: tuple[int, int], data: FolderDataset, settings: Settings, tmp_path: Path
 ) -> None:
     evaluation = evaluate_images(data.root, [folder(data, tmp_path / "images", size)], settings, tmp_path / "work")
     assert evaluation.size == compared
@@ -44,27 +45,27 @@ def test_images_are_compared_at_the_size_of_the_first_one_if_its_aspect_ratio_fi
     assert not evaluation.problems
 
 
-def test_notes_name_what_limits_the_table(data: MannequinFolder, settings: Settings, tmp_path: Path) -> None:
+def test_notes_name_what_limits_the_table(data: FolderDataset, settings: Settings, tmp_path: Path) -> None:
     notes = evaluate_images(data.root, [], replace(settings, size=SIZE), tmp_path / "work").notes
     assert [note.split(" is ")[0] for note in notes] == ["FID", "LPIPS", "SSIM's window of 51"]
 
 
-def test_vae_row_and_size(data: MannequinFolder, settings: Settings, model_folder: Path, tmp_path: Path) -> None:
+def test_vae_row_and_size(data: FolderDataset, settings: Settings, model_folder: Path, tmp_path: Path) -> None:
     settings = replace(settings, vae=str(model_folder), ground_truth=False, size=(48, 33))
     evaluation = evaluate_images(data.root, [], settings, tmp_path / "work")
     assert [row.name for row in evaluation.rows] == ["VAE reconstructed"]
     assert {Image.open(path).size for path in (tmp_path / "work").iterdir()} == {(33, 48)}
 
 
-def test_damaged_images_are_problems(data: MannequinFolder, settings: Settings, tmp_path: Path) -> None:
-    copy = MannequinFolder(Path(shutil.copytree(data.root, tmp_path / "data")), "test")
+def test_damaged_images_are_problems(data: FolderDataset, settings: Settings, tmp_path: Path) -> None:
+    copy = open_dataset("mannequin", Path(shutil.copytree(data.root, tmp_path / "data")), "test")
     target = copy.pairs[0][1]
     copy.path(target).write_bytes(b"x")
     evaluation = evaluate_images(copy.root, [], settings, tmp_path / "work")
     assert [target in problem for problem in evaluation.problems] == [True]
 
 
-def test_invalid_arguments(data: MannequinFolder, settings: Settings, tmp_path: Path) -> None:
+def test_invalid_arguments(data: FolderDataset, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown protocol 'mine'; choose one of cfld, pidm"):
         evaluate_images(data.root, [], replace(settings, protocol="mine"), tmp_path)
     with pytest.raises(ValueError, match="nothing to score"):

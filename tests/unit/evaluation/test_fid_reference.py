@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cfld.data.registry import open_dataset
 from cfld.evaluation.fid_reference import load_gaussian, reference_names, reference_statistics, save_gaussian
 from cfld.evaluation.networks import Networks
 from cfld.evaluation.preparation import Preparation
-from cfld.mannequin.dataset import MannequinFolder
 from cfld.metrics.fid import Gaussian
 from cfld.metrics.protocols import PROTOCOLS
 from support.metrics import SIZE
 
 
 def test_remainders_are_dropped(root: Path) -> None:
-    train = MannequinFolder(root, "train")
+    train = open_dataset("mannequin", root, "train")
     assert len(reference_names(train, PROTOCOLS["cfld"])) == 18
     assert len(reference_names(train, replace(PROTOCOLS["pidm"], fid_batch=8))) == 16
     with pytest.raises(ValueError, match="18 training images in whole batches of 64 are too few"):
@@ -26,7 +26,7 @@ def test_remainders_are_dropped(root: Path) -> None:
 
 def test_computed_once(root: Path, networks: Networks, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(root, tmp_path / "data"))
-    train = MannequinFolder(copy, "train")
+    train = open_dataset("mannequin", copy, "train")
     inception = networks.inception
     arguments = (train, train.names[:3], Preparation(PROTOCOLS["cfld"], SIZE), inception, tmp_path / "cache")
     first = reference_statistics(*arguments)
@@ -43,7 +43,7 @@ def test_computed_once(root: Path, networks: Networks, tmp_path: Path) -> None:
 
 
 def test_damaged_images_are_all_named(root: Path, networks: Networks, tmp_path: Path) -> None:
-    train = MannequinFolder(Path(shutil.copytree(root, tmp_path / "data")), "train")
+    train = open_dataset("mannequin", Path(shutil.copytree(root, tmp_path / "data")), "train")
     for name in train.names[1:3]:
         train.path(name).write_bytes(b"x")
     preparation = Preparation(PROTOCOLS["cfld"], SIZE)

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cfld.data.registry import open_dataset
 from cfld.evaluation.evaluate import Evaluation
 from cfld.evaluation.report import Order, check_out, ordered, to_json, to_markdown, write_report
 from cfld.evaluation.scorer import PairScore, Row
-from cfld.mannequin.dataset import MannequinFolder, write_mannequin
+from cfld.mannequin.dataset import write_mannequin
 
 PSNR = (20.0, math.inf, 10.0, math.nan, 30.0)
 
@@ -30,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def evaluation(root: Path) -> Evaluation:
     """Six pairs: five scored and one damaged, by a method with a name that HTML must escape; and the truth."""
-    data = MannequinFolder(root, "test")
+    data = open_dataset("mannequin", root, "test")
     scores = [
         PairScore(source=s, target=t, file=data.path(s), figures={"ssim": i / 10, "psnr": PSNR[i]})
         for i, (s, t) in enumerate(data.pairs[:5])

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from cfld.data.folder import FolderDataset
 from cfld.evaluation.filename_patterns import match_names
 from cfld.evaluation.networks import Networks
 from cfld.evaluation.preparation import Preparation
 from cfld.evaluation.scorer import Method, Scorer
-from cfld.mannequin.dataset import MannequinFolder
 from cfld.metrics.fid import FeatureStatistics, frechet_distance
 from cfld.metrics.protocols import PROTOCOLS
 from support.metrics import SIZE
 
 
 @pytest.fixture
-def blurred(data: MannequinFolder, tmp_path: Path) -> Callable[..., Method]:
+def blurred(data: FolderDataset, tmp_path: Path) -> Callable[..., Method]:
     """Writes a folder of blurred true images."""
 
     def make(radius: float = 1, size: tuple[int, int] = SIZE) -> Method:
@@ -40,11 +40,11 @@ def blurred(data: MannequinFolder, tmp_path: Path) -> Callable[..., Method]:
     return make
 
 
-def truth_row(data: MannequinFolder) -> Method:
+def truth_row(data: FolderDataset) -> Method:
     return Method(name="truth", files={pair: data.path(pair[1]) for pair in data.pairs}, is_truth=True)
 
 
-def scorer(data: MannequinFolder, protocol: str = "cfld", networks: Networks = Networks()) -> Scorer:  # noqa: B008
+def scorer(data: FolderDataset, protocol: str = "cfld", networks: Networks = Networks()) -> Scorer:  # noqa: B008
     return Scorer(data, Preparation(PROTOCOLS[protocol], SIZE), networks)
 
 
@@ -52,7 +52,7 @@ def stored(path: Path) -> NDArray[np.float32]:
     return np.asarray(Image.open(path)).transpose(2, 0, 1).astype(np.float32) / 255
 
 
-def test_figures_are_those_of_scikit_image(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_figures_are_those_of_scikit_image(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     row = scorer(data).score(method)
     assert [(score.source, score.target) for score in row.pairs] == list(data.pairs)
@@ -83,7 +83,7 @@ def test_figures_are_those_of_scikit_image(data: MannequinFolder, blurred: Calla
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: MannequinFolder, networks: Networks) -> None:
+def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: FolderDataset, networks: Networks) -> None:
     without_inception = replace(networks, inception=None)
     figures = scorer(data, protocol, without_inception).score(truth_row(data)).figures
     assert figures["psnr"] == math.inf
@@ -93,12 +93,12 @@ def test_the_truth_is_perfect_by_every_protocol(protocol: str, data: MannequinFo
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_more_blur_is_worse(protocol: str, data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_more_blur_is_worse(protocol: str, data: FolderDataset, blurred: Callable[..., Method]) -> None:
     little, much = (scorer(data, protocol).score(blurred(radius)).figures for radius in (0.5, 2))
     assert all(little[name] > much[name] for name in little)
 
 
-def test_network_figures_stream(data: MannequinFolder, blurred: Callable[..., Method], networks: Networks) -> None:
+def test_network_figures_stream(data: FolderDataset, blurred: Callable[..., Method], networks: Networks) -> None:
     method, reference = blurred(), FeatureStatistics()
     reference.update(np.random.default_rng(0).normal(size=(9, 64)))
     preparation = Preparation(PROTOCOLS["cfld"], SIZE)
@@ -114,14 +114,14 @@ def test_network_figures_stream(data: MannequinFolder, blurred: Callable[..., Me
 
 
 def test_pcdms_leaves_lpips_in_zero_to_one(
-    data: MannequinFolder, blurred: Callable[..., Method], networks: Networks
+    data: FolderDataset, blurred: Callable[..., Method], networks: Networks
 ) -> None:
     method, without_inception = blurred(), replace(networks, inception=None)
     pcdms, pidm = (scorer(data, name, without_inception).score(method).figures["lpips"] for name in ("pcdms", "pidm"))
     assert pcdms < 0.9 * pidm
 
 
-def test_damaged_images_are_listed_and_the_others_scored(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_damaged_images_are_listed_and_the_others_scored(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     first, *_, last = method.files.values()
     first.write_bytes(first.read_bytes()[:200])
@@ -132,7 +132,7 @@ def test_damaged_images_are_listed_and_the_others_scored(data: MannequinFolder, 
     assert row.figures["psnr"] > 0
 
 
-def test_one_image_too_few(data: MannequinFolder, blurred: Callable[..., Method]) -> None:
+def test_one_image_too_few(data: FolderDataset, blurred: Callable[..., Method]) -> None:
     method = blurred()
     one = replace(method, files=dict([next(iter(method.files.items()))]))
     row = scorer(data).score(one)
@@ -141,7 +141,7 @@ def test_one_image_too_few(data: MannequinFolder, blurred: Callable[..., Method]
 
 
 def test_pose_metrics_are_computed_where_poses_were_detected(
-    data: MannequinFolder, blurred: Callable[..., Method]
+    data: FolderDataset, blurred: Callable[..., Method]
 ) -> None:
     method = blurred()
     poses = {pair: data.keypoints(pair[1]).scaled((512, 352)) for pair in data.pairs}
@@ -152,7 +152,7 @@ def test_pose_metrics_are_computed_where_poses_were_detected(
 
 
 @pytest.mark.parametrize("kind", ["colours", "inception"])
-def test_identity(kind: str, data: MannequinFolder, networks: Networks) -> None:
+def test_identity(kind: str, data: FolderDataset, networks: Networks) -> None:
     subject = scorer(data, networks=networks if kind == "inception" else Networks())
     gallery = subject.gallery(kind)
     assert len(gallery.names) == 6
@@ -166,6 +166,6 @@ def test_identity(kind: str, data: MannequinFolder, networks: Networks) -> None:
     assert wrong["identity_map"] < right["identity_map"]
 
 
-def test_identity_without_its_weights(data: MannequinFolder) -> None:
+def test_identity_without_its_weights(data: FolderDataset) -> None:
     with pytest.raises(ValueError, match="need the weights of Inception-v3"):
         scorer(data).gallery("inception")

@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cfld.data.folder import FolderDataset
 from cfld.evaluation.networks import Networks
 from cfld.evaluation.preparation import Preparation
 from cfld.evaluation.scorer import Method, Scorer
 from cfld.evaluation.vae_reconstruction import reconstruct
 from cfld.inference.reconstruction import open_vae
-from cfld.mannequin.dataset import MannequinFolder
 from cfld.metrics.protocols import PROTOCOLS
 from support.metrics import SIZE
 
 
 @pytest.mark.parametrize("protocol", ["cfld", "dptn", "standard"])
 def test_vae_reconstructions_are_images_of_the_right_size(
-    protocol: str, data: MannequinFolder, model_folder: Path, tmp_path: Path
+    protocol: str, data: FolderDataset, model_folder: Path, tmp_path: Path
 ) -> None:
     targets = list(dict.fromkeys(target for _, target in data.pairs))
     preparation = Preparation(PROTOCOLS[protocol], SIZE)
