@@ -20,7 +20,7 @@ def test_conditioners_are_known(row: Ablation) -> None:
 @ABLATIONS
 def test_the_trained_weights_of_the_unet_are_those_of_the_table(row: Ablation) -> None:
     config = row.apply(tiny())
-    names = freeze_except(build_components(config.model).unet, config.unet_weights)
+    names = freeze_except(build_components(config.model).unet, config.stage.unet_weights)
     letters = row.columns["trainable"].split(", ")
     assert {name.split(".")[-2] for name in names} == {f"to_{letter.lower()}" for letter in letters}
 
