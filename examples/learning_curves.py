@@ -1,4 +1,4 @@
-"""Learning curves of one or more training runs, drawn from their logs into one image.
+"""Plots the learning curves of one or more training runs from their logs.
 
 python examples/learning_curves.py runs/mannequin-vae runs/mannequin --out docs/figures/learning-curves.png
 python examples/learning_curves.py runs/tables/runs/B? runs/tables/runs/Ours --together --out table3-losses.png
@@ -21,12 +21,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tyro.conf import Positional
 
 WINDOW = 15
-"""Logged values that a drawn point is the mean of."""
+"""Logged values per point of the moving average."""
 
 QUARTERS = 4
 
 COLUMNS = 4
-"""Runs side by side; more go on below."""
+"""Runs per row of plots."""
 
 
 def main(
@@ -34,23 +34,23 @@ def main(
     out: Path = Path("outputs/learning-curves.png"),
     together: bool = False,
 ) -> None:
-    """Draw the loss of each run over its steps, and its learning rate below.
+    """Plot the loss of each run over its steps, and its learning rate below.
 
     Args:
         runs: folders of `cfld train`.
-        out: the image to write; its ending says the format.
-        together: the losses of all runs in one drawing instead, and their means over each quarter printed: for runs
-            with the same data and seed, whose noise is the same step by step.
+        out: image file to write; its extension sets the format.
+        together: plot the losses of all runs in one diagram and print their means over each quarter; for runs with the
+            same data and random seed, whose noise is the same at each step.
     """
     if not runs:
         raise SystemExit("name at least one folder of cfld train")
-    figure = draw_together(runs) if together else draw_side_by_side(runs)
+    figure = plot_together(runs) if together else plot_side_by_side(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
     print(out)
 
 
-def draw_together(runs: Sequence[Path]) -> Figure:
+def plot_together(runs: Sequence[Path]) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for run in runs:
         steps, values = scalars(run, "loss")
@@ -63,16 +63,16 @@ def draw_together(runs: Sequence[Path]) -> Figure:
     return figure
 
 
-def draw_side_by_side(runs: Sequence[Path]) -> Figure:
+def plot_side_by_side(runs: Sequence[Path]) -> Figure:
     columns = min(len(runs), COLUMNS)
     rows = math.ceil(len(runs) / columns)
     figure = plt.figure(figsize=(4.2 * columns, 4.2 * rows), layout="constrained")
     for run, place in zip(runs, figure.subfigures(rows, columns, squeeze=False).flat, strict=False):
-        draw(run, *place.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
+        plot(run, *place.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
     return figure
 
 
-def draw(run: Path, loss: Axes, rate: Axes) -> None:
+def plot(run: Path, loss: Axes, rate: Axes) -> None:
     """One run: its loss above, its learning rate below."""
     steps, values = scalars(run, "loss")
     loss.plot(steps, values, color="0.8", linewidth=0.6)
@@ -85,10 +85,10 @@ def draw(run: Path, loss: Axes, rate: Axes) -> None:
 
 
 def scalars(run: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Steps and values of a logged number; where a run was stopped and taken up again, the later values count.
+    """Steps and values of a logged quantity; where a run was stopped and resumed, later values replace earlier ones.
 
     Raises:
-        ValueError: when the run has no log of it.
+        ValueError: when the run did not log it.
     """
     found: dict[int, float] = {}
     for file in sorted(run.glob("logs/*/events.*"), key=lambda file: file.stat().st_mtime):
@@ -98,13 +98,13 @@ def scalars(run: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64
             found = {step: value for step, value in found.items() if not events or step < events[0].step}
             found |= {event.step: event.value for event in events}
     if not found:
-        raise ValueError(f"{run}: no log of {name}; expected a folder of cfld train with the tensorboard tracker")
+        raise ValueError(f"{run}: no log of {name}; expected a run directory with tensorboard logs")
     steps = sorted(found)
     return np.array(steps), np.array([found[step] for step in steps])
 
 
 def moving_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of up to `WINDOW` values up to each."""
+    """The mean of each value and up to `WINDOW` - 1 values before it."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - WINDOW)

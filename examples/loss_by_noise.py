@@ -1,9 +1,9 @@
-"""The loss of a model at each noise level, for sources (eq. 5) and for targets (eq. 3), on people it never saw.
+"""The loss of a model at each noise level, for sources (eq. 5) and targets (eq. 3), on unseen people.
 
 python examples/loss_by_noise.py
 python examples/loss_by_noise.py --model runs/mannequin-start/model --people 200
 
-With v-prediction and no signal left at t = T - 1, the loss there is the error of the mean of all that is held possible.
+With v-prediction and no signal left at t = T - 1, the loss there is the error of the predicted mean.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ def main(
     t: tuple[int, ...] = (60, 200, 400, 600, 800, 999),
     batch: int = 32,
 ) -> None:
-    """Print a table of mean squared errors of what the UNet gives.
+    """Print a table of the UNet's mean squared errors.
 
     Args:
         model: the bundled model, a model folder, or a hub id.
-        people: how many, none of them trained on; each goes from one pose into another and back.
-        seed: another seed is other people, and other noise.
-        t: the noise levels.
-        batch: pairs side by side; the last may be fewer.
+        people: number of people, none of them in the training data; each is transferred from one pose to another and
+            back.
+        seed: random seed of people and noise.
+        t: timesteps at which the error is measured.
+        batch: pairs per batch.
     """
     pipe = CFLDPipeline.from_pretrained(model)
     torch.manual_seed(seed)

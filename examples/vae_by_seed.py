@@ -1,9 +1,9 @@
-"""How far `vae_psnr` differs from pose to pose, and how much the squeezing to the autoencoder's square alone costs.
+"""`vae_psnr` pose by pose, and the loss of quality from resizing to the autoencoder's square alone.
 
 python examples/vae_by_seed.py
 python examples/vae_by_seed.py --vae runs/mannequin-vae/model/vae --seeds 3
 
-Each row is 100 people in one pose, the first one that `cfld evaluate mannequin-quality` takes with that seed.
+Each row is 100 people in one pose, the first pose of `cfld evaluate mannequin-quality` with that seed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def main(
 
     Args:
         vae: folder of an autoencoder.
-        seeds: 1 to this, as in `cfld evaluate mannequin-quality`.
-        identities: people of each.
+        seeds: number of random seeds, from 1, as in `cfld evaluate mannequin-quality`.
+        identities: people per seed.
         size: height and width of the images.
     """
     if seeds < 1:

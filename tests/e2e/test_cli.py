@@ -315,7 +315,8 @@ def test_params_of_an_unknown_preset_as_a_process() -> None:
     finished = process("params", "deepfashion")
     assert finished.returncode == 2
     assert finished.stdout == ""
-    assert finished.stderr.startswith("cfld: no preset 'deepfashion'; there are deepfashion-256")
+    expected = "cfld: invalid choice 'deepfashion' for argument 'preset'. Expected one of ('deepfashion-256',"
+    assert finished.stderr.startswith(expected)
     assert finished.stderr.count("\n") == 1
 
 

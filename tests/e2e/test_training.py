@@ -108,7 +108,7 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["tiny", "--config.model.vae.sample-size", "60"], "model.vae.sample_size must be 64"),
         (["tiny", "--config.model.unet.prompt-dim", "20"], "prompt_dim and the UNet's cross_attention_dim (16 and 20)"),
@@ -124,9 +124,9 @@ def test_another_run_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_numbers_that_do_not_fit(
-    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told in fails(capsys, ["train", *options, "--out", str(tmp_path / "run")])
+    assert message in fails(capsys, ["train", *options, "--out", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()
 
 

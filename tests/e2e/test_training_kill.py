@@ -72,7 +72,7 @@ def exporting(out: Path) -> bool:
 
 
 def training(out: Path) -> bool:
-    """Some time after the second whole checkpoint."""
+    """Some time after the second complete checkpoint."""
     if len(list(out.glob("checkpoints/step-*"))) < 2:
         return False
     time.sleep(random.uniform(0.0, 0.5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -26,23 +26,26 @@ def derived_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
+@dataclass(frozen=True)
 class MicroBatches(Sampler[list[Key]]):
     """The keys of one process's forward passes, from any position of the run.
 
     Sample g of the whole run is number `g % length` of epoch `g // length`'s permutation, so a batch may span two
     epochs. All processes and batch sizes split the same sequence.
+
+    Attributes:
+        length: samples per epoch.
+        start, stop: range of forward passes, counted from the beginning of the run.
     """
 
-    def __init__(
-        self, length: int, batch_size: int, *, rank: int, processes: int, seed: int, start: int, stop: int
-    ) -> None:
-        """
-        Args:
-            length: samples per epoch.
-            start, stop: range of forward passes, counted from the beginning of the run.
-        """
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.rank, self.processes, self.start, self.stop = rank, processes, start, stop
+    length: int
+    batch_size: int
+    _: KW_ONLY
+    rank: int
+    processes: int
+    seed: int
+    start: int
+    stop: int
 
     def __len__(self) -> int:
         return self.stop - self.start

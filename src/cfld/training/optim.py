@@ -64,7 +64,7 @@ class Muon(torch.optim.Optimizer):
         """Updates all parameters that have a gradient."""
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            directions = self._muon(weights, group) if group["orthogonal"] else self._adam(weights, group)
+            directions = self._muon(weights, group) if group["orthogonal"] else [self._adam(w, group) for w in weights]
             for weight, direction in zip(weights, directions, strict=True):
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 weight.sub_(group["lr"] * direction)
@@ -86,12 +86,8 @@ class Muon(torch.optim.Optimizer):
         average = self.state[weight].setdefault("average", torch.zeros_like(weight)).lerp_(weight.grad, 1 - momentum)
         return weight.grad.lerp(average, momentum)
 
-    def _adam(self, weights: list[Tensor], group: Mapping[str, Any]) -> list[Tensor]:
-        return [self._adam_direction(weight, self.state[weight], group) for weight in weights]
-
-    @staticmethod
-    def _adam_direction(weight: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Tensor:
-        grad = weight.grad
+    def _adam(self, weight: Tensor, group: Mapping[str, Any]) -> Tensor:
+        grad, state = weight.grad, self.state[weight]
         assert grad is not None
         beta_1, beta_2 = group["betas"]
         state["step"] = state.get("step", 0) + 1

@@ -34,7 +34,7 @@ def test_processes_and_batch_sizes_cut_one_sequence() -> None:
     assert [a + b for a, b in zip(first, second, strict=True)] == keys(length=7, batch=4)
 
 
-def test_a_batch_larger_than_the_data_set_goes_round() -> None:
+def test_a_batch_larger_than_the_data_set_spans_epochs() -> None:
     assert sorted(keys(length=2, batch=4, stop=1)[0]) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
@@ -68,7 +68,7 @@ def test_flips_depend_on_seed_epoch_and_index_alone() -> None:
     assert all(150 < sum(row) < 250 for row in flips)
 
 
-def test_images_of_the_autoencoder_are_whole_or_squares_out_of_them() -> None:
+def test_images_of_the_autoencoder_are_whole_or_cropped() -> None:
     whole = ImageSamples(dataset=DATA, image_size=(64, 44))
     image = whole[0, 1]["images"]
     assert torch.equal(image, to_model_range(DATA.image(DATA.names[1])))

@@ -32,7 +32,7 @@ def build(folder: Path, vae: AutoencoderKL, batch_size: int = 4) -> LatentCache:
     return cache
 
 
-def test_the_cache_holds_what_the_vae_says(tmp_path: Path, vae: AutoencoderKL) -> None:
+def test_the_cache_contains_the_vae_s_moments(tmp_path: Path, vae: AutoencoderKL) -> None:
     cache = build(tmp_path, vae)
     name = DATA.names[4]
     expected = encode_moments(vae, NamedImages(DATA, [name], 64)[0][None])[0]
@@ -40,7 +40,7 @@ def test_the_cache_holds_what_the_vae_says(tmp_path: Path, vae: AutoencoderKL) -
     torch.testing.assert_close(cache.moments(name).float(), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_interrupted_it_goes_on(tmp_path: Path, vae: AutoencoderKL) -> None:
+def test_it_resumes_after_an_interruption(tmp_path: Path, vae: AutoencoderKL) -> None:
     """As a kill leaves it: two rows are marked done, a third is half written."""
     whole = build(tmp_path / "whole", vae, batch_size=1)
     cache = build(tmp_path / "cut", vae, batch_size=1)
@@ -65,14 +65,14 @@ def test_it_belongs_to_the_encoder_not_to_the_decoder(tmp_path: Path) -> None:
 
 
 def test_it_belongs_to_the_images_not_to_their_names_alone(tmp_path: Path, vae: AutoencoderKL) -> None:
-    """Other people under the same names, as when a data set is drawn or prepared anew."""
+    """Other people under the same names, as when a data set is prepared again."""
     others = MannequinDataset(identities=2, poses=3, size=(64, 44), seed=1)
     assert others.names == DATA.names
     folder = build(tmp_path, vae).folder
     assert open_latent_cache(tmp_path, vae, DATA.names, NamedImages(others, others.names, 64)).folder != folder
 
 
-def test_a_whole_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:
+def test_a_complete_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL) -> None:
     cache = build(tmp_path, vae)
     before = (cache.folder / "moments.float16").stat().st_mtime_ns
     build(tmp_path, vae)

@@ -71,7 +71,7 @@ def test_a_step_reports_the_mean_of_its_forwards(config: TrainConfig, tmp_path: 
 
 
 def calm(run: Run) -> None:
-    """Takes the draws out of a run: every forward sees the same noise."""
+    """Makes every forward pass of a run use the same noise."""
     objective, inputs = run.stage.objective, run.stage.inputs
     objective.eval()
 
@@ -132,7 +132,7 @@ def test_the_average_is_saved_as_the_model(config: TrainConfig, tmp_path: Path) 
     assert torch.equal(saved[name], average[name])
 
 
-def test_a_run_goes_on_from_its_checkpoint_and_a_longer_one_too(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_resumes_from_its_checkpoint_and_may_become_longer(config: TrainConfig, tmp_path: Path) -> None:
     train(config, tmp_path)
     run = make_run(replace(config, max_steps=3), tmp_path)
     assert run.step == 2
@@ -142,7 +142,7 @@ def test_a_run_goes_on_from_its_checkpoint_and_a_longer_one_too(config: TrainCon
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.json", "latents", "model"]
 
 
-def test_a_request_ends_the_run_after_the_step_at_hand(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_request_ends_the_run_after_the_current_step(config: TrainConfig, tmp_path: Path) -> None:
     run, stop = make_run(replace(config, max_steps=100, checkpoint_every=50), tmp_path), StopRequest()
 
     def batches() -> Iterator[Any]:
@@ -181,7 +181,7 @@ def test_bf16_keeps_its_weights_in_float32(config: TrainConfig, tmp_path: Path) 
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="autocast to fp16 and its loss scaling need a GPU")
-def test_fp16_trains_and_goes_on(config: TrainConfig, tmp_path: Path) -> None:
+def test_fp16_trains_and_resumes(config: TrainConfig, tmp_path: Path) -> None:
     train(replace(config, precision="fp16"), tmp_path)
     train(replace(config, precision="fp16", max_steps=4), tmp_path)
     assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints" / "step-00000004"

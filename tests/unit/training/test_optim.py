@@ -81,7 +81,7 @@ def test_muon_steps_like_adam_on_what_is_no_matrix_and_by_the_orthogonal_momentu
     assert ((values.diagonal() > 0.6) & (values.diagonal() < 1.3)).all()
 
 
-def test_a_muon_that_goes_on_from_its_state_makes_the_same_steps() -> None:
+def test_a_muon_resumed_from_its_state_makes_the_same_steps() -> None:
     layers, optimizers = [nn.Linear(4, 3), nn.Linear(4, 3)], []
     layers[1].load_state_dict(layers[0].state_dict())
     for layer in layers:
