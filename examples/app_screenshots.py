@@ -1,4 +1,4 @@
-"""The images of docs/app.md: a real Chromium goes through the tabs of `cfld app`.
+"""Renews the screenshots of docs/app.md with a real Chromium.
 
 python examples/app_screenshots.py
 python examples/app_screenshots.py --model models/cfld --out outputs/app
@@ -26,9 +26,9 @@ from tqdm import tqdm
 from cfld.app.mannequins import mannequin_image
 
 PATIENCE = 600_000
-"""Milliseconds for one image."""
+"""Timeout for one image in milliseconds."""
 WIDTH = 1000
-"""Of what is written, in pixels."""
+"""Width of the screenshots in pixels."""
 ME, JACKET, DRESS, SHORTS = 5, 21, 12, 30
 """Seeds of the people shown."""
 
@@ -60,7 +60,7 @@ def main(model: str = "mannequin", out: Path = Path("docs/app")) -> None:
 
 @contextmanager
 def served(model: str) -> Iterator[str]:
-    """The address of `cfld app` in a process of its own."""
+    """Runs `cfld app` in a process of its own; yields its address."""
     command = [sys.executable, "-m", "cfld", "app", "--model", model, "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -71,7 +71,7 @@ def served(model: str) -> Iterator[str]:
         server.wait()
 
 
-# ---- scenes: what a person does, and the screen afterwards
+# ---- scenes: a visitor's actions, and a screenshot afterwards
 
 
 def pose_transfer(browser: Browser, address: str, files: Files) -> Image.Image:
@@ -108,7 +108,7 @@ def interpolation(browser: Browser, address: str, files: Files) -> Image.Image:
 
 
 def attention(browser: Browser, address: str, files: Files) -> Image.Image:
-    """Where the queries look in one source."""
+    """The attention maps of one source."""
     page = opened(browser, address, "Attention")
     upload(page, "attention-source", files[ME])
     generate(page, "attention")
@@ -116,7 +116,7 @@ def attention(browser: Browser, address: str, files: Files) -> Image.Image:
 
 
 def dark(browser: Browser, address: str, files: Files) -> Image.Image:
-    """In dark mode, the pose found in an image is put on the source's own body."""
+    """In dark mode, a pose detected in an image is retargeted to the source's body."""
     page = opened(browser, address + "?__theme=dark")
     for accordion in ("transfer-source-examples-accordion", "transfer-sampling"):
         page.locator(f"#{accordion} button").first.click()
@@ -130,7 +130,7 @@ def dark(browser: Browser, address: str, files: Files) -> Image.Image:
 
 
 def telephone(browser: Browser, address: str, files: Files) -> Image.Image:
-    """Three screens beside each other: the skeleton, the result, the mask."""
+    """Three screens side by side: the skeleton, the result, the mask."""
     page = opened(browser, address, viewport={"width": 390, "height": 725}, is_mobile=True, has_touch=True)
     upload(page, "transfer-source", files[ME])
     page.locator("#transfer-poses .thumbnail-item").nth(3).tap()
@@ -154,11 +154,11 @@ SCENES: dict[str, Scene] = {
 }
 
 
-# ---- a page and what is done in it
+# ---- actions on a page
 
 
 def opened(browser: Browser, address: str, tab: str = "Pose transfer", **options: Any) -> Page:
-    """A visitor's page with this tab in front; options are those of Playwright's `new_context`."""
+    """Opens the page at a tab as a new visitor; options are those of Playwright's `new_context`."""
     page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options).new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
@@ -179,7 +179,7 @@ def generate(page: Page, tab: str) -> None:
 
 
 def joint(page: Page, name: str) -> Locator:
-    """Of pose transfer's skeleton."""
+    """A joint of the skeleton in the tab *Pose transfer*."""
     return page.locator("#transfer-pose").get_by_role("slider", name=name, exact=True)
 
 
@@ -192,7 +192,7 @@ def box(where: Locator) -> tuple[float, float, float, float]:
 
 
 def stroke(page: Page, start: tuple[float, float], right: float, down: float) -> None:
-    """With the mouse pressed, by pixels of the screen."""
+    """Moves the pressed mouse by this many pixels of the screen."""
     x, y = start
     page.mouse.move(x, y)
     page.mouse.down()
@@ -201,21 +201,21 @@ def stroke(page: Page, start: tuple[float, float], right: float, down: float) ->
 
 
 def drag(page: Page, name: str, right: float, down: float) -> None:
-    """A joint of pose transfer's skeleton."""
+    """Drags a joint of the skeleton by this many pixels of the screen."""
     left, top, width, height = box(joint(page, name).locator(".dot"))
     stroke(page, (left + width / 2, top + height / 2), right, down)
 
 
 def screen(page: Page, results: bool = True) -> Image.Image:
-    """The whole page, or what is above the gallery of results."""
-    page.wait_for_timeout(1000)  # for what still moves
+    """The whole page, or the part above the gallery of results."""
+    page.wait_for_timeout(1000)  # until animations have ended
     image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
     bottom = page.locator("#results-title").evaluate("(node) => node.getBoundingClientRect().top + scrollY")
     return image if results else image.crop((0, 0, image.width, round(bottom)))
 
 
 def scrolled_to(page: Page, elem_id: str) -> Image.Image:
-    """The screen with this at its top."""
+    """The screen, scrolled to an element."""
     page.locator(f"#{elem_id}").evaluate("(node) => node.scrollIntoView()")
     page.wait_for_timeout(1000)
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")

@@ -89,7 +89,7 @@ def style_transfer_tab(handlers: EventHandlers, on_result: Callable[[Any], None]
 
 def _mask_input() -> gr.ImageMask:
     return gr.ImageMask(
-        label="Mask: paint over what to change",
+        label="Paint the mask",
         elem_id="style-mask",
         sources=(),
         transforms=(),
