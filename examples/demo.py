@@ -1,4 +1,4 @@
-"""Mannequins into several poses: a row for each, source, pose drawings, results and truth on one sheet.
+"""Mannequins in several poses on one sheet, a row per person: source, then target pose, result and truth per pose.
 
 python examples/demo.py
 python examples/demo.py --seed 3 --people 1 --poses 6 --out outputs/person3.png
@@ -29,18 +29,18 @@ def main(
     model: str = "mannequin",
     out: Path = Path("outputs/demo.png"),
 ) -> None:
-    """Draw people in several poses.
+    """Generate people in several poses.
 
     Args:
-        seed: the first person; those of the next seeds follow.
-        people: how many.
-        poses: how many target poses of each.
-        steps: sampling steps.
-        model: the bundled model, a model folder, or a hub id.
-        out: the PNG to write.
+        seed: number of the first person.
+        people: number of people.
+        poses: number of target poses per person.
+        steps: number of sampling steps.
+        model: `mannequin`, the bundled model; a model folder; or a hub id.
+        out: PNG file to write.
     """
     pipe = CFLDPipeline.from_pretrained(model)
-    # Test people: the bundled model was trained on none of them.
+    # the test split: the bundled model was not trained on these people
     data = MannequinDataset(identities=seed + people, poses=poses + 1, split="test")
     start = perf_counter()
     rows = [row(pipe, data, person, poses, steps) for person in range(seed, seed + people)]
@@ -51,7 +51,7 @@ def main(
 
 
 def row(pipe: CFLDPipeline, data: MannequinDataset, person: int, poses: int, steps: int) -> list[Image.Image]:
-    """A person's image that is nearest to the front, and for each other one: pose, result, truth."""
+    """The most frontal image of a person as the source, and for each other image its pose, the result and the truth."""
     views = data.names[person * (poses + 1) : (person + 1) * (poses + 1)]
     source = min(views, key=lambda name: abs(sample_body_pose(data.seeds(name)[1]).yaw))
     targets = [name for name in views if name != source]

@@ -1,4 +1,4 @@
-"""The bundled model on people that it never saw, sorted by PSNR: its best, its middling and its worst images.
+"""The bundled model on people of the test split: its best, median and worst images by PSNR.
 
 python examples/grid.py
 python examples/grid.py --people 100 --seed 3 --out docs/figures/grid.jpg
@@ -30,15 +30,15 @@ def main(
     model: str = "mannequin",
     out: Path = Path("outputs/grid.jpg"),
 ) -> None:
-    """Draw one image of each of many people, and show those at the top, the middle and the bottom.
+    """Generate one image of each of many people, and show the best, median and worst of them.
 
     Args:
-        people: how many.
-        seed: another seed is other people, and other noise.
-        each: images to show of each of the three kinds.
-        steps: sampling steps.
-        model: the bundled model, a model folder, or a hub id.
-        out: the image to write.
+        people: number of people.
+        seed: random seed of the people and of the noise.
+        each: number of images to show of each of the three kinds.
+        steps: number of sampling steps.
+        model: `mannequin`, the bundled model; a model folder; or a hub id.
+        out: image file to write.
     """
     if not 1 <= each <= people:
         raise SystemExit(f"--each must be from 1 to the number of people, {people}, got {each}")

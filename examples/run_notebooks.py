@@ -1,4 +1,4 @@
-"""Runs the notebooks of this folder and keeps what they print and draw in them, small.
+"""Runs the notebooks of this folder and saves their outputs in them, images as JPEG.
 
 python examples/run_notebooks.py
 python examples/run_notebooks.py examples/01_quickstart.ipynb
@@ -20,14 +20,14 @@ from tyro.conf import Positional
 EXAMPLES = Path(__file__).parent
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SECONDS = 300
-"""That a cell may take."""
+"""Time limit of a cell."""
 
 
 def main(notebooks: Annotated[tuple[Path, ...], Positional] = ()) -> None:
     """Run notebooks, each in a fresh kernel and an empty folder, and write their outputs into them.
 
     Args:
-        notebooks: which; by default all of this folder. One that fails stays as it was.
+        notebooks: default: all in this folder. A notebook that fails is not changed.
     """
     for path in notebooks or sorted(EXAMPLES.glob("*.ipynb")):
         with TemporaryDirectory() as folder:
@@ -37,7 +37,7 @@ def main(notebooks: Annotated[tuple[Path, ...], Positional] = ()) -> None:
 
 
 def run(path: Path, folder: Path) -> NotebookNode:
-    """The notebook as it comes out of a fresh kernel that works in `folder`.
+    """Runs a notebook in a fresh kernel with the working directory `folder`.
 
     Raises:
         nbclient.exceptions.CellExecutionError: when a cell fails.
@@ -56,12 +56,12 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def digest(notebook: NotebookNode) -> str:
-    """Of the code: tells whether outputs are those of the cells that they stand under."""
+    """Hash of the code, by which a test checks that the saved outputs belong to it."""
     return hashlib.sha256("\0".join(cell.source for cell in code_cells(notebook)).encode()).hexdigest()
 
 
 def small(output: NotebookNode) -> NotebookNode:
-    """An image as JPEG alone: Pillow gives notebooks a PNG and the object's address besides."""
+    """An image output reduced to JPEG or GIF, without the PNG and the object's address that Pillow adds."""
     images = {kind: data for kind, data in output.get("data", {}).items() if kind in ("image/jpeg", "image/gif")}
     return NotebookNode({**output, "data": images}) if images else output
 

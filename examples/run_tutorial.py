@@ -1,4 +1,4 @@
-"""Runs part A of docs/tutorial.md as it stands there, from an empty folder, and renews the images that it shows.
+"""Runs the commands of part A of docs/tutorial.md in an empty folder and regenerates its images.
 
 python examples/run_tutorial.py
 """
@@ -21,20 +21,20 @@ from cfld.reproduction.figures import save_small
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-DRAWING = ("generate", "animate")
-"""Commands that sample, and know --steps."""
+SAMPLING = ("generate", "animate")
+"""Commands with sampling options."""
 
 
 def main() -> None:
     """Run part A and write docs/tutorial/*.jpg."""
-    there = Path.cwd()
+    previous = Path.cwd()
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
             run_part("A")
             images = shown()
         finally:
-            os.chdir(there)
+            os.chdir(previous)
     (DOCS / "tutorial").mkdir(exist_ok=True)
     for name, image in images.items():
         save_small(image, DOCS / "tutorial" / f"{name}.jpg")
@@ -42,11 +42,11 @@ def main() -> None:
 
 
 def run_part(part: str, options: Sequence[str] = ()) -> list[str]:
-    """Runs the Python and the `cfld` commands of a part of the tutorial in the current folder, in their order.
+    """Runs the Python code and the `cfld` commands of a part of the tutorial in the current folder, in order.
 
     Args:
-        part: the letter that its heading begins with.
-        options: added to every command that draws with the model.
+        part: first letter of its heading.
+        options: added to every command that samples.
 
     Returns:
         the commands.
@@ -60,13 +60,13 @@ def run_part(part: str, options: Sequence[str] = ()) -> list[str]:
         for line in block.replace("\\\n", " ").splitlines():
             if line.startswith("cfld "):
                 words = shlex.split(line)[1:]
-                cfld([*words, *(options if words[0] in DRAWING else ())])
+                cfld([*words, *(options if words[0] in SAMPLING else ())])
                 done.append(line)
     return done
 
 
 def shown() -> dict[str, Image.Image]:
-    """The images of the tutorial by their names, from what part A wrote into the current folder."""
+    """The images of the tutorial by name, from the files that part A wrote into the current folder."""
     me = read_image("me.png")
     results = [
         f"outputs/{name}.png" for name in ("me/photo_to_other", "me/photo_to_mannequin6", "me/photo_to_mannequin0")
