@@ -33,10 +33,10 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-from cfld.study.answers import Answers
 from cfld.study.create import Method, create_study
+from cfld.study.database import Database
 from cfld.study.definition import Protocol, Study, load_study
-from cfld.study.material import Material
+from cfld.study.pairs import PairImages
 from cfld.study.plan import plan
 
 RESULTS = Path(__file__).parent / "results" / "study.json"
@@ -72,9 +72,9 @@ def make_study(folder: Path, protocol: Protocol) -> Study:
         (folder / name).mkdir()
         for source, target in pairs:
             noise(name).save(folder / name / f"{Path(source).stem}_to_{Path(target).stem}.png")
-    material = Material(pairs=pairs, usable=pairs, source=noise, truth=noise, pose=noise, size=SIZE)
+    images = PairImages(pairs=pairs, usable=pairs, source=noise, truth=noise, pose=noise, size=SIZE)
     methods = {name: Method(folder / name) for name in METHODS}
-    create_study(folder / "study", material, methods, protocol, title="load")
+    create_study(folder / "study", images, methods, protocol, title="load")
     return load_study(folder / "study")
 
 
@@ -132,16 +132,16 @@ async def take_part_at_once(address: str, participants: int) -> Load:
     return load
 
 
-def kept(study: Study, database: str) -> list[list[int]]:
+def kept(study: Study, url: str) -> list[list[int]]:
     """The choices of every participant as the database has them, in order."""
-    answers = Answers(database, study.fingerprint())
+    database = Database(url, study.fingerprint())
     choices: dict[int, list[int]] = {}
-    for row in answers.rows():
+    for row in database.answers():
         mine = choices.setdefault(row["number"], [])
         assert row["position"] == len(mine)
         picks = plan(study, row["number"])[row["position"]].picks
         mine.append(picks.index(row["pick"]) + 1 if len(set(picks)) == len(picks) else 0)
-    answers.close()
+    database.close()
     return list(choices.values())
 
 

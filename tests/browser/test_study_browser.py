@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from cfld.study.answers import Answers
+from cfld.study.database import Database
 from cfld.study.definition import load_study
 from cfld.study.plan import plan
 from support.study import METHODS, make_study, serving
@@ -62,9 +62,9 @@ def new_page(browser: Browser, address: str) -> Iterator[NewPage]:
 def latest(study: Path) -> tuple[int, list[str]]:
     """The number of the participant who came last, and what they picked."""
     loaded = load_study(study)
-    answers = Answers(f"sqlite:///{study / 'answers.sqlite'}", loaded.fingerprint())
-    rows = list(answers.rows())
-    answers.close()
+    database = Database(f"sqlite:///{study / 'answers.sqlite'}", loaded.fingerprint())
+    rows = list(database.answers())
+    database.close()
     number = rows[-1]["number"]
     return number, [row["pick"] for row in rows if row["number"] == number]
 
@@ -95,7 +95,7 @@ def test_a_whole_study_by_pointer(new_page: NewPage, study: Path) -> None:
     for number, choice in enumerate(choices, start=1):
         if number == 6:
             expect(page).to_have_title("Part two")
-            page.get_by_role("link", name="Go on").click()
+            page.get_by_role("link", name="Continue").click()
         ready(page, number)
         assert page.locator("img").count() == (1 if number < 6 else 6)
         assert page.evaluate("[...document.images].every((image) => image.naturalWidth === 22)")
@@ -114,7 +114,7 @@ def test_a_whole_study_by_keyboard_alone(new_page: NewPage, study: Path) -> None
     keys = [("1",), ("2",), ("g",), ("r",), ("Tab", "Tab", "Enter"), ("3",), ("Tab", "Space"), ("2",)]
     for number, pressed in enumerate(keys, start=1):
         if number == 6:
-            expect(page.get_by_role("link", name="Go on")).to_be_focused()
+            expect(page.get_by_role("link", name="Continue")).to_be_focused()
             page.keyboard.press("Enter")
         ready(page, number)
         for key in pressed:
@@ -180,7 +180,7 @@ def test_a_telephone_in_the_dark_shows_all_without_moving_sideways(
     page.get_by_role("button", name="Take part").tap()
     for number in range(1, QUESTIONS + 1):
         if number == 6:
-            page.get_by_role("link", name="Go on").tap()
+            page.get_by_role("link", name="Continue").tap()
         ready(page, number)
         assert page.evaluate(fits)
         button = page.locator("button[name=choice]").last
@@ -198,7 +198,7 @@ def test_without_scripts_the_study_works(new_page: NewPage, study: Path) -> None
     page.click("text=Take part")
     for number in range(1, QUESTIONS + 1):
         if number == 6:
-            page.click("text=Go on")
+            page.click("text=Continue")
         page.wait_for_selector(f"text={number} of {QUESTIONS}")
         page.click("button[value='1']")
     page.wait_for_selector("text=Thank you")
@@ -228,32 +228,32 @@ def test_images_disappear_after_their_time(new_page: NewPage, tmp_path: Path) ->
 def test_results_are_live(new_page: NewPage, study: Path, tmp_path: Path) -> None:
     with serving(study, "--database", f"sqlite:///{tmp_path / 'answers.sqlite'}") as address:
         password = json.loads((study / "keys.json").read_text())["results"]
-        see_results_come(new_page(base_url=address), new_page(base_url=address), password)
+        see_results_update(new_page(base_url=address), new_page(base_url=address), password)
 
 
-def see_results_come(desk: Page, page: Page, password: str) -> None:
-    desk.goto("/results")
-    desk.get_by_label("Password").fill("wrong")
-    desk.keyboard.press("Enter")
-    expect(desk.get_by_role("alert")).to_have_text("That is not the password.")
-    desk.get_by_label("Password").fill(password)
-    desk.keyboard.press("Enter")
-    expect(desk.get_by_text("no answers yet").first).to_be_visible()
-    desk.get_by_label("count unfinished").check()
-    desk.get_by_label("attention checks").check()
-    desk.get_by_role("button", name="Apply").click()
+def see_results_update(results: Page, page: Page, password: str) -> None:
+    results.goto("/results")
+    results.get_by_label("Password").fill("wrong")
+    results.keyboard.press("Enter")
+    expect(results.get_by_role("alert")).to_have_text("Wrong password.")
+    results.get_by_label("Password").fill(password)
+    results.keyboard.press("Enter")
+    expect(results.get_by_text("no answers yet").first).to_be_visible()
+    results.get_by_label("include unfinished").check()
+    results.get_by_label("attention checks").check()
+    results.get_by_role("button", name="Apply").click()
     page.goto("/")
     page.get_by_role("button", name="Take part").click()
     for number in range(1, QUESTIONS + 1):
         if number == 6:
-            page.get_by_role("link", name="Go on").click()
+            page.get_by_role("link", name="Continue").click()
         ready(page, number)
         page.keyboard.press("1")
     expect(page).to_have_title("Thank you")
-    expect(desk.locator("dl div").filter(has_text="finished").locator("dd")).to_have_text("1", timeout=10_000)
-    expect(desk.get_by_text("answers that count")).to_be_visible()
-    bars = desk.locator("svg rect")
+    expect(results.locator("dl div").filter(has_text="finished").locator("dd")).to_have_text("1", timeout=10_000)
+    expect(results.get_by_text("answers included")).to_be_visible()
+    bars = results.locator("svg rect")
     assert bars.count() == 2 + len(METHODS)
     widths = [float((bars.nth(i).get_attribute("width") or "").rstrip("%")) for i in range(bars.count())]
     assert sum(widths[2:]) == pytest.approx(100, abs=0.1), "Jab adds up"
-    expect(desk.get_by_text("chi-square(2)")).to_be_visible()
+    expect(results.get_by_text("chi-square(2)")).to_be_visible()

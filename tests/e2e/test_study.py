@@ -16,9 +16,9 @@ import httpx2
 import pytest
 
 from cfld.cli import main
-from cfld.study.answers import Answers
+from cfld.study.database import Database
 from cfld.study.definition import load_study
-from cfld.study.plan import TOLD, plan
+from cfld.study.plan import THIS_ONE, plan
 from support.commands import process as cfld
 from support.study import (
     METHODS,
@@ -68,7 +68,8 @@ def test_create_serve_answer_results(tmp_path: Path) -> None:
                 assert answer(client, trial.picks.index(wanted) + 1).status_code == 303
         assert "Thank you" in question(clients[0])
     printed = cfld("study", "results", "--study", str(study), "--answers", str(tmp_path / "answers.csv"))
-    assert "3 participants began, 2 finished, 0 failed the attention checks; 2 count, with 12 answers" in printed.stdout
+    assert "3 participants started, 2 finished, 0 failed the attention checks; 2 included" in printed.stdout
+    assert "with 12 answers" in printed.stdout
     assert "ours and theirs: 4 against 0, p = 0.125" in printed.stdout
     figures = json.loads(cfld("study", "results", "--study", str(study), "--json", "--include-unfinished").stdout)
     assert (figures["counted"], figures["methods"][0]["jab"]["count"]) == (3, 4)
@@ -160,17 +161,17 @@ class Participant:
         self.acknowledged.append(choice)
 
 
-def kept(study: Path, database: str) -> dict[int, list[int]]:
+def kept(study: Path, url: str) -> dict[int, list[int]]:
     """Participant's number -> choices in order of position, as the database has them; 0 for a check of part two."""
     loaded = load_study(study)
-    answers = Answers(database, loaded.fingerprint())
+    database = Database(url, loaded.fingerprint())
     found: dict[int, list[int]] = {}
-    for row in answers.rows():
+    for row in database.answers():
         mine = found.setdefault(row["number"], [])
         assert row["position"] == len(mine)
         picks = plan(loaded, row["number"])[row["position"]].picks
-        mine.append(picks.index(row["pick"]) + 1 if TOLD not in picks else 0)
-    answers.close()
+        mine.append(picks.index(row["pick"]) + 1 if THIS_ONE not in picks else 0)
+    database.close()
     return found
 
 
@@ -243,7 +244,7 @@ def test_several_servers_share_a_postgresql(tmp_path: Path) -> None:
         assert sorted(there) == [1, 2, 3, 4, 5, 6]
         assert all(set(choices) <= {0, 1} and len(choices) == 8 for choices in there.values())
         printed = cfld("study", "results", "--study", str(study), "--database", database)
-        assert "6 participants began, 6 finished" in printed.stdout
+        assert "6 participants started, 6 finished" in printed.stdout
         assert all(method in printed.stdout for method in METHODS)
 
 

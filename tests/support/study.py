@@ -50,14 +50,14 @@ def make_study(root: Path, *, images: int = 2, comparisons: int = 2, checks: int
     """A study's folder, made as the command makes it."""
     from cfld.study.create import Method, create_study
     from cfld.study.definition import Protocol
-    from cfld.study.material import from_folders
+    from cfld.study.pairs import pairs_of_folders
 
     save_folders(root, pairs=max(6, 2 * images + comparisons))
-    material = from_folders(
+    pairs = pairs_of_folders(
         root / "sources", root / "real", root / "poses", root / "ours", "{source}_to_{target}.png", None
     )
     chosen = Protocol(images=images, comparisons=comparisons, checks=checks, **protocol)
-    create_study(root / "study", material, {m: Method(root / m) for m in METHODS}, chosen, title="Blots")
+    create_study(root / "study", pairs, {m: Method(root / m) for m in METHODS}, chosen, title="Blots")
     return root / "study"
 
 

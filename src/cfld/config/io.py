@@ -65,5 +65,5 @@ def _revive(kind: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return from_dict(kind, value)
     if typing.get_origin(kind) is tuple:
-        return tuple(value)
+        return tuple(_revive(typing.get_args(kind)[0], item) for item in value)
     return Path(value) if kind is Path else value

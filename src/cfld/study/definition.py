@@ -1,6 +1,6 @@
-"""What a study is: its protocol, its pairs and its images, kept as `study.json` beside `images/`.
+"""A study's definition: protocol, pairs and images, stored in a folder as `study.json` and `pictures/`.
 
-The folder is the researcher's. Of it the site shows images alone, and those under names made for one participant.
+Nothing of the folder is served but the images, under names made for one participant.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cfld.config import io
 from cfld.files import load_object
@@ -21,21 +21,21 @@ STUDY_FILE: Final = "study.json"
 KEYS_FILE: Final = "keys.json"
 IMAGES: Final = "pictures"
 MAX_METHODS: Final = 9
-"""As many as there are digits to choose with."""
+"""Part two is answered by pressing one digit."""
 IMAGE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What every participant does. The defaults are those of section 4.4 of the paper, as far as it tells.
+    """What every participant does. The defaults follow section 4.4 of the paper where it gives a number.
 
     Attributes:
-        seed: decides which pairs take part and, with a participant's number, everything that the participant sees.
-        images: part one shows so many real and so many generated images.
-        comparisons: part two asks so many times for the best match.
-        checks: attention checks in each part: images that say which answer to give.
-        failed_checks_allowed: who answers more checks wrongly does not count.
-        seconds: how long an image of part one can be seen; none = until the answer.
+        seed: random seed: selects the pairs and, with a participant's number, the order of their questions.
+        images: number of real images in part one, and of generated images.
+        comparisons: number of comparisons in part two.
+        checks: attention checks in each part: images that state which answer to give.
+        failed_checks_allowed: participants who fail more checks are excluded from the results.
+        seconds: how long an image of part one is shown, from 0.05 to 3600; None = until the answer.
         comparison_seconds: the same for part two.
     """
 
@@ -60,12 +60,12 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One pair of source and target pose. Images go by ids, which tell nothing.
+    """A pair of source image and target pose. Images are named by random ids.
 
     Attributes:
-        source, target: what the pair's images were called.
-        source_picture, pose_picture, truth_picture: ids; there may be no image of the pose.
-        results: id of each method's image.
+        source, target: the pair's original file names.
+        source_picture, pose_picture, truth_picture: image ids; the pose image is optional.
+        results: method -> id of its generated image.
     """
 
     source: str
@@ -75,15 +75,15 @@ class Pair:
     truth_picture: str
     results: dict[str, str]
 
-    def ids(self) -> Iterator[str]:
-        yield from (self.source_picture, self.truth_picture, *self.results.values())
-        if self.pose_picture is not None:
-            yield self.pose_picture
+    @property
+    def context(self) -> tuple[str | None, ...]:
+        """Image ids of source, pose and ground truth."""
+        return self.source_picture, self.pose_picture, self.truth_picture
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cards:
-    """The images of attention checks, by what they say; ids."""
+    """Ids of the attention checks' images, by what is written on them."""
 
     real: str
     generated: str
@@ -93,15 +93,16 @@ class Cards:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """All that the site needs to know.
+    """Contents of `study.json`.
 
     Attributes:
-        title, introduction: what people read first; paragraphs are separated by empty lines.
+        title, introduction: text of the first page; empty lines separate paragraphs.
         size: (height, width) of every image.
-        methods: what they are called in the figures; never shown to participants.
-        pairs: those that take part.
-        generated, real, comparisons: indices of `pairs`: whose results part one shows, whose truths it shows, and
-            which pairs part two shows. The same for every participant, and so the same across methods.
+        methods: names used in the results; never shown to participants.
+        pairs: the pairs of the study.
+        generated, real, comparisons: indices into `pairs`: whose generated images and whose ground truths part one
+            shows, and which pairs part two compares. The same for every participant, and so for every method.
+        cards: images of the attention checks.
     """
 
     title: str
@@ -119,25 +120,30 @@ class Study:
         if not 1 <= len(set(self.methods)) == len(self.methods) <= MAX_METHODS:
             raise ValueError(f"a study compares 1 to {MAX_METHODS} methods of different names, got {self.methods}")
         if self.comparisons and len(self.methods) < 2:
-            raise ValueError("part two compares methods, and there is one; set comparisons to 0")
+            raise ValueError("part two compares methods, but there is only one; set comparisons to 0")
         if any(set(pair.results) != set(self.methods) for pair in self.pairs):
-            raise ValueError(f"every pair needs one result of each of {', '.join(self.methods)}")
+            raise ValueError(f"every pair needs one generated image of each of {', '.join(self.methods)}")
         if not {*self.generated, *self.real, *self.comparisons} <= set(range(len(self.pairs))):
-            raise ValueError(f"generated, real and comparisons number the pairs, 0 to {len(self.pairs) - 1}")
+            raise ValueError(f"generated, real and comparisons must be indices from 0 to {len(self.pairs) - 1}")
         lengths = len(self.generated), len(self.real), len(self.comparisons)
         if lengths != (self.protocol.images, self.protocol.images, self.protocol.comparisons):
-            raise ValueError(f"the protocol's images and comparisons disagree with the lists, which hold {lengths}")
+            raise ValueError(f"generated, real and comparisons have lengths {lengths}, unlike the protocol's")
         if bad := [name for name in self.image_ids() if not IMAGE_ID.fullmatch(str(name))]:
-            raise ValueError(f"image ids are 32 hexadecimal digits, got {bad[0]!r}")
+            raise ValueError(f"image ids must be 32 hexadecimal digits, got {bad[0]!r}")
 
     def image_ids(self) -> Iterator[str]:
-        """Of every image once."""
+        """Yields the id of every image."""
         for pair in self.pairs:
-            yield from pair.ids()
+            yield from (name for name in (*pair.context, *pair.results.values()) if name is not None)
         yield from asdict(self.cards).values()
 
+    @property
+    def reuses_pairs(self) -> bool:
+        """Whether some pairs are asked about more than once."""
+        return len(self.pairs) < len(self.generated) + len(self.real) + len(self.comparisons)
+
     def fingerprint(self) -> str:
-        """Of what decides the answers' meaning; texts, time limits and what checks decide may change meanwhile."""
+        """Hash of everything that gives the answers their meaning; texts and limits may change during the study."""
         values = io.to_dict(self)
         for name in ("title", "introduction", "size"):
             del values[name]
@@ -148,11 +154,11 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """What only the servers and the researcher know; servers of one study share it.
+    """Contents of `keys.json`: the secrets of a study, which all its servers share.
 
     Attributes:
-        signing: makes cookies, form tokens and image names.
-        results: the researcher's password to the results page.
+        signing: signs cookies, form tokens and image names.
+        results: the researcher's password for the results page.
     """
 
     signing: str
@@ -163,64 +169,56 @@ class Keys:
         return cls(signing=secrets.token_hex(32), results=secrets.token_urlsafe(18))
 
     def save(self, folder: Path) -> None:
-        """Writes a file that its owner alone may read."""
+        """Writes the file, readable by its owner only."""
         path = folder / KEYS_FILE
         path.touch(mode=0o600)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
-class OpenStudy:
-    """A study with the folder that it was read from."""
+class StudyFolder:
+    """A study with its folder and its keys, ready to be served."""
 
     study: Study
-    folder: Path
+    path: Path
     keys: Keys
 
     def image(self, image_id: str) -> Path:
-        """The file of an image. Ids are checked when the study is read, so no path leads out of the folder."""
-        return self.folder / IMAGES / f"{image_id}.png"
-
-
-def study_file(path: Path) -> Path:
-    """`study.json`, given itself or its folder."""
-    return path / STUDY_FILE if path.is_dir() else path
+        """The file of an image. `Study` checks its ids, so that none leads out of the folder."""
+        return self.path / IMAGES / f"{image_id}.png"
 
 
 def load_study(path: Path) -> Study:
-    """Reads `study.json`, given itself or its folder.
+    """Reads a study.
+
+    Args:
+        path: `study.json` or its folder.
 
     Raises:
-        ValueError: naming the file, when it is absent or is no study.
+        ValueError: naming the file, if it does not exist or does not hold a study.
     """
-    file = study_file(path)
+    file = path / STUDY_FILE if path.is_dir() else path
     if not file.exists():
         raise ValueError(f"{file}: no such study; `cfld study create` makes one")
-    values = load_object(file)
     try:
-        return io.from_dict(Study, {**values, **_nested(values)})
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        return io.from_dict(Study, load_object(file))
+    except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{file}: not a study ({error})") from None
 
 
-def open_study(path: Path) -> OpenStudy:
-    """A study ready to be served.
+def open_study(path: Path) -> StudyFolder:
+    """Reads a study with its keys and checks that its images exist.
+
+    Args:
+        path: `study.json` or its folder.
 
     Raises:
-        ValueError: naming the file that is missing or wrong.
+        ValueError: naming the file that is missing or invalid.
     """
-    study, folder = load_study(path), study_file(path).absolute().parent
+    study, folder = load_study(path), (path if path.is_dir() else path.parent).absolute()
     if not (folder / KEYS_FILE).exists():
-        raise ValueError(f"{folder / KEYS_FILE}: missing; it is made with the study and goes where the study goes")
-    opened = OpenStudy(study, folder, io.load(Keys, folder / KEYS_FILE))
+        raise ValueError(f"{folder / KEYS_FILE}: missing; copy it along with study.json")
+    opened = StudyFolder(study, folder, io.load(Keys, folder / KEYS_FILE))
     if missing := [name for name in study.image_ids() if not opened.image(name).is_file()]:
         raise ValueError(f"{folder / IMAGES}: {len(missing)} images are missing, for example {missing[0]}.png")
     return opened
-
-
-def _nested(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields that hold tuples of their own."""
-    return {
-        "size": tuple(values["size"]),
-        "pairs": tuple(io.from_dict(Pair, pair) for pair in values["pairs"]),
-    }

@@ -1,4 +1,4 @@
-"""The site as an ASGI application, and a server that runs it."""
+"""The study's site as an ASGI application, and its server."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from cfld.study.answers import Answers
-from cfld.study.definition import OpenStudy
+from cfld.study.database import Database
+from cfld.study.definition import StudyFolder
 from cfld.study.middleware import STATIC, Limits, StudyMiddleware
-from cfld.study.results_pages import EventHandlers
-from cfld.study.site import Site
+from cfld.study.participant_pages import ParticipantPages
+from cfld.study.results_pages import ResultsPages
 
 PAGES: Final = Path(__file__).parent / "pages"
 BACKLOG: Final = 2048
@@ -31,28 +31,28 @@ BACKLOG: Final = 2048
 MAX_CONNECTIONS: Final = 4096
 """Connections served at the same time; further ones get response 503."""
 THREADS: Final = 4
-"""Pages rendered at the same time."""
+"""Requests handled at the same time; as Python threads share one interpreter, more would only wait for each other."""
 
 
-def create_app(opened: OpenStudy, answers: Answers, limits: Limits) -> ASGIApp:
+def create_app(opened: StudyFolder, database: Database, limits: Limits) -> ASGIApp:
     """The whole site of one study."""
     pages = Environment(
         loader=PackageLoader("cfld.study", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_few_threads)
-    app.include_router(Site(opened, answers, pages, limits).routes())
-    app.include_router(EventHandlers(opened, answers, pages).routes())
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_limit_threads)
+    app.include_router(ParticipantPages(opened, database, pages, limits).routes())
+    app.include_router(ResultsPages(opened, database, pages).routes())
     app.mount(STATIC, StaticFiles(directory=PAGES / "static"))
-    app.add_exception_handler(HTTPException, _refuse(pages))
-    app.add_exception_handler(RequestValidationError, _refuse(pages))
+    app.add_exception_handler(HTTPException, _error_page(pages))
+    app.add_exception_handler(RequestValidationError, _error_page(pages))
     return StudyMiddleware(app, limits.requests)
 
 
 def serve(app: ASGIApp, listening: socket.socket, behind_proxy: bool) -> None:
-    """Serves until it is stopped.
+    """Serves until stopped.
 
     Args:
-        behind_proxy: take the visitor's address and scheme from a reverse proxy on this machine.
+        behind_proxy: trust the client address and scheme given by a reverse proxy on this machine.
     """
     config = uvicorn.Config(
         app,
@@ -69,18 +69,17 @@ def serve(app: ASGIApp, listening: socket.socket, behind_proxy: bool) -> None:
 
 
 @asynccontextmanager
-async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
-    """Threads share one interpreter: more of them only wait for one another."""
+async def _limit_threads(_: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
 
 
-def _refuse(pages: Environment) -> Callable[[Request, Exception], Response]:
-    """Turns what a route raises into a short page, whatever it was: it tells nothing of the inside."""
+def _error_page(pages: Environment) -> Callable[[Request, Exception], Response]:
+    """Handler that answers with a short page and reveals no internals."""
 
-    def refuse(_: Request, error: Exception) -> Response:
+    def respond(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.UNPROCESSABLE_ENTITY
-        page = pages.get_template("refused.html").render(reason=HTTPStatus(status).phrase)
-        return Response(page, status, media_type="text/html")
+        page = pages.get_template("error.html").render(reason=HTTPStatus(status).phrase)
+        return HTMLResponse(page, status)
 
-    return refuse
+    return respond

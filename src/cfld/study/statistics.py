@@ -1,4 +1,4 @@
-"""Shares with intervals, and tests of difference."""
+"""Proportions with confidence intervals, and tests for differences between methods."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True)
-class Share:
-    """A count out of a number of answers, with its 95 % Wilson interval (Wilson 1927; scipy's, no correction).
+class Proportion:
+    """A count out of a number of answers, with its 95 % Wilson interval (Wilson 1927, no continuity correction).
 
     Attributes:
         count, of: the count, and the number of answers.
-        value, low, high: in [0, 1]; none without answers.
+        value, low, high: proportion and interval in [0, 1]; None without answers.
     """
 
     count: int
@@ -30,7 +30,7 @@ class Share:
 
 @dataclass(frozen=True)
 class UniformTest:
-    """Chi-square goodness of fit: are all methods picked equally often?"""
+    """Chi-square goodness-of-fit test: are all methods picked equally often?"""
 
     statistic: float
     degrees_of_freedom: int
@@ -39,7 +39,7 @@ class UniformTest:
 
 @dataclass(frozen=True)
 class PairTest:
-    """Of the picks for one of two methods: exact binomial test of one half; Holm over all pairs of methods."""
+    """Exact binomial test that two methods are picked equally often; `p_holm` is Holm-adjusted over all pairs."""
 
     first: str
     second: str
@@ -49,16 +49,16 @@ class PairTest:
     p_holm: float
 
 
-def share(count: int, of: int) -> Share:
-    """A share; `count` of `of`."""
+def proportion(count: int, of: int) -> Proportion:
+    """`count` out of `of`, with its interval."""
     if of == 0:
-        return Share(0, 0, None, None, None)
+        return Proportion(0, 0, None, None, None)
     interval = stats.binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
-    return Share(count, of, count / of, float(interval.low), float(interval.high))
+    return Proportion(count, of, count / of, float(interval.low), float(interval.high))
 
 
 def uniform_test(picks: Mapping[str, int]) -> UniformTest | None:
-    """Picks by method; None when there is nothing to compare."""
+    """Tests the number of picks of each method; None without picks or with fewer than two methods."""
     if len(picks) < 2 or not sum(picks.values()):
         return None
     result = stats.chisquare(list(picks.values()))
@@ -66,17 +66,17 @@ def uniform_test(picks: Mapping[str, int]) -> UniformTest | None:
 
 
 def pair_tests(picks: Mapping[str, int]) -> list[PairTest]:
-    """One test a pair of methods, in the order of `picks`."""
+    """One test for every two methods, in the order of `picks`."""
     pairs = list(combinations(picks, 2))
-    p = [_two_sided(picks[a], picks[b]) for a, b in pairs]
+    p_values = [_binomial_p(picks[a], picks[b]) for a, b in pairs]
     return [
-        PairTest(a, b, picks[a], picks[b], alone, together)
-        for (a, b), alone, together in zip(pairs, p, holm(p), strict=True)
+        PairTest(a, b, picks[a], picks[b], p, p_holm)
+        for (a, b), p, p_holm in zip(pairs, p_values, holm(p_values), strict=True)
     ]
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the order given."""
+    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order."""
     order = sorted(range(len(p)), key=p.__getitem__)
     adjusted, largest = [0.0] * len(p), 0.0
     for rank, index in enumerate(order):
@@ -85,5 +85,5 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _two_sided(first: int, second: int) -> float:
+def _binomial_p(first: int, second: int) -> float:
     return float(stats.binomtest(first, first + second).pvalue) if first + second else 1.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cfld.study.definition import Study
-from cfld.study.plan import TOLD, method_of, plan
+from cfld.study.plan import THIS_ONE, assigned_method, plan
 from support.study import METHODS
 
 
@@ -16,7 +16,7 @@ def test_part_one_is_thirty_real_and_thirty_generated_of_one_method(paper_study:
     for number in range(1, 13):
         trials = [trial for trial in plan(paper_study, number) if trial.part == 1]
         assert Counter(trial.kind for trial in trials) == {"real": 30, "generated": 30, "check": 2}
-        results = {pair.results[method_of(paper_study, number)] for pair in paper_study.pairs}
+        results = {pair.results[assigned_method(paper_study, number)] for pair in paper_study.pairs}
         assert {t.images[0] for t in trials if t.kind == "generated"} <= results
         truths = {pair.truth_picture for pair in paper_study.pairs}
         assert {t.images[0] for t in trials if t.kind == "real"} <= truths
@@ -52,9 +52,9 @@ def test_part_two_shows_every_method_once_in_shuffled_places(paper_study: Study)
 def test_methods_are_given_evenly(paper_study: Study) -> None:
     given = Counter[str]()
     for number in range(1, 100):
-        given[method_of(paper_study, number)] += 1
+        given[assigned_method(paper_study, number)] += 1
         assert max(given.values()) - min(given[method] for method in METHODS) <= 1
-    first = {tuple(method_of(paper_study, 3 * r + i) for i in (1, 2, 3)) for r in range(33)}
+    first = {tuple(assigned_method(paper_study, 3 * r + i) for i in (1, 2, 3)) for r in range(33)}
     assert len(first) > 3, "rounds have orders of their own"
 
 
@@ -72,7 +72,7 @@ def test_order_follows_from_seed_and_number_alone(paper_study: Study) -> None:
 def test_order_stays_as_it_was_when_the_program_changes(study: Study) -> None:
     """Participants come back after an update, and find the question that they left."""
     assert [(t.kind, t.pair) for t in plan(study, 1)] == GOLDEN_ORDER
-    assert [method_of(study, number) for number in range(1, 7)] == GOLDEN_METHODS
+    assert [assigned_method(study, number) for number in range(1, 7)] == GOLDEN_METHODS
 
 
 def test_checks_are_never_first_and_tell_the_answer(paper_study: Study) -> None:
@@ -86,9 +86,9 @@ def test_checks_are_never_first_and_tell_the_answer(paper_study: Study) -> None:
             told = trial.images[trial.picks.index(trial.expected or "")] if trial.part == 2 else trial.images[0]
             cards = paper_study.cards
             assert told == (cards.this_one if trial.part == 2 else getattr(cards, trial.expected or ""))
-            assert trial.picks.count(TOLD) == (trial.part == 2)
+            assert trial.picks.count(THIS_ONE) == (trial.part == 2)
             asked.add(trial.expected)
-    assert asked == {"real", "generated", TOLD}
+    assert asked == {"real", "generated", THIS_ONE}
 
 
 @pytest.mark.parametrize(("images", "comparisons"), [(2, 0), (0, 2)])

@@ -1,4 +1,4 @@
-"""Figures against hand-computed ones, and against their published formulas."""
+"""StudyMetrics against hand-computed ones, and against their published formulas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from cfld.study.statistics import holm, pair_tests, share, uniform_test
+from cfld.study.statistics import holm, pair_tests, proportion, uniform_test
 
 Z = 1.959963984540054
 """The standard normal's 97.5 % quantile."""
@@ -17,7 +17,7 @@ def test_intervals_are_wilsons(count: int, of: int) -> None:
     """(p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), Wilson 1927."""
     p = count / of
     middle, half = p + Z**2 / (2 * of), Z * math.sqrt(p * (1 - p) / of + Z**2 / (4 * of**2))
-    found = share(count, of)
+    found = proportion(count, of)
     assert found.value == p
     assert found.low == pytest.approx((middle - half) / (1 + Z**2 / of), abs=1e-12)
     assert found.high == pytest.approx((middle + half) / (1 + Z**2 / of), abs=1e-12)
@@ -25,13 +25,13 @@ def test_intervals_are_wilsons(count: int, of: int) -> None:
 
 def test_an_interval_from_a_book() -> None:
     """Newcombe 1998, table I: 81 of 263, Wilson without correction: 0.2553 to 0.3662."""
-    found = share(81, 263)
+    found = proportion(81, 263)
     assert (round(found.low or 0, 4), round(found.high or 0, 4)) == (0.2553, 0.3662)
 
 
 def test_no_answers_have_no_share() -> None:
-    assert share(0, 0) == share(0, 0)
-    assert (share(0, 0).value, share(0, 0).low, share(0, 0).of) == (None, None, 0)
+    assert proportion(0, 0) == proportion(0, 0)
+    assert (proportion(0, 0).value, proportion(0, 0).low, proportion(0, 0).of) == (None, None, 0)
 
 
 def test_uniform_test_by_hand() -> None:

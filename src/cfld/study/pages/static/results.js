@@ -1,8 +1,8 @@
-// Fetches the figures anew every few seconds while somebody looks.
+// Reloads the metrics every few seconds while the page is visible.
 "use strict";
 
 const EVERY_MS = 3000;
-const figures = document.querySelector("[data-figures]");
+const metrics = document.querySelector("[data-metrics]");
 const state = document.querySelector("[data-state]");
 
 async function refresh() {
@@ -10,10 +10,10 @@ async function refresh() {
   try {
     const response = await fetch("/results/figures" + location.search);
     if (!response.ok) throw new Error(response.status);
-    figures.innerHTML = await response.text();
+    metrics.innerHTML = await response.text();
     state.textContent = "live, as of " + new Date().toLocaleTimeString();
   } catch {
-    state.textContent = "no answer from the server; trying again";
+    state.textContent = "the server does not respond; trying again";
   }
 }
 

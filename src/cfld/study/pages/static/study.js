@@ -1,4 +1,4 @@
-// One question: answers open once its images are there, by pointer or by key, and are sent once.
+// One question: its buttons and keys are enabled once all images have loaded, and the answer is sent once.
 "use strict";
 
 const OPEN_AFTER_MS = 350; // the second half of a double click on the page before must not answer this one
@@ -35,7 +35,7 @@ const waited = new Promise((resolve) => setTimeout(resolve, OPEN_AFTER_MS));
 allLoaded.then(limitTime, () => note("failed"));
 Promise.all([allLoaded, waited]).then(() => {
   for (const button of buttons) button.disabled = false;
-  form.dataset.open = ""; // for whoever drives the page: from now on keys and buttons answer
+  form.dataset.open = ""; // for automated tests: buttons and keys are enabled
 }, () => {});
 
 form.addEventListener("submit", (event) => {

@@ -1,4 +1,4 @@
-"""R2G, G2R and Jab of a made-up set of answers, against figures computed by hand."""
+"""R2G, G2R and Jab of a made-up set of answers, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cfld.study.answers import Answers, Tally
+from cfld.study.database import Database, Tally
 from cfld.study.definition import Study
-from cfld.study.figures import Figures, Rules, figures
-from cfld.study.plan import method_of, plan
+from cfld.study.metrics import Inclusion, StudyMetrics, study_metrics
+from cfld.study.plan import assigned_method, plan
 from cfld.study.report import as_text, write_answers
 
-FINISHED = Rules()
+FINISHED = Inclusion()
 
 # A finished participant has 2 real, 2 generated, 1 check; 2 comparisons, 1 check (conftest.py).
 MADE_UP = [
@@ -47,12 +47,12 @@ MADE_UP = [
 ]
 
 
-def counts(found: Figures) -> dict[str, tuple[tuple[int, int], ...]]:
+def counts(found: StudyMetrics) -> dict[str, tuple[tuple[int, int], ...]]:
     return {m.method: tuple((s.count, s.of) for s in (m.r2g, m.g2r, m.jab)) for m in found.methods}
 
 
 def test_figures_by_hand(study: Study) -> None:
-    found = figures(study, MADE_UP, FINISHED)
+    found = study_metrics(study, MADE_UP, FINISHED)
     assert (found.started, found.finished, found.inattentive, found.counted, found.answers) == (5, 3, 1, 2, 12)
     assert counts(found) == {
         "ours": ((1, 2), (2, 2), (3, 4)),
@@ -68,43 +68,43 @@ def test_figures_by_hand(study: Study) -> None:
 
 
 def test_unfinished_participants_count_only_if_asked(study: Study) -> None:
-    found = figures(study, MADE_UP, Rules(unfinished=True))
+    found = study_metrics(study, MADE_UP, Inclusion(unfinished=True))
     assert counts(found)["third"] == ((1, 1), (1, 1), (1, 4))
     assert (found.counted, found.answers) == (3, 14)
 
 
 def test_inattentive_participants_count_only_if_asked(study: Study) -> None:
-    found = figures(study, MADE_UP, Rules(inattentive=True))
+    found = study_metrics(study, MADE_UP, Inclusion(inattentive=True))
     assert counts(found)["ours"] == ((3, 4), (2, 4), (3, 6))
     assert counts(found)["theirs"] == ((0, 2), (1, 2), (2, 6))
 
 
 def test_no_answers_at_all(study: Study) -> None:
-    found = figures(study, [], FINISHED)
+    found = study_metrics(study, [], FINISHED)
     assert found.jab_test is None
     assert "no answers" in as_text(study, found)
 
 
 def test_the_text_says_it_all(study: Study) -> None:
-    text = as_text(study, figures(study, MADE_UP, FINISHED))
-    assert "5 participants began, 3 finished, 1 failed the attention checks; 2 count, with 12 answers" in text
+    text = as_text(study, study_metrics(study, MADE_UP, FINISHED))
+    assert "5 participants started, 3 finished, 1 failed the attention checks; 2 included, with 12 answers" in text
     (ours,) = (line for line in text.splitlines() if line.startswith("ours  "))
     assert " ".join(ours.split()) == "ours 50.0% [ 9.5%, 90.5%] 2 100.0% [ 34.2%, 100.0%] 2 75.0% [ 30.1%, 95.4%] 4"
     assert "chi-square(2) = 3.50, p = 0.174" in text
     assert "ours and theirs: 3 against 0, p = 0.25, adjusted 0.75" in text
 
 
-def test_from_the_database_and_as_csv(study: Study, answers: Answers, tmp_path: Path) -> None:
+def test_from_the_database_and_as_csv(study: Study, database: Database, tmp_path: Path) -> None:
     """A participant who calls everything real, and picks the first method of the list."""
-    participant = answers.begin("token", lambda number: method_of(study, number), 10)
+    participant = database.find_or_add("token", lambda number: assigned_method(study, number), 10)
     assert participant is not None
     for position, trial in enumerate(plan(study, 1)):
         pick = trial.expected or ("real" if trial.part == 1 else study.methods[0])
-        assert answers.record(participant, position, trial, pick)
-    found = figures(study, answers.tallies(), FINISHED)
+        assert database.record(participant, position, trial, pick)
+    found = study_metrics(study, database.tallies(), FINISHED)
     assert counts(found)[participant.method][:2] == ((0, 2), (2, 2))
     assert counts(found)[study.methods[0]][2] == (2, 2)
-    write_answers(answers.rows(), study, tmp_path / "answers.csv")
+    write_answers(database.answers(), study, tmp_path / "answers.csv")
     with (tmp_path / "answers.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["kind"] for row in rows] == [trial.kind for trial in plan(study, 1)]

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from cfld.study.answers import Answers, Participant
+from cfld.study.database import Database, Participant
 from cfld.study.definition import Study
 from cfld.study.plan import plan
 from support.study import METHODS, postgres
@@ -25,7 +25,7 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> Iterator[Answers]:
+def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> Iterator[Database]:
     """An empty database of each kind."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'answers.sqlite'}"
@@ -36,22 +36,22 @@ def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> It
             connection.execute(sa.text("DROP SCHEMA public CASCADE"))
             connection.execute(sa.text("CREATE SCHEMA public"))
         engine.dispose()
-    answers = Answers(url, study.fingerprint())
-    yield answers
-    answers.close()
+    database = Database(url, study.fingerprint())
+    yield database
+    database.close()
 
 
-def begin(answers: Answers, token: str, most: int = 1000) -> Participant | None:
-    return answers.begin(token, lambda _: METHODS[0], most)
+def begin(database: Database, token: str, most: int = 1000) -> Participant | None:
+    return database.find_or_add(token, lambda _: METHODS[0], most)
 
 
-def test_numbers_go_up_and_a_token_has_one(database: Answers) -> None:
+def test_numbers_go_up_and_a_token_has_one(database: Database) -> None:
     numbers = [begin(database, token) for token in ("a", "b", "a")]
     assert [p.number for p in numbers if p] == [1, 2, 1]
     assert database.find("c") is None
 
 
-def test_starting_at_once_leaves_no_gap_and_counts_each_once(database: Answers) -> None:
+def test_starting_at_once_leaves_no_gap_and_counts_each_once(database: Database) -> None:
     tokens = [f"token {i % 40}" for i in range(80)]
     with ThreadPoolExecutor(8) as pool:
         begun = list(pool.map(lambda token: begin(database, token), tokens))
@@ -59,13 +59,13 @@ def test_starting_at_once_leaves_no_gap_and_counts_each_once(database: Answers) 
     assert len({(token, p.number) for token, p in zip(tokens, begun, strict=True) if p}) == 40
 
 
-def test_a_full_study_takes_nobody(database: Answers) -> None:
+def test_a_full_study_takes_nobody(database: Database) -> None:
     assert begin(database, "a", 1)
     assert begin(database, "b", 1) is None
     assert begin(database, "a", 1)
 
 
-def test_repeated_answers_count_once_and_the_first_stands(database: Answers, study: Study) -> None:
+def test_repeated_answers_count_once_and_the_first_stands(database: Database, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
     trial = plan(study, 1)[0]
@@ -73,83 +73,83 @@ def test_repeated_answers_count_once_and_the_first_stands(database: Answers, stu
         stored = list(pool.map(lambda i: database.record(participant, 0, trial, trial.picks[i % 2]), range(30)))
     assert sum(stored) == 1
     assert not database.record(participant, 0, trial, "late")
-    (row,) = database.rows()
+    (row,) = database.answers()
     assert (row["number"], row["position"], row["kind"], row["method"]) == (1, 0, trial.kind, METHODS[0])
     found = database.find("a")
     assert found
     assert found.answered == 1
 
 
-def test_no_answer_to_a_later_question(database: Answers, study: Study) -> None:
+def test_no_answer_to_a_later_question(database: Database, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
     assert not database.record(participant, 3, plan(study, 1)[3], "real")
-    assert list(database.rows()) == []
+    assert list(database.answers()) == []
 
 
-def test_answers_together_are_all_kept(database: Answers, study: Study) -> None:
+def test_answers_together_are_all_kept(database: Database, study: Study) -> None:
     people = [p for i in range(30) if (p := begin(database, str(i)))]
     for position in range(3):
         with ThreadPoolExecutor(8) as pool:
             record = pool.map(lambda p: database.record(p, position, plan(study, p.number)[position], "real"), people)  # noqa: B023
             assert all(record)
-    assert [(row["number"], row["position"]) for row in database.rows()] == [
+    assert [(row["number"], row["position"]) for row in database.answers()] == [
         (number, position) for number in range(1, 31) for position in range(3)
     ]
     assert sum(tally.count for tally in database.tallies()) == 90
 
 
-def test_who_answered_nothing_is_tallied_too(database: Answers) -> None:
+def test_who_answered_nothing_is_tallied_too(database: Database) -> None:
     begin(database, "a")
     (tally,) = database.tallies()
     assert (tally.number, tally.kind, tally.count) == (1, None, 0)
 
 
-def test_time_counts_from_the_first_look(database: Answers) -> None:
+def test_time_counts_from_the_first_look(database: Database) -> None:
     participant = begin(database, "a")
     assert participant
-    assert participant.looked_for(0) is None
-    database.show(participant, 0)
+    assert participant.seconds_since_shown(0) is None
+    database.record_shown(participant, 0)
     first = database.find("a")
     assert first
-    assert first.looked_for(0) is not None
-    assert first.looked_for(1) is None
+    assert first.seconds_since_shown(0) is not None
+    assert first.seconds_since_shown(1) is None
     time.sleep(0.01)
-    database.show(participant, 0)
+    database.record_shown(participant, 0)
     assert database.find("a") == first, "a second look changes nothing"
 
 
-def test_a_database_that_fails_says_so_and_goes_on(database: Answers, study: Study) -> None:
+def test_a_database_that_fails_says_so_and_goes_on(database: Database, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
     broken = replace(plan(study, 1)[0], kind=None)  # type: ignore[arg-type]
     with pytest.raises(SQLAlchemyError):
         database.record(participant, 0, broken, "real")
     assert database.record(participant, 0, plan(study, 1)[0], "real")
-    assert len(list(database.rows())) == 1
+    assert len(list(database.answers())) == 1
 
 
-def test_the_same_answers_after_opening_again(database: Answers, study: Study) -> None:
+def test_the_same_answers_after_opening_again(database: Database, study: Study) -> None:
     participant = begin(database, "a")
     assert participant
     assert database.record(participant, 0, plan(study, 1)[0], "real")
     url = database.engine.url
-    again = Answers(url, study.fingerprint())
-    assert [row["pick"] for row in again.rows()] == ["real"]
+    again = Database(url, study.fingerprint())
+    assert [row["pick"] for row in again.answers()] == ["real"]
     again.close()
     with pytest.raises(ValueError, match="holds answers to another study"):
-        Answers(url, "another")
+        Database(url, "another")
 
 
 def test_several_servers_make_the_tables_once(postgres_url: str, study: Study) -> None:
     with ThreadPoolExecutor(4) as pool:
-        opened = list(pool.map(lambda _: Answers(postgres_url, study.fingerprint()), range(4)))
-    for answers in opened:
-        answers.close()
+        opened = list(pool.map(lambda _: Database(postgres_url, study.fingerprint()), range(4)))
+    for database in opened:
+        database.close()
 
 
-def test_sqlite_waits_for_the_disk(open_answers: Callable[..., Answers]) -> None:
-    with open_answers().engine.connect() as connection:
+def test_sqlite_waits_for_the_disk(open_database: Callable[..., Database]) -> None:
+    with open_database().engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")
         }
@@ -157,10 +157,10 @@ def test_sqlite_waits_for_the_disk(open_answers: Callable[..., Answers]) -> None
 
 
 def test_postgresql_waits_for_the_disk(postgres_url: str, study: Study) -> None:
-    answers = Answers(postgres_url, study.fingerprint())
-    with answers.engine.connect() as connection:
+    database = Database(postgres_url, study.fingerprint())
+    with database.engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
-    answers.close()
+    database.close()
 
 
 @pytest.mark.parametrize(
@@ -175,5 +175,5 @@ def test_postgresql_waits_for_the_disk(postgres_url: str, study: Study) -> None:
 )
 def test_databases_that_cannot_be_opened(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        Answers(url, "f")
+        Database(url, "f")
     assert "secret" not in str(raised.value)
