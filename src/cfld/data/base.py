@@ -75,7 +75,7 @@ class ProceduralDataset(PoseDataset, Protocol):
             seed: random seed of people and poses.
             split: "train" or "test"; no person is in both.
             size: (height, width) of the images.
-            cache_in_memory: keep rendered images and poses in memory.
+            cache_in_memory: keep rendered images and poses in memory; callers must not modify them.
         """
 
 

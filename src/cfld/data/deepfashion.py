@@ -15,14 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from cfld.data.layout import SPLITS, Layout, Preparation
-
-if TYPE_CHECKING:
-    from cfld.data.preparation import PrepareReport
-
-GENDERS: Final = ("MEN", "WOMEN")
+from cfld.data.layout import SPLITS, Layout, Preparation, PrepareReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +49,7 @@ def flat_name(path: Path) -> str | None:
     """
     parts = path.parts[-4:]
     view, separator, rest = path.name.partition("_")
-    if len(parts) < 4 or parts[0] not in GENDERS or not separator or not view.isdigit():
+    if len(parts) < 4 or parts[0] not in ("MEN", "WOMEN") or not separator or not view.isdigit():
         return None
     gender, category, identity = parts[:3]
     return f"fashion{gender}{category}{identity.replace('_', '')}{view}_{rest.replace('_', '')}"

@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from cfld.data.preparation import PrepareReport
+from typing import Final
 
 SPLITS: Final = ("train", "test")
 
@@ -22,6 +19,30 @@ def check_split(split: str) -> str:
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
     return split
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """Result of a preparation.
+
+    Attributes:
+        written, present: numbers of images written by this run, and by earlier ones.
+        missing_images: names in the lists for which there is no image.
+        missing_lists: preferred names of the text files that were not found.
+    """
+
+    written: int
+    present: int
+    missing_images: tuple[str, ...] = ()
+    missing_lists: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.written} images written, {self.present} already present"]
+        for what, names in (("images of the lists", self.missing_images), ("lists", self.missing_lists)):
+            if names:
+                some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+                lines.append(f"MISSING: {len(names)} {what}: {some}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)

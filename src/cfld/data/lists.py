@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from cfld.files import write_text
 from cfld.poses.keypoints import ANNOTATION_HEADER, Keypoints, parse_annotation
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
@@ -68,8 +69,8 @@ def read_annotations(path: Path, frame: tuple[int, int]) -> dict[str, Keypoints]
 
 
 def write_names(path: Path, names: Iterable[str]) -> None:
-    """Writes a `.lst` file."""
-    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    """Writes a `.lst` file, whole or not at all, as the two functions below."""
+    write_text(path, "".join(f"{name}\n" for name in names))
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:

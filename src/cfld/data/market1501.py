@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from cfld.data.layout import SPLITS, Layout, Preparation
-
-if TYPE_CHECKING:
-    from cfld.data.preparation import PrepareReport
+from cfld.data.layout import SPLITS, Layout, Preparation, PrepareReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +27,16 @@ class PrepareMarket1501(Preparation):
     """Folder with market-pairs-{train,test}.csv and market-annotation-{train,test}.csv."""
 
     def prepare(self) -> PrepareReport:
+        from cfld.data.lists import is_image_name
         from cfld.data.preparation import place_dataset
 
-        available = {split: self._images(self.images / f"bounding_box_{split}") for split in SPLITS}
+        available: dict[str, dict[str, Path]] = {}
+        for split in SPLITS:
+            folder = self.images / f"bounding_box_{split}"
+            if not folder.is_dir():
+                raise ValueError(f"{folder}: no such folder; give the one that Market-1501-v15.09.15.zip unpacks to")
+            available[split] = {path.name: path for path in sorted(folder.iterdir()) if is_image_name(path.name)}
         return place_dataset(LAYOUT, available, self.lists, self.out)
-
-    def _images(self, folder: Path) -> dict[str, Path]:
-        from cfld.data.lists import is_image_name
-
-        if not folder.is_dir():
-            raise ValueError(f"{folder}: no such folder; give the one that Market-1501-v15.09.15.zip unpacks to")
-        return {path.name: path for path in sorted(folder.iterdir()) if is_image_name(path.name)}
 
 
 LAYOUT: Final = Layout(

@@ -1,41 +1,16 @@
-"""Writing data set folders, resumably, and the report of what was written."""
+"""Writing data set folders, resumably."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from cfld.data.layout import SPLITS, Layout
+from cfld.data.layout import SPLITS, Layout, PrepareReport
 from cfld.data.lists import read_annotations, read_names
 from cfld.files import link_or_copy, replacing
-
-
-@dataclass(frozen=True)
-class PrepareReport:
-    """Result of a preparation.
-
-    Attributes:
-        written, present: numbers of images written by this run, and by earlier ones.
-        missing_images: names in the lists for which there is no image.
-        missing_lists: preferred names of the text files that were not found.
-    """
-
-    written: int
-    present: int
-    missing_images: tuple[str, ...] = ()
-    missing_lists: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        lines = [f"{self.written} images written, {self.present} already present"]
-        for what, names in (("images of the lists", self.missing_images), ("lists", self.missing_lists)):
-            if names:
-                some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-                lines.append(f"MISSING: {len(names)} {what}: {some}")
-        return "\n".join(lines)
 
 
 def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: Path, out: Path) -> PrepareReport:

@@ -31,7 +31,17 @@ def read_image(path: str | Path) -> Image.Image:
         raise ValueError(f"{path}: no such image")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty (0 bytes)")
-    return _decode(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: is not an image that Pillow can read") from None
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: is damaged or not readable ({error})") from None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -86,17 +96,3 @@ def to_model_range(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """Float in [-1, 1] -> uint8, rounded, clamped; any shape."""
     return ((images.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-def _decode(path: Path) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return to_rgb(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: is not an image that Pillow can read") from None
-    except UNREADABLE as error:
-        raise ValueError(f"{path}: is damaged or not readable ({error})") from None

@@ -23,7 +23,7 @@ from cfld.data.layout import SPLITS, check_split
 from cfld.data.lists import write_annotations, write_names, write_pairs
 from cfld.data.preparation import PrepareReport
 from cfld.data.transforms import to_pil
-from cfld.files import replacing
+from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.types import PosePair
@@ -51,14 +51,7 @@ class MannequinDataset:
         size: tuple[int, int] = (256, 176),
         cache_in_memory: bool = False,
     ) -> None:
-        """
-        Args:
-            identities: number of people in this split.
-            poses: images of each person.
-            seed: random seed of people and poses.
-            split: "train" or "test"; no person is in both.
-            size: (height, width) of the images, in the aspect ratio of the frame, 256:176.
-            cache_in_memory: keep rendered images and poses in memory; callers must not modify them.
+        """Arguments as in `ProceduralDataset`; the aspect ratio of `size` must be that of the frame.
 
         Raises:
             ValueError: if a number is out of range, or the split is unknown.
@@ -150,7 +143,10 @@ def write_mannequin(
         with replacing(file) as temporary:
             to_pil(dataset.image(name)).save(temporary, format="JPEG", quality=JPEG_QUALITY)
     for dataset in datasets:
-        _write_lists(out, dataset)
+        lists, pairs, annotations = (out / names[0].format(split=dataset.split) for names in LAYOUT.lists())
+        write_names(lists, dataset.names)
+        write_annotations(annotations, {name: dataset.keypoints(name) for name in dataset.names})
+        write_pairs(pairs, dataset.pairs)
     return PrepareReport(written=len(missing), present=len(files) - len(missing))
 
 
@@ -188,15 +184,4 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
         raise ValueError(f"{out}: is not empty and not a mannequin data set; choose another folder")
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(content + "\n", encoding="utf-8")
-
-
-def _write_lists(out: Path, dataset: MannequinDataset) -> None:
-    names, pairs, annotations = (out / names[0].format(split=dataset.split) for names in LAYOUT.lists())
-    with replacing(names) as path:
-        write_names(path, dataset.names)
-    with replacing(annotations) as path:
-        write_annotations(path, {name: dataset.keypoints(name) for name in dataset.names})
-    with replacing(pairs) as path:
-        write_pairs(path, dataset.pairs)
+    write_text(path, content + "\n")

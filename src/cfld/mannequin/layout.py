@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cfld.data import deepfashion
-from cfld.data.layout import Layout, Preparation
-
-if TYPE_CHECKING:
-    from cfld.data.preparation import PrepareReport
+from cfld.data.layout import Layout, Preparation, PrepareReport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,13 +106,7 @@ def _window(keypoints: Keypoints, how: Fit, shape: tuple[int, int]) -> tuple[int
     if how == "crop":
         height = min(height, keypoints.frame[0], keypoints.frame[1] / aspect)
     rows, columns = max(round(height), 1), max(round(height * aspect), 1)
-    corner = (
-        round((top + bottom) / 2 - FIGURE_MIDDLE * rows),
-        round((left + right) / 2 - columns / 2),
-    )
+    y, x = round((top + bottom) / 2 - FIGURE_MIDDLE * rows), round((left + right) / 2 - columns / 2)
     if how == "crop":
-        corner = (
-            min(max(corner[0], 0), keypoints.frame[0] - rows),
-            min(max(corner[1], 0), keypoints.frame[1] - columns),
-        )
-    return *corner, rows, columns
+        y, x = min(max(y, 0), keypoints.frame[0] - rows), min(max(x, 0), keypoints.frame[1] - columns)
+    return y, x, rows, columns

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
     "pose backend",
     {
-        "mannequin": "cfld.mannequin.pose_network.detector:open_mannequin",
-        "rtmpose": "cfld.poses.detectors.rtmpose:open_rtmpose",
-        "mediapipe": "cfld.poses.detectors.mediapipe_landmarks:open_mediapipe",
+        "mannequin": "cfld.mannequin.pose_network.detector:MannequinDetector",
+        "rtmpose": "cfld.poses.detectors.rtmpose:RTMPose",
+        "mediapipe": "cfld.poses.detectors.mediapipe_landmarks:MediaPipe",
     },
 )
-"""Backend -> function (model, confidence) that opens the detector; backends with a separate person detector also take
-`boxes`. Arguments as in `estimate.open_detector`."""
+"""Backend -> its class, called with (model, confidence); backends with a separate person detector also take `boxes`.
+Arguments as in `estimate.open_detector`."""
 
 SEEDED_POSES: Final[Registry[Callable[[int], Keypoints]]] = Registry(
     "kind of random pose", {"mannequin": "cfld.mannequin.drawing:seeded_pose"}

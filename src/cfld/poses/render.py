@@ -39,11 +39,8 @@ def pose_map(
     return torch.from_numpy(np.concatenate([skeleton.transpose(2, 0, 1), heat_maps(pose, size=size)]))
 
 
-def draw_skeleton(
-    keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
-) -> NDArray[np.uint8]:
+def draw_skeleton(pose: Keypoints, size: tuple[int, int] = (256, 256)) -> NDArray[np.uint8]:
     """Draws the skeleton on black, uint8 (H, W, 3), RGB: bones as anti-aliased lines, joints as discs."""
-    pose = as_keypoints(keypoints, frame)
     joints = _pixel_positions(pose, size)
     canvas = np.zeros((*size, 3), dtype=np.uint8)
     for bone, (start, end) in enumerate(BONES):
@@ -55,11 +52,8 @@ def draw_skeleton(
     return canvas
 
 
-def heat_maps(
-    keypoints: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME, size: tuple[int, int] = (256, 256)
-) -> NDArray[np.float32]:
+def heat_maps(pose: Keypoints, size: tuple[int, int] = (256, 256)) -> NDArray[np.float32]:
     """Heat maps exp(-d^2 / (2 sigma^2)) around each joint's pixel, zero for missing joints; float32 (18, H, W)."""
-    pose = as_keypoints(keypoints, frame)
     maps = np.zeros((NUM_JOINTS, *size), dtype=np.float32)
     joints = _pixel_positions(pose, size)
     for joint in np.flatnonzero(pose.visible):

@@ -4,6 +4,7 @@ Indices are positions in every keypoint array of this package. Source: OpenPose 
 the authors' release of CFLD.
 """
 
+import colorsys
 from typing import Final
 
 JOINTS: Final = (
@@ -48,26 +49,11 @@ BONES: Final = (
     (15, 17),
 )
 
-JOINT_COLOURS: Final = (
-    (255, 0, 0),
-    (255, 85, 0),
-    (255, 170, 0),
-    (255, 255, 0),
-    (170, 255, 0),
-    (85, 255, 0),
-    (0, 255, 0),
-    (0, 255, 85),
-    (0, 255, 170),
-    (0, 255, 255),
-    (0, 170, 255),
-    (0, 85, 255),
-    (0, 0, 255),
-    (85, 0, 255),
-    (170, 0, 255),
-    (255, 0, 255),
-    (255, 0, 170),
-    (255, 0, 85),
+JOINT_COLOURS: Final = tuple(
+    tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(joint / NUM_JOINTS, 1.0, 1.0))
+    for joint in range(NUM_JOINTS)
 )
+"""RGB: evenly spaced hues, from red on."""
 BONE_BRIGHTNESS: Final = 0.6
 
 MIRROR: Final = tuple(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from cfld.data.layout import PrepareReport
 from cfld.data.lists import write_annotations, write_pairs
 from cfld.data.market1501 import PrepareMarket1501
-from cfld.data.preparation import PrepareReport
 from cfld.data.registry import open_dataset
 from cfld.poses.keypoints import Keypoints
 from support.data_tree import a_pose, save_image

@@ -6,8 +6,8 @@ import pytest
 
 from cfld.data import preparation
 from cfld.data.deepfashion import PrepareDeepFashion
+from cfld.data.layout import PrepareReport
 from cfld.data.market1501 import PrepareMarket1501
-from cfld.data.preparation import PrepareReport
 from cfld.data.registry import open_dataset
 from support.data_tree import NAMES, save_image, write_lists
 

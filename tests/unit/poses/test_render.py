@@ -10,7 +10,7 @@ SPREAD = np.stack([np.linspace(20, 230, 18), np.linspace(20, 150, 18)], axis=1).
 
 
 def test_heat_peaks_at_the_joint() -> None:
-    maps = heat_maps(SPREAD, size=(128, 128))
+    maps = heat_maps(Keypoints(SPREAD), size=(128, 128))
     for joint, heat in enumerate(maps):
         peak = np.unravel_index(heat.argmax(), heat.shape)
         assert peak == (int(SPREAD[joint, 0] / 2), int(SPREAD[joint, 1] * 128 / 176))
@@ -29,10 +29,10 @@ def test_missing_joints_leave_no_mark() -> None:
 def test_a_bone_needs_both_ends() -> None:
     yx = np.full((18, 2), -1, dtype=np.float32)
     yx[1], yx[0] = (60, 60), (200, 60)
-    with_bone, middle = draw_skeleton(yx), (130, 87)
+    with_bone, middle = draw_skeleton(Keypoints(yx)), (130, 87)
     yx[0] = -1
     assert with_bone[middle].any()
-    assert not draw_skeleton(yx)[middle].any()
+    assert not draw_skeleton(Keypoints(yx))[middle].any()
 
 
 def test_the_frame_decides_the_scale() -> None:

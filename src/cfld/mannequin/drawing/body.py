@@ -6,18 +6,17 @@ rows are the part's own left, down and forward directions in camera axes. Length
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cfld.mannequin.drawing.identity import Identity, Proportions
+from cfld.mannequin.drawing.identity import Array, Identity, Proportions, checked_seed
 from cfld.mannequin.drawing.stances import ARM_PAIRS, ARMS, LEG_PAIRS, Limb
 from cfld.poses.keypoints import DEEPFASHION_FRAME, MISSING, Keypoints
 from cfld.poses.skeleton import JOINTS
 
-Array = NDArray[np.floating[Any]]
 Named = dict[str, Array]
 
 ASPECT: Final = DEEPFASHION_FRAME[1] / DEEPFASHION_FRAME[0]
@@ -83,11 +82,9 @@ class PlacedBody:
 
 def sample_body_pose(seed: int) -> BodyPose:
     """Samples a pose: standing, walking or gesturing, seen from any side."""
-    if seed < 0:
-        raise ValueError(f"a random seed must be a non-negative integer, got {seed}")
-    rng = np.random.default_rng([seed, 2])
-    left_arm, right_arm = _sample_arms(rng)
-    left_leg, right_leg = _sample_legs(rng)
+    rng = np.random.default_rng([checked_seed(seed), 2])
+    left_arm, right_arm = _sample_limbs(rng, [(ARMS[a], ARMS[b], weight) for a, b, weight in ARM_PAIRS], 5.0)
+    left_leg, right_leg = _sample_limbs(rng, LEG_PAIRS, 2.0)
     return BodyPose(
         yaw=_sample_yaw(rng),
         lean=float(np.clip(rng.normal(1, 3), -5, 10)),
@@ -112,19 +109,13 @@ def _sample_yaw(rng: np.random.Generator) -> float:
     return float(rng.choice([-1, 1])) * (centre + float(np.clip(rng.normal(0, 9), -20, 20)))
 
 
-def _sample_arms(rng: np.random.Generator) -> tuple[Limb, Limb]:
-    weights = np.array([weight for *_, weight in ARM_PAIRS])
-    first, second, _ = ARM_PAIRS[rng.choice(len(ARM_PAIRS), p=weights / weights.sum())]
-    return _swapped(rng, _jitter(rng, ARMS[first], 5.0), _jitter(rng, ARMS[second], 5.0))
-
-
-def _sample_legs(rng: np.random.Generator) -> tuple[Limb, Limb]:
-    weights = np.array([weight for *_, weight in LEG_PAIRS])
-    first, second, _ = LEG_PAIRS[rng.choice(len(LEG_PAIRS), p=weights / weights.sum())]
-    return _swapped(rng, _jitter(rng, first, 2.0), _jitter(rng, second, 2.0))
-
-
-def _swapped(rng: np.random.Generator, first: Limb, second: Limb) -> tuple[Limb, Limb]:
+def _sample_limbs(
+    rng: np.random.Generator, pairs: Sequence[tuple[Limb, Limb, float]], jitter: float
+) -> tuple[Limb, Limb]:
+    """The left and right limb: one of the weighted pairs, in either order, with angles jittered by some degrees."""
+    weights = np.array([weight for *_, weight in pairs])
+    *limbs, _ = pairs[rng.choice(len(pairs), p=weights / weights.sum())]
+    first, second = (_jitter(rng, limb, jitter) for limb in limbs)
     return (first, second) if rng.uniform() < 0.5 else (second, first)
 
 

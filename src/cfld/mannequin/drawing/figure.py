@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cfld.mannequin.drawing.body import PlacedBody
-from cfld.mannequin.drawing.identity import Identity
+from cfld.mannequin.drawing.identity import Array, Identity
 from cfld.mannequin.drawing.raster import Tube
 
-Array = NDArray[np.floating[Any]]
-
+ENDS: Final = {
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "thigh": ("hip", "knee"),
+    "shin": ("knee", "ankle"),
+}
 Profile = tuple[tuple[float, ...], tuple[float, ...]]
+"""Stations from 0 to 1, and half widths at them."""
 UPPER_ARM: Final[Profile] = ((0.0, 0.3, 0.7, 1.0), (0.034, 0.034, 0.029, 0.026))
 FOREARM: Final[Profile] = ((0.0, 0.3, 0.7, 1.0), (0.026, 0.028, 0.022, 0.018))
 THIGH: Final[Profile] = ((0.0, 0.25, 0.6, 1.0), (0.047, 0.052, 0.046, 0.038))
@@ -42,17 +47,16 @@ def _girth(person: Identity) -> float:
 
 
 def limb(
-    body: PlacedBody, ends: tuple[str, str], frame: str, profile: Profile, build: float,
-    ease: tuple[float, float, float], cap: float = 1.0,
-) -> Tube:  # fmt: skip
-    """A limb between two points. `ease`: share of its length covered by cloth, looseness at start and hem."""
-    start, end = body.points[ends[0]], body.points[ends[1]]
+    body: PlacedBody, side: str, part: str, profile: Profile, build: float, ease: Sequence[float], **more: Any
+) -> Tube:
+    """Half of an arm or leg. `ease`: share of its length covered by cloth, looseness at start and hem."""
+    start, end = (body.points[f"{side}_{joint}"] for joint in ENDS[part])
     cover, *loose = ease
     stations = np.unique(np.clip(np.append(np.linspace(0, 1, 9), (cover, cover + 0.03)), 0.0, 1.0))
     cloth = np.where((stations <= cover) & (cover > 0), np.interp(stations, (0.0, max(cover, 0.1)), loose), 0.0)
     widths = np.interp(stations, *profile) * build + cloth
     length = float(np.linalg.norm(end - start)) / body.scale
-    return _tube(body, start, end, body.frames[frame], stations, widths, widths, length, caps=(cap, 1.0))
+    return _tube(body, start, end, body.frames[f"{side}_{part}"], stations, widths, widths, length, **more)
 
 
 def _tube(
@@ -63,11 +67,6 @@ def _tube(
     offset = np.zeros(len(widths)) if shift is None else shift * body.scale
     widths, depths = widths * body.scale, depths * body.scale
     return Tube(start, end, frame, np.asarray(stations), widths, depths, offset, length, body.scale, **more)
-
-
-def continued(tube: Tube, v_start: float) -> Tube:
-    """The tube with its garment coordinate starting at `v_start`."""
-    return replace(tube, v_start=v_start)
 
 
 def torso(person: Identity, body: PlacedBody, twist: float) -> Tube:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cfld.mannequin.drawing.identity import Colour, Identity, Print, Texture, Upper, mix
+from cfld.mannequin.drawing.identity import BLACK, Array, Colour, Identity, Print, Texture, Upper, mix
 from cfld.mannequin.drawing.raster import Paint
-from cfld.mannequin.drawing.textures import Surface, coverage, layer, print_alpha, texture_colours
+from cfld.mannequin.drawing.textures import Surface, coverage, layer, print_alpha, texture_colours, uniform
 
-Array = NDArray[np.floating[Any]]
-
-BLACK: Final[Colour] = (0.0, 0.0, 0.0)
 CHEST: Final = 0.105
 """Distance of a motif's centre from the neck, in body heights."""
 GIRTH: Final = 0.088
 """Radius that turns the angle around the torso into a length, in body heights."""
 
 
-def limb_paint(skin: Colour, texture: Texture | None, cover: float, joint: float, below: Colour | None = None) -> Paint:
-    """A limb covered with `texture` over its first `cover` body heights.
-
-    Args:
-        joint: v of the elbow or knee, where cloth folds.
-        below: colour from `cover` on, instead of the skin.
-    """
+def limb_paint(skin: Colour, texture: Texture | None = None, cover: float = 0.0, joint: float = 0.0) -> Paint:
+    """A limb covered with `texture` over its first `cover` body heights, with folds at v = `joint`."""
 
     def paint(at: Surface) -> Array:
-        bare = skin if below is None else below
-        colours = np.tile(np.asarray(bare, dtype=np.float32), (len(at.u), 1))
+        colours = uniform(skin, len(at.u))
         if texture is None or at.v.min() > cover:
             return colours
-        cloth = layer(texture_colours(texture, at), BLACK, _folds(at, joint))
+        near = np.exp(-(((at.v - joint) / 0.05) ** 2))
+        creases = 0.10 * near * np.maximum(0.0, np.sin(150.0 * at.v + 2.2 * at.u)) ** 2
+        cloth = layer(texture_colours(texture, at), BLACK, creases)
         cloth = layer(cloth, BLACK, 0.22 * coverage(0.004 - np.abs(at.v - cover + 0.010), at.along))
         return layer(colours, cloth, coverage(cover - at.v, at.along))
 
@@ -48,12 +40,6 @@ def boot_paint(inner: Paint, colour: Colour, top: float) -> Paint:
         return layer(colours, BLACK, 0.25 * coverage(0.004 - np.abs(at.v - top - 0.008), at.along))
 
     return paint
-
-
-def _folds(at: Surface, joint: float) -> Array:
-    """Opacity of soft diagonal creases near a joint."""
-    near = np.exp(-(((at.v - joint) / 0.05) ** 2))
-    return np.asarray(0.10 * near * np.maximum(0.0, np.sin(150.0 * at.v + 2.2 * at.u)) ** 2)
 
 
 def torso_paint(person: Identity, stations: Array, widths: Array) -> Paint:
@@ -153,7 +139,7 @@ def shoe_paint(kind: str, colour: Colour, sole: Colour, skin: Colour) -> Paint:
     """A shoe; u = 0 is the top of the foot, v runs from the heel to the toes."""
 
     def paint(at: Surface) -> Array:
-        colours = np.tile(np.asarray(colour, dtype=np.float32), (len(at.u), 1))
+        colours = uniform(colour, len(at.u))
         top = np.abs(at.u)
         if kind == "flats":
             bare = np.minimum(0.062 - at.v, (1.1 - top) * 0.02)

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cfld.mannequin.drawing.body import HEAD_RADII, PlacedBody
-from cfld.mannequin.drawing.identity import Colour, Identity, mix
-from cfld.mannequin.drawing.raster import Canvas, Ellipsoid, HeadPaint, Paint, Tube, paint_ellipsoid, paint_tube
-from cfld.mannequin.drawing.textures import Surface, coverage, layer
+from cfld.mannequin.drawing.body import HEAD_RADII, SIDES, PlacedBody
+from cfld.mannequin.drawing.identity import BLACK, Array, Colour, Identity, mix
+from cfld.mannequin.drawing.raster import Canvas, Ellipsoid, HeadPaint, Tube, paint_ellipsoid, paint_tube
+from cfld.mannequin.drawing.textures import Surface, coverage, layer, uniform
 
-Array = NDArray[np.floating[Any]]
-
-BLACK: Colour = (0.0, 0.0, 0.0)
+Point = tuple[float, float, float]
 
 
 def paint_head(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
     """Draws ears, skull with face, nose, and the hair on the skull, from far to near."""
-    shown = [side for side in ("left", "right") if body.frames["head"][0][2] * (1 if side == "left" else -1) > -0.3]
-    _paint_nose(canvas, person, body, behind=True)
-    paint_ellipsoid(canvas, head_ellipsoid(person, body, 1.0), face_paint(person))
-    for side in shown:
-        _paint_ear(canvas, person, body, side)
-    _paint_nose(canvas, person, body, behind=False)
+    left, _, forward = body.frames["head"][:, 2]
+    nose = partial(
+        _paint_lump, canvas, person, body, (0.0, 0.20, 0.93), (0.0065, 0.012, 0.0095),
+        mix(person.skin, (0.75, 0.3, 0.2), 0.10), chin=-0.35,
+    )  # fmt: skip
+    if forward < 0.12:
+        nose()
+    paint_ellipsoid(canvas, _skull(person, body, 1.0), _face_paint(person))
+    for sign in SIDES.values():
+        if left * sign > -0.3:
+            tone = mix(person.skin, (0.6, 0.2, 0.15), 0.12)
+            _paint_lump(canvas, person, body, (sign * 0.98, 0.08, -0.08), (0.008, 0.016, 0.011), tone)
+    if forward >= 0.12:
+        nose()
     if person.hair.style != "bald":
-        paint_ellipsoid(canvas, head_ellipsoid(person, body, 1.09), _hair_paint(person))
+        paint_ellipsoid(canvas, _skull(person, body, 1.09), _hair_paint(person))
 
 
-def head_ellipsoid(person: Identity, body: PlacedBody, swell: float) -> Ellipsoid:
+def _skull(person: Identity, body: PlacedBody, swell: float) -> Ellipsoid:
     radii = HEAD_RADII * person.proportions.head * body.scale
     return Ellipsoid(body.points["head"], radii * swell, body.frames["head"], chin=0.30 / swell, jut=0.10)
 
 
-def face_paint(person: Identity) -> HeadPaint:
+def _face_paint(person: Identity) -> HeadPaint:
     """Skin with brows, eyes, cheeks and mouth, in (azimuth, height) coordinates of the face."""
     brow = mix(person.hair.colour, BLACK, 0.35)
 
     def paint(point: Array, pixel: float) -> tuple[Array, Array]:
-        colours = np.empty((point.shape[1], 3), dtype=np.float32)
-        colours[:] = person.skin
+        colours = uniform(person.skin, point.shape[1])
         azimuth, height = np.arctan2(point[0], point[2]), point[1]
         side = np.abs(azimuth)
         blur = pixel * 1.1
@@ -69,34 +73,23 @@ def _oval(x: Array, y: Array, width: float, height: float, blur: float) -> Array
 
 def _plain(colour: Colour) -> HeadPaint:
     def paint(point: Array, _: float) -> tuple[Array, Array]:
-        return np.tile(np.asarray(colour, dtype=np.float32), (point.shape[1], 1)), np.ones(point.shape[1])
+        return uniform(colour, point.shape[1]), np.ones(point.shape[1])
 
     return paint
 
 
-def _on_head(person: Identity, body: PlacedBody, at: tuple[float, float, float]) -> Array:
+def _on_head(person: Identity, body: PlacedBody, at: Point) -> Array:
     """The point at coordinates in half axes of the head (left, down, forward)."""
     half_axes = HEAD_RADII * person.proportions.head * body.scale
     return np.asarray(body.points["head"] + np.array(at) * half_axes @ body.frames["head"])
 
 
-def _paint_ear(canvas: Canvas, person: Identity, body: PlacedBody, side: str) -> None:
-    sign = 1.0 if side == "left" else -1.0
-    radii = np.array([0.008, 0.016, 0.011]) * person.proportions.head * body.scale
-    centre = _on_head(person, body, (sign * 0.98, 0.08, -0.08))
-    tone = mix(person.skin, (0.6, 0.2, 0.15), 0.12)
-    paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"]), _plain(tone))
-
-
-def _paint_nose(canvas: Canvas, person: Identity, body: PlacedBody, behind: bool) -> None:
-    """Drawn before the head if it points away from the viewer, and over it otherwise."""
-    away = body.frames["head"][2][2] < 0.12
-    if away != behind:
-        return
-    radii = np.array([0.0065, 0.012, 0.0095]) * person.proportions.head * body.scale
-    centre = _on_head(person, body, (0.0, 0.20, 0.93))
-    tone = mix(person.skin, (0.75, 0.3, 0.2), 0.10)
-    paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"], chin=-0.35), _plain(tone))
+def _paint_lump(
+    canvas: Canvas, person: Identity, body: PlacedBody, at: Point, radii: Point, colour: Colour, chin: float = 0.0
+) -> None:
+    """Draws an ellipsoid on the head: an ear, the nose, a bun. Its `radii` are in body heights of an average head."""
+    size = np.array(radii) * person.proportions.head * body.scale
+    paint_ellipsoid(canvas, Ellipsoid(_on_head(person, body, at), size, body.frames["head"], chin), _plain(colour))
 
 
 def hairline(person: Identity, azimuth: Array) -> Array:
@@ -127,9 +120,8 @@ def hanging_hair(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
     """Draws the hair off the skull: a bun, a ponytail, long hair."""
     style = person.hair.style
     if style == "bun":
-        radii = np.array([0.026, 0.024, 0.024]) * person.proportions.head * body.scale
-        centre = _on_head(person, body, (0.0, -0.92, -0.72))
-        paint_ellipsoid(canvas, Ellipsoid(centre, radii, body.frames["head"]), _hair_all(person))
+        colour = mix(person.hair.colour, BLACK, 0.06)
+        _paint_lump(canvas, person, body, (0.0, -0.92, -0.72), (0.026, 0.024, 0.024), colour)
     elif style == "ponytail":
         _fall(canvas, person, body, (0.0, -0.35, -1.0), (0.012, 0.022, 0.020, 0.006), person.hair.length * 0.9)
     elif style in ("long", "bob"):
@@ -145,13 +137,9 @@ def paint_hood(canvas: Canvas, person: Identity, body: PlacedBody) -> None:
     paint_ellipsoid(canvas, Ellipsoid(centre, radii, frame), _plain(mix(person.upper.texture.base, BLACK, 0.08)))
 
 
-def _hair_all(person: Identity) -> HeadPaint:
-    return _plain(mix(person.hair.colour, BLACK, 0.06))
-
-
 def _fall(
     canvas: Canvas, person: Identity, body: PlacedBody,
-    root: tuple[float, float, float], widths: tuple[float, ...], length: float,
+    root: Point, widths: tuple[float, ...], length: float,
 ) -> None:  # fmt: skip
     """Draws hair that hangs from `root` on the head down the back."""
     frame = body.frames["head"]
@@ -162,14 +150,9 @@ def _fall(
     stations = np.array([0.0, 0.3, 0.75, 1.0])
     depth = np.minimum(girth, 0.030 * body.scale)
     tube = Tube(start, end, frame, stations, girth, depth, np.zeros(4), length, body.scale, caps=(0.8, 0.5))
-    paint_tube(canvas, tube, _strands(person))
 
-
-def _strands(person: Identity) -> Paint:
-    def paint(at: Surface) -> Array:
+    def strands(at: Surface) -> Array:
         streaks = 1.0 + 0.10 * np.sin(12 * at.u + 20 * at.v)
-        return (np.asarray(mix(person.hair.colour, BLACK, 0.08), dtype=np.float32) * streaks[:, None]).astype(
-            np.float32
-        )
+        return uniform(mix(person.hair.colour, BLACK, 0.08), len(at.u)) * streaks[:, None]
 
-    return paint
+    paint_tube(canvas, tube, strands)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+Array = NDArray[np.floating[Any]]
 Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
+BLACK: Final[Colour] = (0.0, 0.0, 0.0)
 
 SKINS: Final = ("#f6d7c0", "#eec1a0", "#dba67e", "#c68b5e", "#a06a42", "#7c4e30", "#59351f")
 HAIRS: Final = ("#17130f", "#2e1e14", "#5a3820", "#8a5a2c", "#caa25a", "#e2c88a", "#a23d1c", "#8f8f92", "#7a2f5c")
@@ -130,7 +133,7 @@ class Identity:
 @lru_cache(maxsize=128)
 def sample_identity(seed: int) -> Identity:
     """Samples a person; the same for a seed on every machine."""
-    rng = np.random.default_rng([_checked(seed), 1])
+    rng = np.random.default_rng([checked_seed(seed), 1])
     slender = float(rng.uniform())
     skin = _jitter(rng, rgb(str(rng.choice(SKINS))), 0.02)
     hue = float(rng.uniform())
@@ -160,7 +163,8 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def _checked(seed: int) -> int:
+def checked_seed(seed: int) -> int:
+    """Raises ValueError for a negative seed."""
     if seed < 0:
         raise ValueError(f"a random seed must be a non-negative integer, got {seed}")
     return int(seed)
@@ -243,7 +247,7 @@ def _sample_upper(rng: np.random.Generator, hue: float, slender: float) -> Upper
         sleeve=0.0 if kind == "dress" and rng.uniform() < 0.35 else sleeve,
         hem=float(rng.choice([0.72, 0.95, 1.02, 1.08])) if kind != "jacket" else float(rng.uniform(1.02, 1.22)),
         ease={"jacket": 0.010, "hoodie": 0.010, "shirt": 0.005}.get(kind, 0.003) + float(rng.uniform(0, 0.004)),
-        trim=_contrast(rng, texture.base, hue) if rng.uniform() < 0.4 else mix(texture.base, (0.0, 0.0, 0.0), 0.25),
+        trim=_contrast(rng, texture.base, hue) if rng.uniform() < 0.4 else mix(texture.base, BLACK, 0.25),
         inner=_contrast(rng, texture.base, hue + 0.4),
         chest=_sample_print(rng, texture.base, hue, 0.85 if can_print else 0.0),
         back=_sample_print(rng, texture.base, hue + 0.2, 0.3 if can_print else 0.0),
@@ -266,5 +270,5 @@ def _sample_lower(rng: np.random.Generator, hue: float, upper: Upper, slender: f
 def _sample_shoes(rng: np.random.Generator) -> Shoes:
     kind = str(rng.choice(SHOE_KINDS, p=(0.5, 0.28, 0.22)))
     colour = _garment_colour(rng, float(rng.uniform()))
-    sole = {"sneakers": (0.97, 0.97, 0.96), "boots": (0.12, 0.1, 0.09)}.get(kind, mix(colour, (0.0, 0.0, 0.0), 0.5))
+    sole = {"sneakers": (0.97, 0.97, 0.96), "boots": (0.12, 0.1, 0.09)}.get(kind, mix(colour, BLACK, 0.5))
     return Shoes(kind, colour, sole, shaft=float(rng.uniform(0.22, 0.75)) if kind == "boots" else 0.0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.mannequin.drawing.identity import Array
 from cfld.mannequin.drawing.textures import Surface, layer
 
-Array = NDArray[np.floating[Any]]
 Paint = Callable[[Surface], Array]
 """Points of a tube's surface -> colours (N, 3)."""
 HeadPaint = Callable[[Array, float], tuple[Array, Array]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,9 @@ from numpy.typing import NDArray
 from cfld.mannequin.drawing import figure, garments
 from cfld.mannequin.drawing.body import BodyPose, PlacedBody, frame_transform, place_joints
 from cfld.mannequin.drawing.head import hanging_hair, paint_head, paint_hood
-from cfld.mannequin.drawing.identity import Identity, mix
-from cfld.mannequin.drawing.raster import Canvas, Paint, Tube, paint_tube
+from cfld.mannequin.drawing.identity import Array, Identity, mix
+from cfld.mannequin.drawing.raster import Canvas, Tube, paint_tube
 
-Array = NDArray[np.floating[Any]]
 Part = tuple[float, Callable[[], None]]
 """(depth, larger = nearer to the viewer; function that draws the part)."""
 
@@ -77,10 +77,6 @@ def _parts(canvas: Canvas, person: Identity, body: PlacedBody, pose: BodyPose) -
         yield from _arm_parts(canvas, person, body, side, middle)
 
 
-def _tube_part(canvas: Canvas, depth: float, tube: Tube, paint: Paint) -> Part:
-    return depth, lambda: paint_tube(canvas, tube, paint)
-
-
 def _leg_parts(canvas: Canvas, person: Identity, body: PlacedBody) -> Iterator[Part]:
     p, lower = person.proportions, person.lower
     reach = 0.0 if lower.kind == "skirt" else lower.length * (p.thigh + p.shin)
@@ -92,9 +88,10 @@ def _leg_parts(canvas: Canvas, person: Identity, body: PlacedBody) -> Iterator[P
     for side in ("left", "right"):
         hip, knee, ankle = (body.points[f"{side}_{joint}"][2] for joint in ("hip", "knee", "ankle"))
         thigh, shin = leg_tubes(person, body, side, reach)
-        yield _tube_part(canvas, (knee + ankle) / 2 - 0.004, figure.shoe(body, side, person.shoes.kind), shoe_paint)
-        yield _tube_part(canvas, (knee + ankle) / 2, shin, shin_paint)
-        yield _tube_part(canvas, (hip + knee) / 2, thigh, paint)
+        shoe = figure.shoe(body, side, person.shoes.kind)
+        yield (knee + ankle) / 2 - 0.004, partial(paint_tube, canvas, shoe, shoe_paint)
+        yield (knee + ankle) / 2, partial(paint_tube, canvas, shin, shin_paint)
+        yield (hip + knee) / 2, partial(paint_tube, canvas, thigh, paint)
 
 
 def leg_tubes(person: Identity, body: PlacedBody, side: str, reach: float) -> tuple[Tube, Tube]:
@@ -102,13 +99,12 @@ def leg_tubes(person: Identity, body: PlacedBody, side: str, reach: float) -> tu
     p = person.proportions
     flare = 0.004 + person.lower.flare
     profile = figure.THIGH if reach else figure.BARE_THIGH
-    ends = (f"{side}_hip", f"{side}_knee"), (f"{side}_knee", f"{side}_ankle")
     ease = (reach / p.thigh, flare * 0.4, flare * 0.4)
-    thigh = figure.limb(body, ends[0], f"{side}_thigh", profile, p.build, ease, cap=0.3)
+    thigh = figure.limb(body, side, "thigh", profile, p.build, ease, caps=(0.3, 1.0))
     cover = min((reach - p.thigh) / p.shin, 1.0 - person.shoes.shaft)
     hem = 0.5 * flare if person.shoes.shaft else flare
-    shin = figure.limb(body, ends[1], f"{side}_shin", figure.SHIN, p.build, (cover, 0.4 * flare, hem))
-    return thigh, figure.continued(shin, p.thigh)
+    ease = (cover, 0.4 * flare, hem)
+    return thigh, figure.limb(body, side, "shin", figure.SHIN, p.build, ease, v_start=p.thigh)
 
 
 def _trunk_parts(canvas: Canvas, person: Identity, body: PlacedBody, pose: BodyPose, middle: float) -> Iterator[Part]:
@@ -116,59 +112,50 @@ def _trunk_parts(canvas: Canvas, person: Identity, body: PlacedBody, pose: BodyP
     tucked = person.upper.hem < 0.8
     stations, widths = figure.TORSO * person.proportions.torso, figure.torso_widths(person)
     tube = figure.torso(person, body, np.deg2rad(pose.twist))
-    neck_paint = garments.limb_paint(_shaded_skin(person), None, 0.0, 0.0)
-    yield _tube_part(canvas, middle + 0.001, figure.neck(person, body), neck_paint)
-    yield _tube_part(canvas, middle + 0.002, tube, garments.torso_paint(person, stations, widths))
+    neck_paint = garments.limb_paint(mix(person.skin, (0.35, 0.15, 0.1), 0.16))  # in the shadow of the head
+    yield middle + 0.001, partial(paint_tube, canvas, figure.neck(person, body), neck_paint)
+    yield middle + 0.002, partial(paint_tube, canvas, tube, garments.torso_paint(person, stations, widths))
     if person.upper.kind == "hoodie":
-        yield middle + _hood_depth(body), lambda: paint_hood(canvas, person, body)
+        from_behind = body.frames["chest"][2][2] <= -0.1
+        hood = 0.004 if from_behind else 0.0005  # over the back, or behind the neck
+        yield middle + hood, partial(paint_hood, canvas, person, body)
     if person.lower.kind == "skirt":
         lower = figure.skirt(person, body)
         hem = lower.v_start + lower.length
     else:
         lower, hem = figure.hips(person, body), None
     paint = garments.hips_paint(person.lower.texture, person.lower.belt, hem)
-    yield _tube_part(canvas, middle + (0.003 if tucked else 0.0), lower, paint)
-
-
-def _hood_depth(body: PlacedBody) -> float:
-    """Depth of the hood: behind the neck seen from the front, over the back seen from behind."""
-    return 0.0005 if body.frames["chest"][2][2] > -0.1 else 0.004
-
-
-def _shaded_skin(person: Identity) -> tuple[float, float, float]:
-    """Skin of the neck, in the shadow of the head."""
-    return mix(person.skin, (0.35, 0.15, 0.1), 0.16)
+    yield middle + (0.003 if tucked else 0.0), partial(paint_tube, canvas, lower, paint)
 
 
 def _head_parts(canvas: Canvas, person: Identity, body: PlacedBody, middle: float) -> Iterator[Part]:
     """The head, and hanging hair: behind the neck seen from the front, over the back seen from behind."""
     near = middle + 0.05 + body.points["head"][2]
-    yield near, lambda: paint_head(canvas, person, body)
+    yield near, partial(paint_head, canvas, person, body)
     forward = body.frames["head"][2][2]
     over_head = forward < -0.3 if person.hair.style in ("long", "bob") else forward < 0.0
     depth = near + 0.001 if over_head else near - 0.001
     if person.hair.style in ("long", "bob", "ponytail") and forward > 0.3:
         depth = middle + 0.0005
-    yield depth, lambda: hanging_hair(canvas, person, body)
+    yield depth, partial(hanging_hair, canvas, person, body)
 
 
 def _arm_parts(canvas: Canvas, person: Identity, body: PlacedBody, side: str, middle: float) -> Iterator[Part]:
     p, upper = person.proportions, person.upper
     reach = upper.sleeve * (p.upper_arm + p.forearm)
     paint = garments.limb_paint(person.skin, upper.texture if reach else None, reach, p.upper_arm)
-    skin = garments.limb_paint(person.skin, None, 0.0, 0.0)
+    skin = garments.limb_paint(person.skin)
     points = [body.points[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist", "fingers")]
-    ends = (f"{side}_shoulder", f"{side}_elbow"), (f"{side}_elbow", f"{side}_wrist")
     loose = upper.ease + 0.002
     ease = (reach / p.upper_arm, loose, loose)
-    arm = figure.limb(body, ends[0], f"{side}_upper_arm", figure.UPPER_ARM, p.build, ease, cap=0.4)
-    cover = (reach - p.upper_arm) / p.forearm
-    fore = figure.limb(body, ends[1], f"{side}_forearm", figure.FOREARM, p.build, (cover, loose, loose))
+    arm = figure.limb(body, side, "upper_arm", figure.UPPER_ARM, p.build, ease, caps=(0.4, 1.0))
+    ease = ((reach - p.upper_arm) / p.forearm, loose, loose)
+    fore = figure.limb(body, side, "forearm", figure.FOREARM, p.build, ease, v_start=p.upper_arm)
     depths = [_arm_depth(a, b, middle) for a, b in pairwise(points)]
-    yield _tube_part(canvas, depths[0], arm, paint)
-    yield _tube_part(canvas, depths[1], figure.continued(fore, p.upper_arm), paint)
-    yield _tube_part(canvas, min(depths[2], depths[1] - 1e-4), figure.hand(body, side), skin)
-    yield _tube_part(canvas, min(depths[2], depths[1]) - 2e-4, figure.thumb(body, side), skin)
+    yield depths[0], partial(paint_tube, canvas, arm, paint)
+    yield depths[1], partial(paint_tube, canvas, fore, paint)
+    yield min(depths[2], depths[1] - 1e-4), partial(paint_tube, canvas, figure.hand(body, side), skin)
+    yield min(depths[2], depths[1]) - 2e-4, partial(paint_tube, canvas, figure.thumb(body, side), skin)
 
 
 def _arm_depth(start: Array, end: Array, middle: float) -> float:

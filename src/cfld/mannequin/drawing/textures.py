@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cfld.mannequin.drawing.identity import Colour, Print, Texture
-
-Array = NDArray[np.floating[Any]]
+from cfld.mannequin.drawing.identity import Array, Colour, Print, Texture
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +39,14 @@ def layer(colours: Array, colour: Colour | Array, alpha: Array | float) -> Array
     return colours + (np.asarray(colour, dtype=np.float32) - colours) * np.asarray(alpha, dtype=np.float32)[..., None]
 
 
+def uniform(colour: Colour, count: int) -> Array:
+    """float32 (count, 3) of one colour."""
+    return np.tile(np.asarray(colour, dtype=np.float32), (count, 1))
+
+
 def texture_colours(texture: Texture, at: Surface) -> Array:
     """float32 (N, 3): the texture at surface points."""
-    base = np.empty((len(at.u), 3), dtype=np.float32)
-    base[:] = texture.base
+    base = uniform(texture.base, len(at.u))
     if texture.pattern == "plain":
         return base
     return layer(base, texture.accent, PATTERN_ALPHA[texture.pattern](texture, at))
@@ -112,14 +113,6 @@ def print_alpha(motif: Print, x: Array, y: Array, footprint: float) -> Array:
     return coverage(inside * motif.size, footprint)
 
 
-def _disc(x: Array, y: Array, _: int) -> Array:
-    return np.asarray(0.9 - np.hypot(x, y))
-
-
-def _ring(x: Array, y: Array, _: int) -> Array:
-    return np.asarray(0.24 - np.abs(np.hypot(x, y) - 0.7))
-
-
 def _star(x: Array, y: Array, _: int) -> Array:
     sector, inner = 2 * np.pi / 5, 0.45
     angle = np.abs((np.arctan2(x, -y) + sector / 2) % sector - sector / 2)
@@ -133,14 +126,6 @@ def _heart(x: Array, y: Array, _: int) -> Array:
     lobe = 0.48 - np.hypot(x - 0.42, y + 0.36)
     tip = np.minimum((0.80 - y - 1.12 * x) / 1.5, y + 0.36)
     return np.asarray(np.maximum(lobe, tip))
-
-
-def _triangle(x: Array, y: Array, _: int) -> Array:
-    return np.asarray(np.minimum(0.7 - y, (y + 0.9 - 1.75 * np.abs(x)) / 2.0))
-
-
-def _bars(x: Array, y: Array, _: int) -> Array:
-    return np.asarray(np.minimum(0.32 - np.abs(y), 2.4 - np.abs(x)))
 
 
 SEGMENTS: Final = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abfgcd")
@@ -165,9 +150,9 @@ def _digit(x: Array, y: Array, digit: int) -> Array:
 MOTIF_DEPTH: Final[dict[str, Callable[[Array, Array, int], Array]]] = {
     "star": _star,
     "heart": _heart,
-    "disc": _disc,
-    "ring": _ring,
+    "disc": lambda x, y, _: 0.9 - np.hypot(x, y),
+    "ring": lambda x, y, _: 0.24 - np.abs(np.hypot(x, y) - 0.7),
     "digit": _digit,
-    "triangle": _triangle,
-    "band": _bars,
+    "triangle": lambda x, y, _: np.minimum(0.7 - y, (y + 0.9 - 1.75 * np.abs(x)) / 2.0),
+    "band": lambda x, y, _: np.minimum(0.32 - np.abs(y), 2.4 - np.abs(x)),
 }

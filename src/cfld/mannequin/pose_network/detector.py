@@ -32,16 +32,18 @@ MIN_SCORE: Final = 0.6
 class MannequinDetector:
     """Detects one mannequin in an image in two passes: over the whole image, then around the joints found."""
 
-    def __init__(self, folder: Path, confidence: float) -> None:
+    def __init__(self, model: Path | None, confidence: float) -> None:
         """
         Args:
-            folder: of a network that `cfld pose-net train` wrote.
+            model: folder of a network that `cfld pose-net train` wrote; None = the bundled one, with a warning.
             confidence: joints with a lower score are missing.
 
         Raises:
             ValueError: if the folder holds no pose network; the message names it.
         """
-        self._network, self._confidence = load_network(folder), confidence
+        if model is None:
+            logger.warning(MANNEQUINS_ONLY)
+        self._network, self._confidence = load_network(model or BUNDLED), confidence
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
         """See `estimate.Detector`; returns at most one person."""
@@ -62,13 +64,6 @@ class MannequinDetector:
         if (scores >= MIN_SCORE).sum() < MIN_JOINTS or not keypoints.visible.any():
             return None
         return Person(keypoints=keypoints, scores=scores, box=joint_box(keypoints))
-
-
-def open_mannequin(model: Path | None, confidence: float) -> MannequinDetector:
-    """Opens the network in the folder `model`, by default the bundled one, with a warning about its limits."""
-    if model is None:
-        logger.warning(MANNEQUINS_ONLY)
-    return MannequinDetector(model or BUNDLED, confidence)
 
 
 def _crop(image: NDArray[np.uint8], window: Window) -> torch.Tensor:

@@ -34,15 +34,16 @@ class Landmark(Protocol):
 class MediaPipe:
     """Detects people in photographs."""
 
-    def __init__(self, path: Path, confidence: float) -> None:
+    def __init__(self, model: Path | None, confidence: float) -> None:
         """
         Args:
-            path: a task file, `pose_landmarker_*.task`.
+            model: a task file, `pose_landmarker_*.task`; None = the published one.
             confidence: joints with a lower visibility are missing.
 
         Raises:
             ValueError: if the file is not a pose landmarker, or mediapipe is not installed.
         """
+        path = files.obtain(files.POSE_LANDMARKER, model)
         try:
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError:
@@ -81,8 +82,3 @@ def people_from_landmarks(
         joints, scores = from_coco(yx, np.array([one.visibility or 0.0 for one in chosen]), confidence)
         found.append(person_of(Keypoints(joints, frame), scores))
     return [person for person in found if person.keypoints.visible.any()]
-
-
-def open_mediapipe(model: Path | None, confidence: float) -> MediaPipe:
-    """Opens the task file `model`, by default the published one."""
-    return MediaPipe(files.obtain(files.POSE_LANDMARKER, model), confidence)

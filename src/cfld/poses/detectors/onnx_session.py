@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,50 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, eq=False)
 class OnnxModel:
-    """A network whose input is one image.
+    """A network whose input is one image (1, 3, H, W).
 
     Attributes:
         size: (height, width) of the input.
         outputs: names of the outputs.
     """
 
-    path: Path
-    size: tuple[int, int]
-    outputs: tuple[str, ...]
-    session: Any
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        """
+        Args:
+            size: (height, width) of the input, if the file does not fix it.
+
+        Raises:
+            ValueError: if the file is not such a network, or onnxruntime is not installed.
+        """
+        try:
+            import onnxruntime
+            from onnxruntime.capi import onnxruntime_pybind11_state as errors
+        except ImportError:
+            raise ValueError("ONNX models need onnxruntime: pip install 'cfld[pose]'") from None
+        unreadable = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except (*unreadable, errors.NotImplemented, errors.RuntimeException) as error:
+            raise ValueError(f"{path}: not an ONNX model ({' '.join(str(error).split())[:160]})") from None
+        shape = self._session.get_inputs()[0].shape
+        if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+            raise ValueError(f"{path}: expected an input of shape (1, 3, height, width), got {shape}")
+        height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
+        self.path, self.size = path, (height, width)
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
 
     def __call__(self, image: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
         """Runs the network on an image (H, W, 3); returns its outputs for a batch of one."""
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
-        results: list[NDArray[np.float32]] = self.session.run(None, {self.session.get_inputs()[0].name: batch})
+        results: list[NDArray[np.float32]] = self._session.run(None, {self._session.get_inputs()[0].name: batch})
         return results
-
-
-def open_onnx(path: Path, size: tuple[int, int]) -> OnnxModel:
-    """Opens a network whose input is an image (1, 3, H, W).
-
-    Args:
-        size: (height, width) of the input, if the file does not fix it.
-
-    Raises:
-        ValueError: if the file is not such a network, or onnxruntime is not installed.
-    """
-    try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
-    except ImportError:
-        raise ValueError("ONNX models need onnxruntime: pip install 'cfld[pose]'") from None
-    unreadable = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (*unreadable, errors.NotImplemented, errors.RuntimeException) as error:
-        raise ValueError(f"{path}: not an ONNX model ({' '.join(str(error).split())[:160]})") from None
-    shape = session.get_inputs()[0].shape
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
-        raise ValueError(f"{path}: expected an input of shape (1, 3, height, width), got {shape}")
-    height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
-    return OnnxModel(path, (height, width), tuple(output.name for output in session.get_outputs()), session)

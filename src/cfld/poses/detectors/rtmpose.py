@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from cfld.poses.coco import COCO_JOINTS, WHOLE_BODY, from_coco
 from cfld.poses.detectors import files
-from cfld.poses.detectors.onnx_session import open_onnx
+from cfld.poses.detectors.onnx_session import OnnxModel
 from cfld.poses.detectors.window import Box, Window
 from cfld.poses.detectors.yolox import Yolox
 from cfld.poses.keypoints import Keypoints
@@ -30,18 +29,20 @@ BINS_PER_PIXEL: Final = 2.0
 class RTMPose:
     """Detects people in photographs. Model outputs: simcc_x (1, J, 2 W) and simcc_y (1, J, 2 H), J = 17 or 133."""
 
-    def __init__(
-        self, path: Path, confidence: float, find_boxes: Callable[[NDArray[np.uint8]], list[Box]] | None = None
-    ) -> None:
+    def __init__(self, model: Path | None, confidence: float, boxes: Path | None = None) -> None:
         """
         Args:
+            model: ONNX file; None = the published one.
             confidence: joints with a lower score are missing.
-            find_boxes: person detector; None = the whole image is the box of one person.
+            boxes: ONNX file of the person detector; None = the published one with the published model, otherwise the
+                whole image is the box of one person.
 
         Raises:
             ValueError: if the file is not an ONNX model of an image, or has other outputs.
         """
-        self._model, self._confidence, self._find_boxes = open_onnx(path, (256, 192)), confidence, find_boxes
+        path = files.obtain(files.DWPOSE, model)
+        find_boxes = Yolox(files.obtain(files.YOLOX, boxes)) if boxes is not None or model is None else None
+        self._model, self._confidence, self._find_boxes = OnnxModel(path, (256, 192)), confidence, find_boxes
         if len(self._model.outputs) != 2:
             outputs = ", ".join(self._model.outputs)
             raise ValueError(f"{path}: expected outputs simcc_x and simcc_y of RTMPose or DWPose, got {outputs}")
@@ -86,10 +87,3 @@ def decode_simcc(
     """
     yx = np.stack([simcc_y.argmax(axis=1), simcc_x.argmax(axis=1)], axis=1) / BINS_PER_PIXEL
     return yx, np.minimum(simcc_x.max(axis=1), simcc_y.max(axis=1))
-
-
-def open_rtmpose(model: Path | None, confidence: float, boxes: Path | None = None) -> RTMPose:
-    """Opens the published pose model and person detector, or the given files; `model` alone sees the whole image."""
-    path = files.obtain(files.DWPOSE, model)
-    find_boxes = Yolox(files.obtain(files.YOLOX, boxes)) if boxes is not None or model is None else None
-    return RTMPose(path, confidence, find_boxes)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.detectors.onnx_session import open_onnx
+from cfld.poses.detectors.onnx_session import OnnxModel
 from cfld.poses.detectors.window import Box
 
 STRIDES: Final = (8, 16, 32)
@@ -30,7 +30,7 @@ class Yolox:
         Raises:
             ValueError: if the file is not an ONNX model of an image.
         """
-        self._model = open_onnx(path, (640, 640))
+        self._model = OnnxModel(path, (640, 640))
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Box]:
         """Boxes of the people in an image, uint8 (H, W, 3), RGB, by decreasing score.

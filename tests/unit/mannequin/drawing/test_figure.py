@@ -16,8 +16,7 @@ BODY = place_joints(PERSON, BodyPose())
 
 
 def arm(ease: tuple[float, float, float]) -> figure.Tube:
-    ends = ("left_shoulder", "left_elbow")
-    return figure.limb(BODY, ends, "left_upper_arm", figure.UPPER_ARM, 1.0, ease)
+    return figure.limb(BODY, "left", "upper_arm", figure.UPPER_ARM, 1.0, ease, v_start=0.4)
 
 
 def test_a_limb_runs_from_joint_to_joint() -> None:
@@ -36,7 +35,7 @@ def test_cloth_widens_the_covered_part_only() -> None:
 
 
 def test_garment_coordinates_can_be_continued() -> None:
-    assert figure.continued(arm((0.0, 0.0, 0.0)), 0.4).v_start == 0.4
+    assert arm((0.0, 0.0, 0.0)).v_start == 0.4
 
 
 def test_the_torso_ends_at_the_hem() -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfld.poses.detectors.onnx_session import open_onnx
+from cfld.poses.detectors.onnx_session import OnnxModel
 from support.onnx_models import constant
 
 
 def test_a_network_gives_its_outputs_for_one_image(tmp_path: Path) -> None:
     answer = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-    model = open_onnx(constant(tmp_path / "c.onnx", (16, 8), answer), (1, 1))
+    model = OnnxModel(constant(tmp_path / "c.onnx", (16, 8), answer), (1, 1))
     assert (model.size, model.outputs) == ((16, 8), ("output",))
     (output,) = model(np.zeros((16, 8, 3)))
     np.testing.assert_array_equal(output, answer)
@@ -23,5 +23,5 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a network")
     with pytest.raises(ValueError, match=r"broken.onnx: not an ONNX model") as error:
-        open_onnx(broken, (1, 1))
+        OnnxModel(broken, (1, 1))
     assert "\n" not in str(error.value)
