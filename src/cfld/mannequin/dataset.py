@@ -19,9 +19,8 @@ from tqdm import tqdm
 
 from cfld import mannequin
 from cfld.data.base import read_pair
-from cfld.data.layout import SPLITS, check_split
+from cfld.data.layout import SPLITS, PrepareReport, check_split
 from cfld.data.lists import write_annotations, write_names, write_pairs
-from cfld.data.preparation import PrepareReport
 from cfld.data.transforms import to_pil
 from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
