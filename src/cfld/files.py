@@ -65,14 +65,17 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
+def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` when the block ends, and removed if it raises.
 
+    Args:
+        replace: accept an existing folder that is not empty; it stays until the new one is complete.
+
     Raises:
-        ValueError: if `path` exists and is not an empty folder.
+        ValueError: if `path` exists and is not an empty folder, nor one to replace.
     """
     path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not (path.is_dir() and (replace or not any(path.iterdir()))):
         raise ValueError(f"{path} exists already; name another folder, or remove it first")
     missing_parents = [parent for parent in path.absolute().parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,10 +85,12 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         for file in filter(Path.is_file, temporary.rglob("*")):
             _sync(file)
-        if path.exists():
-            path.rmdir()
+        old = temporary.with_name(f"{temporary.name}-old")
+        if replace and path.exists():
+            path.rename(old)
         temporary.replace(path)
         _sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in missing_parents:

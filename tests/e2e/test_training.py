@@ -165,7 +165,6 @@ def test_a_loss_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("arguments", "message"),
     [
         (["deepfashion-256"], "data.root is not set"),
-        (["tiny", "--config.precision", "fp16"], "fp16 needs a GPU"),
         (["tiny", "--config.init-from", "nowhere"], "nowhere: no initial model"),
         (["tiny", "--config.ema-decay", "2"], "ema_decay must be at least 0 and below 1, got 2.0"),
         (["tiny", "--config.data.root", "nowhere"], "nowhere: no such folder"),
@@ -174,6 +173,13 @@ def test_a_loss_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_bad_input_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    if message.startswith("fp16") and torch.cuda.is_available():
-        pytest.skip("there is a GPU")
     assert message in fails(capsys, ["train", *arguments, "--out", str(tmp_path), "--config.log-with", "none"])
+
+
+def test_fp16_trains_on_a_gpu_and_is_one_line_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "tiny", "--out", str(tmp_path), *SMALL, "--config.precision", "fp16"]
+    if torch.cuda.is_available():
+        main(command)
+        assert (tmp_path / "model" / "model_index.json").is_file()
+    else:
+        assert "fp16 needs a GPU; use bf16 or no" in fails(capsys, command)

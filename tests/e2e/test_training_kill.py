@@ -68,7 +68,7 @@ def saving(out: Path) -> bool:
 
 
 def exporting(out: Path) -> bool:
-    return any(out.glob(".model.new-*"))
+    return any(out.glob(".model-*"))
 
 
 def training(out: Path) -> bool:

@@ -103,3 +103,18 @@ def test_only_an_empty_folder_may_be_replaced(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="exists already"), whole_folder(out):
         pass
     assert (out / "part").read_text() == "mine"
+
+
+def test_a_replaced_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    for content in ("first", "second"):
+        with whole_folder(out, replace=True) as folder:
+            (folder / content).write_text(content)
+            assert names(tmp_path) == sorted([folder.name, *(["model"] if content == "second" else [])])
+    assert names(out) == ["second"]
+    with pytest.raises(InterruptedError), whole_folder(out, replace=True) as folder:
+        write_half(folder / "third")
+    assert (names(tmp_path), names(out)) == (["model"], ["second"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="exists already"), whole_folder(tmp_path / "file", replace=True):
+        pass

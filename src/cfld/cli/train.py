@@ -35,7 +35,7 @@ class TrainRun:
         from cfld.training.loop import train
 
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-        print(train(self.config, self.out))
+        print(train(self.config, self.out).out / "model")
 
 
 def _preset_commands() -> Any:

@@ -26,8 +26,8 @@ from cfld.pipeline import BUNDLED, CFLDPipeline
 from cfld.reproduction.results import ResultRow, Results
 from cfld.reproduction.rows import TABLE_3, TABLE_5, PaperRow
 from cfld.reproduction.scales import Scale
-from cfld.training.initial_components import initial_components
-from cfld.training.loop import train_run
+from cfld.training.loop import train
+from cfld.training.setup import initial_components
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Experiment:
         config = config.with_stage(latents=self.out / "latents")
         config = replace(config, max_steps=self.options.max_steps or config.max_steps)
         logger.info("training %s", name)
-        run = train_run(config, folder)
+        run = train(config, folder)
         if run.step < run.total_steps:
             raise InterruptedError(
                 f"{name} stopped at step {run.step} of {run.total_steps}; run the same command again to continue"

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from cfld.config.schema import DataConfig
 from cfld.data.base import AttributeDataset, PoseDataset
+from cfld.data.registry import PROCEDURAL_DATASETS, open_dataset
 from cfld.data.transforms import resize, to_model_range
 from cfld.poses.render import pose_map
 from cfld.training.latent_cache import LatentCache
@@ -64,6 +66,26 @@ class MicroBatches(Sampler[list[Key]]):
 def permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
     """The order of the samples in one epoch."""
     return np.random.default_rng((seed, epoch)).permutation(length)
+
+
+def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseDataset:
+    """Opens a split of a data set folder, or a procedural data set with images of (height, width) `size`.
+
+    Raises:
+        ValueError: when a folder is needed and none is named, or as `open_dataset`.
+    """
+    if config.root is not None:
+        return open_dataset(config.kind, config.root, split, skip_missing=config.skip_missing)
+    if config.kind not in PROCEDURAL_DATASETS:
+        raise ValueError(f"data.root is not set; name the folder of the {config.kind} data set")
+    return PROCEDURAL_DATASETS[config.kind](
+        identities=config.identities,
+        poses=config.poses,
+        seed=config.seed,
+        split=split,
+        size=size,
+        cache_in_memory=config.cache_in_memory,
+    )
 
 
 class Samples(Dataset[dict[str, Tensor]]):
@@ -186,10 +208,9 @@ class NamedImages(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         return square(self.data.image(self.names[index]), self.side)
 
-
-def squares(data: PoseDataset, names: Sequence[str], side: int) -> Tensor:
-    """(len(names), 3, side, side) in [-1, 1]."""
-    return torch.stack([square(data.image(name), side) for name in names])
+    def stacked(self) -> Tensor:
+        """All of them, (len(names), 3, side, side)."""
+        return torch.stack([self[index] for index in range(len(self))])
 
 
 def sources_then_targets(pairs: Tensor) -> Tensor:

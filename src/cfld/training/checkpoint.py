@@ -88,12 +88,6 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return next(reversed(_checkpoints(folder)), None)
 
 
-def remove_incomplete(folder: Path) -> None:
-    """Removes the remains of saves that were killed."""
-    for path in folder.glob(".step-*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:
     """A short hash of the names, shapes and bits of the tensors."""
     digest = hashlib.blake2b(digest_size=12)

@@ -79,7 +79,8 @@ def build_latent_cache(
     for other in cache.folder.parent.iterdir():
         if other != cache.folder:
             shutil.rmtree(other)
-    done = _rows_done(cache)
+    marker = cache.folder / _DONE
+    done = int(marker.read_text()) if marker.is_file() else 0
     if done == len(cache.rows):
         return
     todo = DataLoader(images, batch_size, sampler=range(done, len(cache.rows)), num_workers=workers)
@@ -91,7 +92,7 @@ def build_latent_cache(
             file.write(encode_moments(vae, batch.to(vae.device)).half().cpu().numpy().tobytes())
             file.flush()
             done += len(batch)
-            write_text(cache.folder / _DONE, str(done))
+            write_text(marker, str(done))
             bar.update(len(batch))
 
 
@@ -107,8 +108,3 @@ def sample_moments(moments: Tensor, scaling_factor: float) -> Tensor:
     mean, deviation = moments.float().unbind(1)
     noise = torch.randn(mean.shape, device=mean.device)  # the values of randn_like depend on the memory layout
     return scaling_factor * (mean + deviation * noise)
-
-
-def _rows_done(cache: LatentCache) -> int:
-    marker = cache.folder / _DONE
-    return int(marker.read_text()) if marker.is_file() else 0

@@ -5,16 +5,18 @@
 
 The same command again resumes from the last complete checkpoint, to the bit as if the run had never stopped: all random
 numbers are a function of (seed, step, forward pass, process), and the position in the data a function of the step.
-`training.run_dir` describes the run directory.
+`training.setup` describes the run directory.
 """
 
 from __future__ import annotations
 
-import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +29,27 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cfld.config.schema import TrainConfig
+from cfld.files import whole_folder
 from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
 from cfld.training.setup import Run, make_accelerator, prepare
-from cfld.training.signals import StopRequest, ignore_signals, stop_on_sigterm
 
 
-def train(config: TrainConfig, out: str | Path) -> Path:
+def train(config: TrainConfig, out: str | Path) -> Run:
     """Trains, or resumes a run, until the last step or SIGTERM.
 
     Args:
         out: the run directory: new, or of a run with the same configuration.
 
     Returns:
-        the folder of the saved model.
+        the run, whose model is saved in `out / "model"`; its `step` and `total_steps` say whether it was completed.
 
     Raises:
         ValueError: for an invalid configuration, data set, initial model or run directory.
         OSError: when a checkpoint or the model cannot be written; existing checkpoints stay.
         FloatingPointError: naming the step, when the loss or a weight is not finite; the last checkpoint is older.
     """
-    return train_run(config, out).out / "model"
-
-
-def train_run(config: TrainConfig, out: str | Path) -> Run:
-    """As `train`; `step` and `total_steps` of the result say whether the run was completed."""
     accelerator = make_accelerator(config, Path(out))
     try:
         run = prepare(config, Path(out), accelerator)
@@ -225,17 +222,13 @@ def export(run: Run) -> None:
     Raises:
         OSError: when it cannot be written.
     """
-    new, model, old = (run.out / name for name in ("model.new", "model", ".model-old"))
+    model = run.out / "model"
     try:
-        with run.weights_to_save():
-            run.stage.export(new)
+        with run.weights_to_save(), whole_folder(model, replace=True) as folder:
+            run.stage.export(folder)
     except (OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise OSError(f"{model}: the model cannot be saved ({reason}); {_last_good(run)}") from None
-    if model.exists():
-        model.rename(old)
-    new.rename(model)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def progress_bar(run: Run) -> tqdm[Any]:
@@ -248,6 +241,37 @@ def progress_bar(run: Run) -> tqdm[Any]:
         disable=not run.accelerator.is_main_process,
         mininterval=0.5 if sys.stderr.isatty() else 30,
     )
+
+
+@dataclass
+class StopRequest:
+    """Whether the run was asked to stop."""
+
+    requested: bool = False
+
+
+@contextmanager
+def stop_on_sigterm() -> Iterator[StopRequest]:
+    """Inside, SIGTERM only sets the request. Outside the main thread, signal handlers stay as they are."""
+    stop = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(number: int, frame: object) -> None:  # noqa: ARG001
+        stop.requested = True
+
+    before = signal.signal(signal.SIGTERM, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def ignore_signals(worker: int) -> None:  # noqa: ARG001
+    """For data workers: a signal to the whole process group must not end them before the last step is done."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def agreed(accelerator: Accelerator, stop: StopRequest) -> bool:

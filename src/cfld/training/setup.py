@@ -1,29 +1,53 @@
-"""Everything that happens before the first step, in order."""
+"""Everything that happens before the first step, in order.
+
+The run directory belongs to one configuration:
+
+config.json   checkpoints/step-*   logs/   pictures/   latents/   model/ (at the end, or when stopped)
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, ProjectConfiguration
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from cfld.config.schema import TrainConfig
+from cfld import build
+from cfld.config import io
+from cfld.config.schema import ModelConfig, TrainConfig
+from cfld.convert import load_scheduler
+from cfld.models import hybrid_granularity_attention
+from cfld.models.loading import load_component
+from cfld.training.batches import open_data
 from cfld.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, newest_checkpoint
-from cfld.training.initial_components import initial_components, open_data
 from cfld.training.optim import make_optimizer
-from cfld.training.run_dir import check_run_dir, claim_run_dir
 from cfld.training.stages import STAGES, Stage, StageContext
 
 logger = logging.getLogger(__name__)
+
+MAY_DIFFER: Final = (
+    "max_steps",
+    "epochs",
+    "checkpoint_every",
+    "log_every",
+    "log_with",
+    "image_every",
+    "image_count",
+    "data.workers",
+    "data.cache_in_memory",
+)
+"""Fields that may change when a run is resumed: its length, what it reports, and the resources it uses."""
 
 
 @dataclass(kw_only=True)
@@ -134,6 +158,105 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
         restore(run, load_checkpoint(path), path)
     accelerator.init_trackers("cfld", init_kwargs={"tensorboard": {"purge_step": run.step + 1}})
     return run
+
+
+def check_run_dir(out: Path, config: TrainConfig) -> None:
+    """Checks that `out` is new or empty, or contains a run with this configuration.
+
+    Raises:
+        ValueError: naming the fields that differ and the remedy.
+    """
+    file = out / "config.json"
+    if file.is_file():
+        if differing := differences(io.load(TrainConfig, file), config):
+            raise ValueError(
+                f"{out} contains a run with another configuration ({', '.join(differing)}); choose another --out, or "
+                "repeat its configuration"
+            )
+    elif (out / "model").exists() or (out / "checkpoints").exists():
+        raise ValueError(f"{out} contains a model but no config.json, so it is not a run; choose another --out")
+
+
+def differences(saved: TrainConfig, current: TrainConfig) -> list[str]:
+    """`field: saved -> current` for each field that makes it another run."""
+    old, new = _flat(io.to_dict(saved)), _flat(io.to_dict(current))
+    return [
+        f"{name}: {old.get(name)} -> {new.get(name)}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name) and name not in MAY_DIFFER
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def initial_components(config: TrainConfig) -> build.Components:
+    """Loads each component from `init_from` where that folder has it; the others are random. On the CPU, in float32.
+
+    Raises:
+        ValueError: when the folder has none of them, or one whose dimensions are not the configuration's.
+    """
+    model, folder = config.model, Path(config.init_from) if config.init_from is not None else None
+    if folder is not None and not any((folder / part).is_dir() for part in ("conditioner", "unet", "vae")):
+        raise ValueError(f"{folder}: no initial model; expected conditioner/, unet/ or vae/ in it")
+
+    def part(kind: type[Any], name: str, make: Callable[[], Any], expected: Mapping[str, Any]) -> Any:
+        if folder is not None and (folder / name).is_dir():
+            loaded = load_scheduler(folder) if kind is DDPMScheduler else load_component(kind, folder, name)
+            _check_dimensions(f"{folder}/{name}", loaded.config, expected)
+            return loaded
+        torch.manual_seed(config.seed)
+        return make()
+
+    components = build.Components(
+        part(
+            build.CONDITIONERS[model.conditioner_class],
+            "conditioner",
+            lambda: build.build_conditioner(model.conditioner, model.conditioner_class),
+            asdict(model.conditioner),
+        ),
+        part(UNet2DConditionModel, "unet", lambda: build.build_unet(model.unet), build.unet_arguments(model.unet)),
+        part(AutoencoderKL, "vae", lambda: build.build_vae(model.vae), _vae_dimensions(model)),
+        part(DDPMScheduler, "scheduler", lambda: build.build_scheduler(model.scheduler), asdict(model.scheduler)),
+    )
+    hybrid_granularity_attention.install(components.unet)
+    return components
+
+
+def _vae_dimensions(model: ModelConfig) -> dict[str, Any]:
+    """The fields that must agree. The scaling factor is the saved VAE's own, and images may have any size."""
+    shared = ("latent_channels", "block_out_channels", "layers_per_block")
+    return {name: getattr(model.vae, name) for name in shared} | {"norm_num_groups": model.vae.norm_groups}
+
+
+def _check_dimensions(where: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raises ValueError naming all fields in which a saved component differs from the run's configuration."""
+    differing = [
+        f"{name} {_plain(found.get(name))} instead of {_plain(value)}"
+        for name, value in expected.items()
+        if _plain(found.get(name)) != _plain(value)
+    ]
+    if differing:
+        raise ValueError(f"{where} does not fit the configuration: {', '.join(differing)}; change config.model")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def claim_run_dir(out: Path, config: TrainConfig) -> None:
+    """Writes `config.json`, and removes the remains of a run that was killed while saving."""
+    out.mkdir(parents=True, exist_ok=True)
+    io.save(config, out / "config.json")
+    for folder in [*out.glob("checkpoints/.step-*"), *out.glob(".model-*")]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in out.rglob(".*.part"):
+        file.unlink(missing_ok=True)
 
 
 def moving_average(parameters: dict[str, nn.Parameter], decay: float | None) -> Any:

@@ -7,8 +7,8 @@ import pytest
 
 from cfld.config.presets import tiny
 from cfld.config.schema import DataConfig, TrainConfig
-from cfld.training.initial_components import initial_components, open_data
-from cfld.training.setup import make_accelerator
+from cfld.training.batches import open_data
+from cfld.training.setup import initial_components, make_accelerator
 from cfld.training.stages import STAGES, StageContext
 
 

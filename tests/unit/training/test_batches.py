@@ -1,11 +1,13 @@
 from dataclasses import replace
 from itertools import chain
 
+import pytest
 import torch
 
+from cfld.config.schema import DataConfig
 from cfld.data.transforms import to_model_range
 from cfld.mannequin.dataset import MannequinDataset
-from cfld.training.batches import ImageSamples, MicroBatches, PairSamples, derived_seed
+from cfld.training.batches import ImageSamples, MicroBatches, PairSamples, derived_seed, open_data
 
 DATA = MannequinDataset(identities=2, poses=2, size=(64, 44))
 SAMPLES = PairSamples(dataset=DATA, source_size=32, pose_size=(32, 32), image_size=64, flip=0.0, seed=0)
@@ -82,3 +84,14 @@ def test_images_of_the_autoencoder_are_whole_or_cropped() -> None:
     ]
     assert len(places) == 4
     assert len(set(places)) > 1
+
+
+def test_a_real_data_set_needs_a_folder() -> None:
+    with pytest.raises(ValueError, match=r"data.root is not set.*deepfashion"):
+        open_data(DataConfig(), "train", (256, 176))
+
+
+def test_mannequins_need_no_folder() -> None:
+    data = open_data(DataConfig(kind="mannequin", identities=2, poses=2), "test", (64, 44))
+    assert len(data) == 4
+    assert data.image(data.names[0]).shape == (3, 64, 44)

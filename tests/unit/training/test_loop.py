@@ -1,3 +1,6 @@
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +16,8 @@ from cfld.config.schema import OptimConfig, TrainConfig, VAEStageConfig
 from cfld.contact_sheet import GAP
 from cfld.pipeline import CFLDPipeline
 from cfld.training.checkpoint import newest_checkpoint
-from cfld.training.loop import export, forwards, run_steps, save, train, train_step
+from cfld.training.loop import StopRequest, export, forwards, run_steps, save, stop_on_sigterm, train, train_step
 from cfld.training.setup import Run, make_accelerator, prepare
-from cfld.training.signals import StopRequest
 
 
 def make_run(config: TrainConfig, out: Path) -> Run:
@@ -125,7 +127,7 @@ def test_weights_that_broke_in_the_last_update_are_not_saved(config: TrainConfig
 
 def test_the_average_is_saved_as_the_model(config: TrainConfig, tmp_path: Path) -> None:
     config = replace(config, ema_decay=0.9, optim=OptimConfig(learning_rate=0.01, warmup_steps=0))
-    pipe = CFLDPipeline.from_pretrained(train(config, tmp_path))
+    pipe = CFLDPipeline.from_pretrained(train(config, tmp_path).out / "model")
     average, trained = weights(tmp_path, "average"), weights(tmp_path)
     saved = {f"unet.{name}": tensor for name, tensor in pipe.unet.state_dict().items()}
     name = next(name for name in saved if name in average and not torch.equal(average[name], trained[name]))
@@ -180,8 +182,34 @@ def test_bf16_keeps_its_weights_in_float32(config: TrainConfig, tmp_path: Path) 
     assert {tensor.dtype for tensor in weights(tmp_path).values()} == {torch.float32}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="autocast to fp16 and its loss scaling need a GPU")
-def test_fp16_trains_and_resumes(config: TrainConfig, tmp_path: Path) -> None:
-    train(replace(config, precision="fp16"), tmp_path)
-    train(replace(config, precision="fp16", max_steps=4), tmp_path)
+def test_fp16_trains_and_resumes_on_a_gpu_and_is_one_clear_line_elsewhere(config: TrainConfig, tmp_path: Path) -> None:
+    config = replace(config, precision="fp16")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="fp16 needs a GPU; use bf16 or no"):
+            train(config, tmp_path)
+        return
+    train(config, tmp_path)
+    train(replace(config, max_steps=4), tmp_path)
     assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints" / "step-00000004"
+
+
+def test_sigterm_becomes_a_request_inside() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_sigterm() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_other_threads_leave_the_handlers_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def body() -> None:
+        with stop_on_sigterm() as stop:
+            seen.append((stop, signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert seen == [(StopRequest(requested=False), before)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from accelerate import Accelerator
 from diffusers import AutoencoderKL
@@ -14,10 +14,17 @@ from torch import Tensor, nn
 
 from cfld.build import Components
 from cfld.config.schema import TrainConfig
+from cfld.contact_sheet import contact_sheet
 from cfld.data.base import PoseDataset
+from cfld.data.transforms import to_pil, to_uint8
 from cfld.registry import Registry
 from cfld.training.batches import NamedImages, Samples
 from cfld.training.latent_cache import LatentCache, build_latent_cache, open_latent_cache
+
+T = TypeVar("T")
+
+PREVIEW_STEPS: Final = 20
+"""Sampling steps of the images on a sheet."""
 
 
 class Stage(Protocol):
@@ -42,7 +49,7 @@ class Stage(Protocol):
         """A sheet of sample images of the current model."""
 
     def export(self, folder: Path) -> None:
-        """Writes the model to a new folder."""
+        """Writes the model into an empty folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +95,19 @@ STAGES: Final[Registry[Callable[[StageContext], Stage]]] = Registry(
     },
 )
 """By the `name` of their `StageConfig`."""
+
+
+def sheet(columns: Mapping[str, Sequence[Image.Image]], cell: tuple[int, int]) -> Image.Image:
+    """Columns of images under their titles. `cell`: (height, width) in pixels."""
+    return contact_sheet(list(zip(*columns.values(), strict=True)), tuple(columns), cell=cell)
+
+
+def pil_images(batch: Tensor) -> list[Image.Image]:
+    """(B, 3, H, W) in [-1, 1] -> PIL images."""
+    return [to_pil(image) for image in to_uint8(batch)]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Up to `count` items, evenly spaced."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]

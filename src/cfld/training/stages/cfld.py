@@ -12,19 +12,16 @@ from torch import Tensor
 from cfld.build import Components
 from cfld.config.schema import CFLDStageConfig
 from cfld.contact_sheet import draw_pose
-from cfld.convert import save_model
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_pil
 from cfld.models.unet import freeze_except
 from cfld.pipeline import CFLDPipeline, check_components
 from cfld.poses.render import pose_map
-from cfld.training.batches import PairSamples, Samples, sources_then_targets
+from cfld.training.batches import PairSamples, Samples, open_data, sources_then_targets
 from cfld.training.dream import DREAMObjective
-from cfld.training.initial_components import open_data
 from cfld.training.latent_cache import encode_moments, sample_moments
 from cfld.training.objective import CFLDObjective
-from cfld.training.previews import PREVIEW_STEPS, sheet, spread
-from cfld.training.stages import StageContext
+from cfld.training.stages import PREVIEW_STEPS, StageContext, sheet, spread
 
 
 class CFLDStage:
@@ -75,7 +72,7 @@ class CFLDStage:
         pairs = spread(data.pairs, self.config.image_count)
         sources, truths = ([to_pil(data.image(pair[i])) for pair in pairs] for i in (0, 1))
         poses = [data.keypoints(target) for _, target in pairs]
-        pipe = CFLDPipeline(**vars(self.components), output_size=size)
+        pipe = self._pipeline()
         pipe.set_progress_bar_config(disable=True)
         results = pipe(
             sources,
@@ -87,7 +84,10 @@ class CFLDStage:
         return sheet({"source": sources, "target pose": skeletons, "result": results, "truth": truths}, cell=size)
 
     def export(self, folder: Path) -> None:
-        save_model(self.components, folder, self.config.model.output_size)
+        self._pipeline().save_pretrained(folder)
+
+    def _pipeline(self) -> CFLDPipeline:
+        return CFLDPipeline(**vars(self.components), output_size=self.config.model.output_size)
 
     def _preview_data(self) -> PoseDataset:
         """The test split; the training split where the data set has none."""

@@ -16,13 +16,11 @@ from cfld.data.base import AttributeDataset
 from cfld.diffusion.guidance import branch_weights, guided_denoiser
 from cfld.diffusion.sampling import sample
 from cfld.diffusion.timesteps import sample_timesteps
-from cfld.files import whole_folder
 from cfld.models.unet import predict_noise
-from cfld.training.batches import AttributeSamples, Samples, attribute_numbers, squares
+from cfld.training.batches import AttributeSamples, NamedImages, Samples, attribute_numbers
 from cfld.training.latent_cache import sample_moments
 from cfld.training.objective import add_noise, check_prediction_type, training_target
-from cfld.training.previews import PREVIEW_STEPS, pil_images, sheet, spread
-from cfld.training.stages import StageContext
+from cfld.training.stages import PREVIEW_STEPS, StageContext, pil_images, sheet, spread
 from cfld.types import Conditioning
 
 
@@ -71,16 +69,15 @@ class UNetPretrainStage:
         noise = torch.randn(len(names), unet.config.in_channels, *[unet.config.sample_size] * 2, generator=generator)
         z_0 = sample(denoise, scheduler, scheduler.timesteps, noise.to(self.device), generator)
         columns = {
-            "image": pil_images(squares(self.data, names, side)),
+            "image": pil_images(NamedImages(self.data, names, side).stacked()),
             "from its attributes": pil_images(self.vae.decode(z_0 / self.vae.config.scaling_factor).sample),
         }
         return sheet(columns, cell=(side, side))
 
     def export(self, folder: Path) -> None:
         """Writes `unet/`, `vae/` and `scheduler/`, a folder for `init_from`."""
-        with whole_folder(folder) as temporary:
-            for name in ("unet", "vae", "scheduler"):
-                getattr(self.components, name).save_pretrained(temporary / name)
+        for name in ("unet", "vae", "scheduler"):
+            getattr(self.components, name).save_pretrained(folder / name)
 
 
 class UNetPretrainObjective(nn.Module):

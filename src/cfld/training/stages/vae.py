@@ -13,11 +13,9 @@ from torch import Tensor, nn
 
 from cfld.config.schema import VAEStageConfig
 from cfld.data.transforms import resize
-from cfld.files import whole_folder
-from cfld.training.batches import ImageSamples, Samples, squares
+from cfld.training.batches import ImageSamples, NamedImages, Samples
 from cfld.training.latent_cache import encode_moments, encoder_weights
-from cfld.training.previews import pil_images, sheet, spread
-from cfld.training.stages import StageContext
+from cfld.training.stages import StageContext, pil_images, sheet, spread
 
 SCALE_IMAGES: Final = 256
 """Images that the scaling factor of the latents is measured on."""
@@ -59,16 +57,14 @@ class VAEStage:
     def export(self, folder: Path) -> None:
         """Writes `vae/`, a folder for `init_from`. A new encoder's latents are scaled to a standard deviation of 1."""
         if self.options.vae_weights == "all":
-            self.vae.register_to_config(scaling_factor=self._measured_scale())
-        with whole_folder(folder) as temporary:
-            self.vae.save_pretrained(temporary / "vae")
-
-    def _measured_scale(self) -> float:
-        batches = self._images(SCALE_IMAGES).split(16)
-        return scaling_factor(torch.cat([encode_moments(self.vae, batch.to(self.vae.device)) for batch in batches]))
+            batches = self._images(SCALE_IMAGES).split(16)
+            moments = [encode_moments(self.vae, batch.to(self.vae.device)) for batch in batches]
+            self.vae.register_to_config(scaling_factor=scaling_factor(torch.cat(moments)))
+        self.vae.save_pretrained(folder / "vae")
 
     def _images(self, count: int) -> Tensor:
-        return squares(self.data, spread(self.data.names, count), self.config.model.vae.sample_size)
+        names = spread(self.data.names, count)
+        return NamedImages(self.data, names, self.config.model.vae.sample_size).stacked()
 
 
 class VAEObjective(nn.Module):

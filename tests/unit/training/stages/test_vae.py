@@ -33,11 +33,11 @@ def test_a_decoder_trained_alone_leaves_the_latents(config: TrainConfig, tmp_pat
     start = build_vae(config.model.vae)
     start.register_to_config(scaling_factor=0.5)
     start.save_pretrained(tmp_path / "start" / "vae")
-    folder = train(
+    run = train(
         replace(config, stage=VAEStageConfig(vae_weights="decoder"), init_from=str(tmp_path / "start"), max_steps=1),
         tmp_path / "run",
     )
-    trained, image = load_component(AutoencoderKL, folder, "vae"), torch.rand(1, 3, 64, 64)
+    trained, image = load_component(AutoencoderKL, run.out / "model", "vae"), torch.rand(1, 3, 64, 64)
     assert trained.config.scaling_factor == 0.5
     assert torch.equal(encode_moments(trained, image), encode_moments(start.eval(), image))
     latents = torch.randn(1, 4, 8, 8)

@@ -2,7 +2,7 @@ import torch
 from PIL import Image
 
 from cfld.contact_sheet import GAP
-from cfld.training.previews import pil_images, sheet, spread
+from cfld.training.stages import pil_images, sheet, spread
 
 
 def test_a_sheet_has_a_column_per_title() -> None:
