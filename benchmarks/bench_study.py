@@ -1,13 +1,13 @@
-"""Many participants at once in a user study, through real HTTP: answers a second, waiting times, whether all are kept.
+"""Load test of the user study over HTTP: answers per second, response times, and whether every answer is stored.
 
     python benchmarks/bench_study.py                                          # 200 participants; about 3 minutes
     python benchmarks/bench_study.py --database postgresql://USER@HOST/NAME   # an empty database
 
-The server is `cfld study serve` in a process of its own, the participants are coroutines of this one. Each keeps a
-connection, loads every page and every image as a browser does, and answers without stopping to think. Afterwards the
-database must hold every answer that was acknowledged, once, as it was given. JSON goes to `benchmarks/results/`;
-`load_before` is what else the machine was doing: processes that wanted to run, in the minute before. The server's own
-work, all requests that belong to an answer together and its start too, does not depend on that.
+The server is `cfld study serve` in its own process; the participants are coroutines of this one. Each keeps a
+connection, loads every page and every image as a browser does, and answers without pause. Afterwards the database must
+hold every acknowledged answer exactly once, as it was given. The figures are written to `benchmarks/results/` as JSON;
+`load_before` is the machine's load average in the minute before. The server's CPU time per answer, which includes its
+start and all requests that belong to an answer, hardly depends on that load.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ METHODS = ("first", "second", "third")
 
 @dataclass
 class Load:
-    """What the participants met with.
+    """What the participants measured.
 
     Attributes:
-        waits: seconds until a response was there, by kind of request.
-        picked: the choices that each participant had acknowledged, in order.
-        refused: responses that no participant should see.
+        waits: response times in seconds, by kind of request.
+        picked: the acknowledged choices of each participant, in order.
+        refused: status codes of failed requests.
     """
 
     waits: dict[str, list[float]] = field(default_factory=lambda: {"answer": [], "page": [], "image": []})
@@ -60,7 +60,7 @@ class Load:
 
 
 def make_study(folder: Path, protocol: Protocol) -> Study:
-    """A study of noise images: larger files than people's images make."""
+    """A study of noise images, whose files are larger than those of photographs."""
     rng = np.random.default_rng(0)
 
     def noise(_: str) -> Image.Image:
@@ -80,7 +80,7 @@ def make_study(folder: Path, protocol: Protocol) -> Study:
 
 @contextlib.contextmanager
 def server(study: Path, database: str) -> Iterator[str]:
-    """Runs `cfld study serve` with limits out of the way; yields its address."""
+    """Runs `cfld study serve` without effective rate limits; yields its address."""
     limits = ["--requests", "1000000000", "--starts", "1000000"]
     command = [sys.executable, "-m", "cfld", "study", "serve", "--study", str(study), "--database", database]
     process = subprocess.Popen([*command, "--port", "0", *limits], stdout=subprocess.PIPE, text=True)
@@ -111,7 +111,7 @@ async def take_part(address: str, index: int, load: Load) -> None:
 async def timed(
     client: httpx2.AsyncClient, load: Load, kind: str, method: str, path: str, form: dict[str, str] | None = None
 ) -> str:
-    """Sends a request and notes how long it took; the response's text."""
+    """Sends a request and records its response time; returns the text of pages."""
     begin = time.perf_counter()
     response = await client.request(method, path, data=form)
     load.waits[kind].append(time.perf_counter() - begin)
@@ -132,8 +132,8 @@ async def take_part_at_once(address: str, participants: int) -> Load:
     return load
 
 
-def kept(study: Study, url: str) -> list[list[int]]:
-    """The choices of every participant as the database has them, in order."""
+def stored_choices(study: Study, url: str) -> list[list[int]]:
+    """The stored choices of every participant, in order."""
     database = Database(url, study.fingerprint())
     choices: dict[int, list[int]] = {}
     for row in database.answers():
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=200)
     parser.add_argument("--images", type=int, default=10)
     parser.add_argument("--comparisons", type=int, default=10)
-    parser.add_argument("--database", help="by default SQLite in a folder for this run")
+    parser.add_argument("--database", help="default: SQLite in a temporary folder")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     load_before = round(os.getloadavg()[0], 1)
@@ -168,7 +168,7 @@ def main() -> None:
             seconds = time.perf_counter() - begin
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         server_cpu = usage.ru_utime + usage.ru_stime
-        there = kept(study, database)
+        stored = stored_choices(study, database)
     acknowledged = sum(map(len, load.picked.values()))
     results = {
         "hardware": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
@@ -176,7 +176,9 @@ def main() -> None:
         "database": given.database.partition(":")[0] if given.database else "sqlite",
         "participants": given.participants,
         "acknowledged": acknowledged,
-        "lost_or_changed": acknowledged - sum(map(len, there)) if sorted(there) == sorted(load.picked.values()) else -1,
+        "lost_or_changed": acknowledged - sum(map(len, stored))
+        if sorted(stored) == sorted(load.picked.values())
+        else -1,
         "refused": len(load.refused),
         "seconds": round(seconds, 1),
         "answers_per_second": round(acknowledged / seconds, 1),

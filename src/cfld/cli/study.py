@@ -50,7 +50,7 @@ class Create:
     pattern: str = "{source}_to_{target}.png"
     """File names of the generated images, by default those of cfld generate (see cfld evaluate)."""
     size: tuple[int, int] | None = None
-    """Height and width of all images (default: the data set's frame, or the size of the first ground-truth image)."""
+    """Height and width of all images; None = those of the data set's frame, or of the first ground-truth image."""
     title: str = "Images of people"
     """Title of the first page."""
     introduction: Path | None = None
@@ -90,8 +90,8 @@ class Serve:
     study: Path
     """Folder of the study, or its study.json."""
     database: str | None = None
-    """Where answers are stored: sqlite:///FILE or postgresql://USER@HOST/NAME (default: answers.sqlite beside
-    study.json)."""
+    """Where answers are stored: sqlite:///FILE or postgresql://USER@HOST/NAME; None = answers.sqlite beside
+    study.json."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for all addresses of this machine."""
     port: int = 8000
