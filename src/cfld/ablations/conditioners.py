@@ -31,7 +31,6 @@ class AblatedConditioner(Conditioner):
 
     def ablate(self) -> None:
         """Removes or replaces components."""
-        raise NotImplementedError
 
     def set_prompt_length(self, tokens: int) -> None:
         """Replaces the null prompt by one of this length."""
@@ -48,33 +47,28 @@ class PromptConditioner(AblatedConditioner):
         return {}
 
 
-class MultiScaleConditioner(PromptConditioner):
-    """B1: the prompt consists of all tokens of f_1 to f_4, as the appearance conditions of PIDM and PoCoLD do."""
+class SwinPromptConditioner(AblatedConditioner):
+    """B5: the prompt consists of the projected tokens of f_4; queries are biased as in the method."""
+
+    levels = slice(-1, None)
+    """Of f_1 to f_4, those whose tokens make the prompt."""
 
     def ablate(self) -> None:
         super().ablate()
         channels = self.source_encoder.channels
-        self.prompt_decoder = FeaturePrompt(channels, self.config.prompt_dim)  # type: ignore[assignment]
-        f_1_side = self.latent_size[0]
-        sides = [f_1_side // 2**level for level in range(len(channels))]
-        self.set_prompt_length(sum(side**2 for side in sides))
+        sides = [self.latent_size[0] // 2**level for level in range(len(channels))]
+        self.prompt_decoder = FeaturePrompt(channels[self.levels], self.config.prompt_dim)  # type: ignore[assignment]
+        self.set_prompt_length(sum(side**2 for side in sides[self.levels]))
 
     def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
-        prompt: Tensor = self.prompt_decoder(features)
+        prompt: Tensor = self.prompt_decoder(features[self.levels])
         return prompt
 
 
-class SwinPromptConditioner(AblatedConditioner):
-    """B5: the prompt consists of the projected tokens of f_4; queries are biased as in the method."""
+class MultiScaleConditioner(SwinPromptConditioner, PromptConditioner):
+    """B1: the prompt consists of all tokens of f_1 to f_4, as the appearance conditions of PIDM and PoCoLD do."""
 
-    def ablate(self) -> None:
-        channels = self.source_encoder.channels
-        self.prompt_decoder = FeaturePrompt(channels[-1:], self.config.prompt_dim)  # type: ignore[assignment]
-        self.set_prompt_length((self.latent_size[0] // 2 ** (len(channels) - 1)) ** 2)
-
-    def encode_prompt(self, features: Sequence[Tensor]) -> Tensor:
-        prompt: Tensor = self.prompt_decoder(features[-1:])
-        return prompt
+    levels = slice(None)
 
 
 class CLIPConditioner(PromptConditioner):

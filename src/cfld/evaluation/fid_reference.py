@@ -7,7 +7,6 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -58,7 +57,11 @@ def reference_statistics(
         return load_gaussian(path)
     statistics = FeatureStatistics()
     damaged: list[str] = []
-    for batch in read_batches(names, partial(_read, data, preparation), "FID reference set"):
+
+    def read(name: str) -> ImageArray:
+        return read_prepared(data.path(name), preparation.truth)
+
+    for batch in read_batches(names, read, "FID reference set"):
         damaged += batch.damaged
         if batch.results:
             with torch.no_grad():
@@ -82,10 +85,6 @@ def load_gaussian(path: Path) -> Gaussian:
             return Gaussian(file["mean"], file["covariance"], int(file["n"]))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a file of FID statistics ({error}); remove it") from None
-
-
-def _read(data: FolderDataset, preparation: Preparation, name: str) -> ImageArray:
-    return read_prepared(data.path(name), preparation.truth)
 
 
 def _key(data: FolderDataset, names: Sequence[str], preparation: Preparation, inception: Loaded) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from cfld.metrics.base import NetworkMetric
-from cfld.metrics.fid import FID
 from cfld.metrics.protocols import Protocol
 from cfld.metrics.registry import METRICS
 from cfld.metrics.weights import Loaded, load_inception
@@ -42,20 +42,17 @@ def load_networks(protocol: Protocol, folder: Path | None = None, device: torch.
     Raises:
         ValueError: if a weight file is damaged.
     """
+    loaders = {"fid": partial(load_inception, protocol.inception)} | {
+        name: metric.load
+        for name, metric in METRICS.items()
+        if isinstance(metric, NetworkMetric) and metric.in_protocol(protocol)
+    }
+    networks: dict[str, Loaded] = {}
     missing: list[str] = []
-    inception = None
-    of_metrics: dict[str, Loaded] = {}
-    try:
-        inception = load_inception(protocol.inception, folder)
-    except FileNotFoundError as error:
-        missing.append(f"{FID.title} is omitted: {error}")
-    for name, metric in METRICS.items():
-        if isinstance(metric, NetworkMetric) and metric.in_protocol(protocol):
-            try:
-                of_metrics[name] = metric.load(folder)
-            except FileNotFoundError as error:
-                missing.append(f"{metric.title} is omitted: {error}")
-    networks = Networks(inception=inception, of_metrics=of_metrics, missing=tuple(missing))
-    for loaded in networks.loaded:
-        loaded.network.to(device)
-    return networks
+    for name, load in loaders.items():
+        try:
+            networks[name] = load(folder)
+            networks[name].network.to(device)
+        except FileNotFoundError as error:
+            missing.append(f"{METRICS[name].title} is omitted: {error}")
+    return Networks(inception=networks.pop("fid", None), of_metrics=networks, missing=tuple(missing))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from diffusers import AutoencoderKL
@@ -29,13 +28,13 @@ def reconstruct(
     """
     out.mkdir(parents=True, exist_ok=True)
     files = {name: out / f"{Path(name).stem}.png" for name in names}
-    for batch in read_batches(names, partial(_read, data, preparation), "VAE reconstruction"):
+
+    def read(name: str) -> ImageArray:
+        return read_prepared(data.path(name), preparation.resized_truth)
+
+    for batch in read_batches(names, read, "VAE reconstruction"):
         if batch.results:
             images = through_vae(vae, stack(batch.results, vae.device), preparation.size)
             for name, image in zip(batch.items, preparation.to_uint8(images), strict=True):
                 to_pil(image).save(files[name])
     return files
-
-
-def _read(data: FolderDataset, preparation: Preparation, name: str) -> ImageArray:
-    return read_prepared(data.path(name), preparation.resized_truth)

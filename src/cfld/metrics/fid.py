@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 
 from cfld.metrics.base import Metric
@@ -33,31 +32,27 @@ class FeatureStatistics:
     def __init__(self) -> None:
         self.n = 0
         self._pending: list[NDArray[np.floating[Any]]] = []
-        self._products: Any = None
-        """Upper triangle of the sum of x^T x over rows x = (feature, 1); its last column holds the sum of features."""
+        self._products: NDArray[np.float64] | float = 0.0
+        """Sum of x x^T over x = (feature, 1), except of the pending ones."""
 
     def update(self, features: NDArray[np.floating[Any]]) -> None:
         """Adds features (B, D)."""
         self.n += len(features)
-        self._pending.append(features)
         if sum(map(len, self._pending)) >= ROWS_PER_PRODUCT:
-            self._add_pending()
+            self._products, self._pending = self._sum(), []
+        self._pending.append(features)
 
-    def _add_pending(self) -> None:
-        features = np.concatenate(self._pending, dtype=np.float64)
-        x = np.column_stack([features, np.ones(len(features))])
-        self._products = dsyrk(1.0, x.T, beta=1.0, c=self._products, overwrite_c=True)
-        self._pending.clear()
+    def _sum(self) -> NDArray[np.float64]:
+        x = np.pad(np.concatenate(self._pending, dtype=np.float64), ((0, 0), (0, 1)), constant_values=1)
+        return x.T @ x + self._products
 
     def gaussian(self) -> Gaussian:
         """Raises ValueError for fewer than two images, which have no covariance."""
         if self.n < 2:
             raise ValueError(f"a covariance needs at least 2 images, got {self.n}")
-        if self._pending:
-            self._add_pending()
-        products, mean = np.triu(self._products[:-1, :-1]), self._products[:-1, -1] / self.n
-        products += np.triu(products, 1).T
-        return Gaussian(mean, (products - self.n * np.outer(mean, mean)) / (self.n - 1), self.n)
+        products = self._sum()
+        mean = products[-1, :-1] / self.n
+        return Gaussian(mean, (products[:-1, :-1] - self.n * np.outer(mean, mean)) / (self.n - 1), self.n)
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:

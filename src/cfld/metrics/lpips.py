@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +49,8 @@ class LPIPS(nn.Module):
 
 def published_heads(kind: BackboneKind) -> dict[str, Tensor]:
     """Returns the linear layers of version 0.1, which torchmetrics ships."""
-    spec = find_spec("torchmetrics")
-    assert spec is not None
-    assert spec.origin is not None
-    file = Path(spec.origin).parent / "functional" / "image" / "lpips_models" / f"{kind}.pth"
-    heads: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    file = distribution("torchmetrics").locate_file(f"torchmetrics/functional/image/lpips_models/{kind}.pth")
+    heads: dict[str, Tensor] = torch.load(str(file), map_location="cpu", weights_only=True)
     return heads
 
 

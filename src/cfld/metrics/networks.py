@@ -5,7 +5,7 @@ the differences in the TensorFlow port of Inception-v3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -57,9 +57,7 @@ class BasicConv2d(nn.Module):
 class Mixed(nn.Module):
     """An Inception block: parallel branches, concatenated in order; the last one pools."""
 
-    def __init__(
-        self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0
-    ) -> None:
+    def __init__(self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int) -> None:
         """
         Args:
             pool_channels: output channels of the 1x1 convolution after the pooling; 0 = no convolution.
@@ -113,8 +111,8 @@ class InceptionV3(nn.Module):
         self.Conv2d_4a_3x3 = BasicConv2d(80, 192, (3, 3))
         channels = 192
         self._blocks = []
-        for name, make in _mixed_blocks(kind).items():
-            block = make(channels)
+        for name, (branches, pool, pool_channels) in _mixed_blocks(kind).items():
+            block = Mixed(channels, branches, pool, pool_channels)
             self.add_module(name, block)
             self._blocks.append(name)
             channels = block.channels
@@ -136,23 +134,19 @@ class InceptionV3(nn.Module):
         return x * (std / 0.5) + (mean - 0.5) / 0.5
 
 
-def _mixed_blocks(kind: InceptionKind) -> dict[str, Callable[[int], Mixed]]:
-    """Name -> constructor of the block from the number of input channels, in order."""
+def _mixed_blocks(kind: InceptionKind) -> dict[str, tuple[Mapping[str, Branch], nn.Module, int]]:
+    """Name -> branches, pool and pool_channels of the block, in order."""
     average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=kind == "imagenet")
     last = average if kind == "imagenet" else nn.MaxPool2d(3, stride=1, padding=1)
     halve = nn.MaxPool2d(3, stride=2)
     return {
-        **{f"Mixed_5{x}": _block(_A, average, pool) for x, pool in zip("bcd", (32, 64, 64), strict=True)},
-        "Mixed_6a": _block(_B, halve),
-        **{f"Mixed_6{x}": _block(_c(c), average, 192) for x, c in zip("bcde", (128, 160, 160, 192), strict=True)},
-        "Mixed_7a": _block(_D, halve),
-        "Mixed_7b": _block(_E, average, 192),
-        "Mixed_7c": _block(_E, last, 192),
+        **{f"Mixed_5{x}": (_A, average, pool) for x, pool in zip("bcd", (32, 64, 64), strict=True)},
+        "Mixed_6a": (_B, halve, 0),
+        **{f"Mixed_6{x}": (_c(c), average, 192) for x, c in zip("bcde", (128, 160, 160, 192), strict=True)},
+        "Mixed_7a": (_D, halve, 0),
+        "Mixed_7b": (_E, average, 192),
+        "Mixed_7c": (_E, last, 192),
     }
-
-
-def _block(branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0) -> Callable[[int], Mixed]:
-    return lambda channels_in: Mixed(channels_in, branches, pool, pool_channels)
 
 
 _ROW, _COLUMN = (1, 7), (7, 1)
