@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from cfld.app.mannequins import mannequin_image, mannequin_pose
-from cfld.app.tabs.controls import POSES
+from cfld.app.controls import POSES
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS

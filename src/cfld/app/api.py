@@ -16,15 +16,12 @@ from cfld.app.uploads import read_upload
 from cfld.app.validation import LARGEST_SEED, Arguments, Seed
 
 
-class SeedArguments(Arguments):
+class EndpointArguments(Arguments):
     seed: Seed | None = None
-
-    def chosen(self) -> int:
-        return secrets.randbelow(LARGEST_SEED) if self.seed is None else self.seed
-
-
-class ArchiveArguments(Arguments):
     number: int | None = None
+
+    def chosen_seed(self) -> int:
+        return secrets.randbelow(LARGEST_SEED) if self.seed is None else self.seed
 
 
 def add_endpoints(handlers: EventHandlers) -> None:
@@ -34,12 +31,12 @@ def add_endpoints(handlers: EventHandlers) -> None:
     def mannequin_image(request: gr.Request, seed: int | None = None) -> Any:
         """The image of a mannequin by random seed; without a seed, any mannequin."""
         folder = handlers.session(request).folder / "mannequins"
-        return _download(image_file(folder, SeedArguments(seed=seed).chosen()))
+        return _download(image_file(folder, EndpointArguments(seed=seed).chosen_seed()))
 
     @handlers.user_errors()
     def mannequin_pose(seed: int | None = None) -> dict[str, Any]:
         """The keypoints of a mannequin's pose by random seed; without a seed, any pose."""
-        return to_value(pose_of_seed(SeedArguments(seed=seed).chosen()))
+        return to_value(pose_of_seed(EndpointArguments(seed=seed).chosen_seed()))
 
     @handlers.user_errors()
     def read_pose(request: gr.Request, file: Any) -> dict[str, Any]:
@@ -57,7 +54,7 @@ def add_endpoints(handlers: EventHandlers) -> None:
     def archive(request: gr.Request, number: int | None = None) -> Any:
         """The zip file of the newest result, or of the result of this number: image, settings, and input files."""
         results = {result.number: result for result in handlers.session(request).results}
-        given = ArchiveArguments(number=number).number
+        given = EndpointArguments(number=number).number
         chosen = max(results, default=0) if given is None else given
         if chosen not in results:
             raise ValueError("this session has no such result")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-from PIL import Image
 
 from cfld.app.joint_editor import from_value
 from cfld.app.limits import Limits
 from cfld.app.sessions import Session, Sessions, unused_path
 from cfld.app.settings import POSE
-from cfld.app.uploads import upload_notes
+from cfld.app.uploads import painted_mask, read_layer, upload_notes
 from cfld.files import link_or_copy
 from cfld.poses.keypoints import save_keypoints
 
@@ -56,10 +55,11 @@ class InputFiles:
         """Adds the value of a joint editor as the keypoint file `POSE`."""
         save_keypoints(from_value(value), self.folder / POSE)
 
-    def add_mask(self, mask: Image.Image) -> str:
-        """Adds a mask; returns its file name."""
+    def add_mask(self, layers: Sequence[Any], size: tuple[int, int]) -> str:
+        """Adds the mask painted in uploaded layers, for an image of this (width, height); returns its file name."""
+        images = [read_layer(self.uploaded(layer), self.limits) for layer in layers]
         path = unused_path(self.folder, "mask.png")
-        mask.save(path)
+        painted_mask(images, size).save(path)
         return path.name
 
     def add_upload(self, value: Any) -> str:

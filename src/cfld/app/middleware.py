@@ -64,14 +64,12 @@ class AppMiddleware:
         try:
             await self._check(scope, receive, send)
         except ClientDisconnect:
-            return
+            pass
         except BodyTooLarge as error:
-            refusal = HTTPException(413, f"the request is too large: the limit is {error.limit / 2**20:.1f} MB")
+            detail = f"the request is too large: the limit is {error.limit / 2**20:.1f} MB"
+            await JSONResponse({"detail": detail}, 413)(scope, receive, send)
         except HTTPException as error:
-            refusal = error
-        else:
-            return
-        await JSONResponse({"detail": refusal.detail}, refusal.status_code)(scope, receive, send)
+            await JSONResponse({"detail": error.detail}, error.status_code)(scope, receive, send)
 
     async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -87,7 +87,6 @@ class Session:
     closed_at: float | None = None
     _folder_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _result_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_folder(self) -> Path:
         """Creates an empty folder for the files of one request."""
@@ -114,15 +113,10 @@ class Session:
         with zipfile.ZipFile(result.archive, "w") as archive:
             for file in (*inputs, result.image_file, result.settings_file):
                 archive.write(file, file.name)
-        self._add(result)
+        self.results.append(result)
+        while len(self.results) > MAX_RESULTS:
+            shutil.rmtree(self.results.pop(0).image_file.parent, ignore_errors=True)
         return result
-
-    def _add(self, result: Result) -> None:
-        with self._lock:
-            self.results.append(result)
-            old, self.results[:] = self.results[:-MAX_RESULTS], self.results[-MAX_RESULTS:]
-        for one in old:
-            shutil.rmtree(one.image_file.parent, ignore_errors=True)
 
     def remove(self) -> None:
         """Removes all files."""
@@ -150,9 +144,7 @@ class Sessions:
     def get(self, name: str) -> Session:
         """The session of that name; the first request creates it, and each request prolongs it."""
         with self._lock:
-            if name not in self._sessions:
-                self._sessions[name] = Session(self._folders / secrets.token_urlsafe(16))
-            session = self._sessions[name]
+            session = self._sessions.setdefault(name, Session(self._folders / secrets.token_urlsafe(16)))
             session.last_request, session.closed_at = self._now(), None
         return session
 

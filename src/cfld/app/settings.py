@@ -36,16 +36,10 @@ class ServedModel:
     backend: str = "mannequin"
     confidence: float = CONFIDENCE
 
-    def model_options(self) -> list[str]:
-        return _options(**{name: self._changed(name) for name in ("model", "dtype")})
-
-    def detector_options(self) -> list[str]:
-        return _options(**{f"pose.{name}": self._changed(name) for name in ("backend", "confidence")})
-
-    def _changed(self, name: str) -> Any:
-        """The field's value, or None if it is the default."""
-        value = getattr(self, name)
-        return None if value == getattr(ServedModel, name) else value
+    def options(self, *names: str, prefix: str = "") -> list[str]:
+        """Command-line options for those of the named fields that differ from their defaults."""
+        values = {name: getattr(self, name) for name in names}
+        return _options(**{prefix + n: value for n, value in values.items() if value != getattr(ServedModel, n)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +74,8 @@ class Sampled(Settings):
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def _sampling_options(self) -> list[str]:
-        return [*_options(target_pose=self.target_pose, **vars(self.sampling)), *self.served.model_options()]
+        sampling = _options(target_pose=self.target_pose, **vars(self.sampling))
+        return [*sampling, *self.served.options("model", "dtype")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +95,7 @@ class PoseTransfer(Sampled):
 
     def arguments(self) -> list[str]:
         preprocessing = _options(fit=self.fit, retarget=self.retarget)
-        detector = self.served.detector_options() if preprocessing else []
+        detector = self.served.options("backend", "confidence", prefix="pose.") if preprocessing else []
         options = [*_options(source=self.source), *preprocessing, *detector, *self._sampling_options()]
         return ["generate", *options, "--out", "outputs"]
 
@@ -164,8 +159,8 @@ class Attention(Settings):
     blocks: Blocks = "last"
 
     def arguments(self) -> list[str]:
-        options = [*_options(source=self.sources, blocks=self.blocks), *self.served.model_options()]
-        return ["attention", *options, "--out", "attention.png"]
+        options = _options(source=self.sources, blocks=self.blocks)
+        return ["attention", *options, *self.served.options("model", "dtype"), "--out", "attention.png"]
 
 
 def _options(**values: Any) -> list[str]:

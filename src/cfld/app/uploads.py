@@ -1,13 +1,12 @@
-"""Safe decoding of uploaded image files."""
+"""Safe decoding of uploaded image files and painted masks."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -17,19 +16,15 @@ from cfld.data.transforms import UNREADABLE, read_image
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are decoded; some of Pillow's other decoders run external programs."""
 UPRIGHT: Final = 1
+THRESHOLD: Final = 128
+"""Brightness or opacity from which a pixel of a mask counts as painted."""
 
 
-@dataclass(frozen=True, eq=False)
-class Upload:
-    """An uploaded image.
-
-    Attributes:
-        image: upright RGB.
-        notes: changes that its owner may not expect, one sentence each.
-    """
+class Upload(NamedTuple):
+    """An uploaded image, upright RGB, and the changes that its owner may not expect, one sentence each."""
 
     image: Image.Image
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 def read_upload(path: Path, limits: Limits) -> Upload:
@@ -66,9 +61,35 @@ def read_layer(path: Path, limits: Limits) -> Image.Image:
         return layer.convert("RGBA")
 
 
+def painted_mask(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image:
+    """Merges layers into a black and white mask (mode L), white where any of them is painted.
+
+    Args:
+        layers: RGBA of any size, resized to `size`. The painted part of a layer is what is not transparent, in any
+            colour; of a fully opaque layer, as mask files are, the bright part.
+        size: (width, height) of the image that the mask belongs to.
+
+    Raises:
+        ValueError: if nothing is painted.
+    """
+    mask = Image.new("L", size)
+    for layer in layers:
+        alpha = layer.getchannel("A")
+        painted = layer.convert("L") if alpha.getextrema() == (255, 255) else alpha
+        resized = painted.resize(size, Image.Resampling.BILINEAR)
+        mask.paste(255, mask=resized.point(lambda value: 255 * (value >= THRESHOLD)))
+    if mask.getbbox() is None:
+        raise ValueError("the mask is empty: paint over the part of the reference that is to be generated anew")
+    return mask
+
+
 def _open(path: Path, limits: Limits) -> Image.Image:
     """Opens an image file: reads its header, but not its pixels."""
-    _check_size(path, limits)
+    size = path.stat().st_size
+    if size == 0:
+        raise ValueError(f"{path.name}: the file is empty (0 bytes)")
+    if size > limits.bytes:
+        raise ValueError(f"{path.name}: has {size / 2**20:.1f} MB; the limit is {limits.megabytes:g} MB")
     too_many = f"{path.name}: has too many pixels; the limit is {limits.megapixels:g} megapixels"
     try:
         with _decoding_errors(path), warnings.catch_warnings():
@@ -80,14 +101,6 @@ def _open(path: Path, limits: Limits) -> Image.Image:
         image.close()
         raise ValueError(f"{too_many}, and the image is {image.width} x {image.height}")
     return image
-
-
-def _check_size(path: Path, limits: Limits) -> None:
-    size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path.name}: the file is empty (0 bytes)")
-    if size > limits.bytes:
-        raise ValueError(f"{path.name}: has {size / 2**20:.1f} MB; the limit is {limits.megabytes:g} MB")
 
 
 @contextmanager

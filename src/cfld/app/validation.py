@@ -53,19 +53,13 @@ class SamplingArguments(Arguments):
     """Arguments of every function that samples images."""
 
     steps: Annotated[Whole, Field(ge=1), at_most("steps")]
-    pose_guidance: GuidanceScale
-    appearance_guidance: GuidanceScale
+    pose_guidance_scale: GuidanceScale = Field(alias="pose_guidance")
+    appearance_guidance_scale: GuidanceScale = Field(alias="appearance_guidance")
     scheduler: Annotated[SchedulerName | None, none_if(MODEL_SCHEDULER)]
     seed: Seed
 
     def sampling(self) -> SamplingConfig:
-        return SamplingConfig(
-            steps=self.steps,
-            pose_guidance_scale=self.pose_guidance,
-            appearance_guidance_scale=self.appearance_guidance,
-            scheduler=self.scheduler,
-            seed=self.seed,
-        )
+        return SamplingConfig(**self.model_dump(include=set(SamplingArguments.model_fields)))
 
 
 def first_error(error: ValidationError) -> str:

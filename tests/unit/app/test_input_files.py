@@ -57,8 +57,9 @@ def test_messages_name_the_role(inputs: InputFiles) -> None:
 def test_poses_and_masks(inputs: InputFiles) -> None:
     inputs.add_pose(to_value(mannequin_pose(7)))
     assert to_value(load_keypoints(inputs.folder / POSE)) == to_value(mannequin_pose(7))
-    mask = Image.new("L", (4, 4), 255)
-    assert [inputs.add_mask(mask) for _ in range(2)] == ["mask.png", "mask-2.png"]
+    layer = uploaded(inputs, Image.new("RGBA", (4, 4), "white"))
+    assert [inputs.add_mask([layer], (8, 6)) for _ in range(2)] == ["mask.png", "mask-2.png"]
+    assert Image.open(inputs.folder / "mask-2.png").size == (8, 6)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Uploads: accepted formats, notes, and limits that are checked before decoding."""
+"""Uploads: accepted formats, notes, limits that are checked before decoding, and masks from layers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cfld.app.limits import Limits
-from cfld.app.uploads import read_layer, read_upload
+from cfld.app.uploads import painted_mask, read_layer, read_upload
 from cfld.data.transforms import read_image
 
 LIMITS = Limits(megabytes=0.05, megapixels=0.02)
@@ -108,3 +109,27 @@ def test_layers_keep_their_transparency(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="not an image"):
         read_layer(tmp_path / "b.png", LIMITS)
+
+
+def layers() -> Iterator[Image.Image]:
+    brushed = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    brushed.paste((200, 0, 0, 255), (0, 0, 2, 4))
+    yield brushed
+    stored = Image.new("RGBA", (4, 4), (0, 0, 0, 255))
+    stored.paste((255, 255, 255, 255), (0, 0, 2, 4))
+    yield stored
+
+
+@pytest.mark.parametrize("layer", layers(), ids=["brushed", "stored"])
+def test_masks_are_white_where_something_is_painted(layer: Image.Image) -> None:
+    mask = np.asarray(painted_mask([layer], (40, 80)))
+    assert mask.shape == (80, 40)
+    assert set(np.unique(mask)) == {0, 255}
+    assert (mask[:, :18] == 255).all()
+    assert (mask[:, 22:] == 0).all()
+
+
+def test_an_empty_mask_is_rejected() -> None:
+    for empty in ([], [Image.new("RGBA", (4, 4))]):
+        with pytest.raises(ValueError, match="the mask is empty"):
+            painted_mask(empty, (4, 4))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import gradio as gr
@@ -27,23 +26,10 @@ POSES: Final = (7, 1, 2, 4, 5, 9, 13, 16, 18, 24, 33, 40)
 POSE_FILES: Final = ("image", ".json", ".csv")
 PRIVATE: Final[dict[str, Any]] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 """Options of events that only the page itself needs."""
+OUTPUT_IMAGE: Final[dict[str, Any]] = {"type": "filepath", "format": "png", "interactive": False}
 STATUS: Final = """<div class="generation-status" role="status">
 {{#if value.of}}<progress max="{{value.of}}" value="{{value.done}}"></progress>{{/if}}
 <span>{{value.text}}</span></div>"""
-
-
-@dataclass(frozen=True)
-class OutputPanel:
-    """The output of a tab.
-
-    Attributes:
-        generate, cancel: the buttons.
-        outputs: image, status and settings, as in `Update`.
-    """
-
-    generate: gr.Button
-    cancel: gr.Button
-    outputs: list[Any]
 
 
 def image_input(handlers: EventHandlers, label: str, elem_id: str) -> gr.Image:
@@ -103,9 +89,6 @@ def pose_input(handlers: EventHandlers, label: str, prefix: str) -> gr.HTML:
     def choose_example(selected: gr.SelectData) -> tuple[Any, str]:
         return _example_pose(POSES[selected.index])
 
-    def choose_random() -> tuple[Any, str]:
-        return _example_pose(secrets.randbelow(LARGEST_SEED))
-
     def read(value: Any, request: gr.Request) -> tuple[Any, str]:
         with handlers.user_errors():
             inputs = handlers.input_files(request)
@@ -119,7 +102,7 @@ def pose_input(handlers: EventHandlers, label: str, prefix: str) -> gr.HTML:
         return {**with_backdrop(image), "value": to_value(pose)}, note
 
     gallery.select(choose_example, None, [editor, note], **PRIVATE)
-    random.click(choose_random, None, [editor, note], **PRIVATE)
+    random.click(lambda: _example_pose(secrets.randbelow(LARGEST_SEED)), None, [editor, note], **PRIVATE)
     file.upload(read, file, [editor, note], preprocess=False, **PRIVATE)
     return editor
 
@@ -160,49 +143,37 @@ def sampling_input(handlers: EventHandlers, prefix: str) -> dict[str, Any]:
     return {**inputs, "scheduler": scheduler, "seed": seed}
 
 
-def output_panel(prefix: str) -> OutputPanel:
-    """The buttons *Generate* and *Cancel*, the image, and the status."""
-    with gr.Row():
-        generate = gr.Button("Generate", variant="primary", elem_id=f"{prefix}-generate")
-        cancel = gr.Button("Cancel", elem_id=f"{prefix}-cancel")
-    image = image_output("Result", f"{prefix}-result", 420, ["download", "fullscreen"], elem_classes="result")
-    progress = gr.HTML(status(""), html_template=STATUS, js_on_load=None, elem_id=f"{prefix}-status", label="Status")
-    settings = gr.JSON(visible=False, label="Settings")
-    return OutputPanel(generate, cancel, [image, progress, settings])
-
-
-def image_output(label: str, elem_id: str, height: int, buttons: list[Any], **options: Any) -> gr.Image:
-    """A generated image, `height` pixels high on the page."""
-    options = {"type": "filepath", "format": "png", "interactive": False, **options}
-    return gr.Image(label=label, elem_id=elem_id, height=height, buttons=buttons, **options)
-
-
-def connect(
+def generation(
     handlers: EventHandlers,
-    panel: OutputPanel,
+    prefix: str,
     arguments: type[A],
     make_settings: Callable[[InputFiles, A], Settings],
     inputs: Mapping[str, Any],
 ) -> Any:
-    """Connects the buttons; returns the event, for others to follow it.
+    """The buttons *Generate* and *Cancel*, the result and the status; returns the event of *Generate*.
 
     Args:
         arguments, make_settings: see `EventHandlers.generator`; the latter's name is that of the API endpoint.
         inputs: components by argument.
     """
-    event = panel.generate.click(
+    with gr.Row():
+        generate = gr.Button("Generate", variant="primary", elem_id=f"{prefix}-generate")
+        cancel = gr.Button("Cancel", elem_id=f"{prefix}-cancel")
+    options = {"height": 420, "buttons": ["download", "fullscreen"], "elem_classes": "result", **OUTPUT_IMAGE}
+    image = gr.Image(label="Result", elem_id=f"{prefix}-result", **options)
+    progress = gr.HTML(status(""), html_template=STATUS, js_on_load=None, elem_id=f"{prefix}-status", label="Status")
+    event = generate.click(
         handlers.generator(arguments, make_settings, list(inputs)),
         list(inputs.values()),
-        panel.outputs,
+        [image, progress, gr.JSON(visible=False, label="Settings")],
         api_name=make_settings.__name__,
         preprocess=False,
         concurrency_id="model",
         concurrency_limit=1,
         show_progress="minimal",
-        show_progress_on=panel.outputs[0],
+        show_progress_on=image,
     )
-
-    panel.cancel.click(lambda: status(CANCELLED), None, panel.outputs[1], cancels=[event], **PRIVATE)
+    cancel.click(lambda: status(CANCELLED), None, progress, cancels=[event], **PRIVATE)
     return event
 
 
