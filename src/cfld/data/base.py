@@ -17,31 +17,42 @@ from cfld.types import PosePair
 class PoseDataset(Protocol):
     """A map-style data set of image pairs of one person; a `DataLoader` takes it, with a collate function.
 
+    Subclasses set the three attributes, and implement `image` and `keypoints`.
     A pose may have 18 missing joints, where an annotator found nobody; its pose map is black.
     """
 
-    @property
-    def frame(self) -> tuple[int, int]:
-        """(height, width) that every pose refers to, independent of the size of the images."""
-
-    @property
-    def pairs(self) -> Sequence[tuple[str, str]]:
-        """(source name, target name) of every sample."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """All images of the split, including those in no pair: the real set of FID."""
+    frame: tuple[int, int]
+    """(height, width) that every pose refers to, independent of the size of the images."""
+    pairs: Sequence[tuple[str, str]]
+    """(source name, target name) of every sample."""
+    names: Sequence[str]
+    """All images of the split, including those in no pair: the real set of FID."""
 
     def __len__(self) -> int:
         """The number of pairs."""
+        return len(self.pairs)
 
     def __getitem__(self, index: int, /) -> PosePair:
-        """Reads one pair.
+        """Reads one pair. The source is resized to its target if their sizes differ.
 
         Raises:
             IndexError: past the end.
             ValueError: if an image is damaged; names the file.
         """
+        source, target = self.pairs[index]
+        source_image, target_image = self.image(source), self.image(target)
+        if source_image.shape != target_image.shape:
+            height, width = target_image.shape[1:]
+            source_image = to_uint8(resize(to_model_range(source_image), (height, width)))
+        return PosePair(
+            source_image=source_image,
+            target_image=target_image,
+            source_pose=torch.tensor(self.keypoints(source).yx),
+            target_pose=torch.tensor(self.keypoints(target).yx),
+            frame=self.frame,
+            source_name=source,
+            target_name=target,
+        )
 
     def image(self, name: str) -> Tensor:
         """uint8 (3, H, W), RGB. Raises ValueError for an unknown name or a damaged file."""
@@ -54,9 +65,8 @@ class PoseDataset(Protocol):
 class AttributeDataset(PoseDataset, Protocol):
     """A data set with categorical attributes of its images."""
 
-    @property
-    def vocabulary(self) -> Mapping[str, int]:
-        """Attribute -> number; 0 is the empty string, which stands for an attribute that is not given."""
+    vocabulary: Mapping[str, int]
+    """Attribute -> number; 0 is the empty string, which stands for an attribute that is not given."""
 
     def attributes(self, name: str) -> tuple[str, ...]:
         """Keys of `vocabulary`, equally many for every image. Raises ValueError for an unknown name."""
@@ -77,21 +87,3 @@ class ProceduralDataset(PoseDataset, Protocol):
             size: (height, width) of the images.
             cache_in_memory: keep rendered images and poses in memory; callers must not modify them.
         """
-
-
-def read_pair(dataset: PoseDataset, index: int) -> PosePair:
-    """Reads the sample at `index`. The source is resized to its target if their sizes differ."""
-    source, target = dataset.pairs[index]
-    source_image, target_image = dataset.image(source), dataset.image(target)
-    if source_image.shape != target_image.shape:
-        height, width = target_image.shape[1:]
-        source_image = to_uint8(resize(to_model_range(source_image), (height, width)))
-    return PosePair(
-        source_image=source_image,
-        target_image=target_image,
-        source_pose=torch.tensor(dataset.keypoints(source).yx),
-        target_pose=torch.tensor(dataset.keypoints(target).yx),
-        frame=dataset.frame,
-        source_name=source,
-        target_name=target,
-    )

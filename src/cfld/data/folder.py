@@ -8,17 +8,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cfld.data.base import read_pair
+from cfld.data.base import PoseDataset
 from cfld.data.layout import Layout, check_split
 from cfld.data.lists import is_image_name, read_annotations, read_names, read_pairs
 from cfld.data.transforms import read_image, to_tensor
 from cfld.poses.keypoints import Keypoints
-from cfld.types import PosePair
 
 logger = logging.getLogger(__name__)
 
 
-class FolderDataset:
+class FolderDataset(PoseDataset):
     """A `PoseDataset` on disk. Lists are read and checked at once, images when they are accessed.
 
     Attributes:
@@ -52,26 +51,18 @@ class FolderDataset:
         self._report(self.missing_annotations, f"have no row in {annotation_file.name}", skip_missing)
         self._report(self.missing_images, f"are not in {self._folder}", skip_missing)
         lost = {*self.missing_annotations, *self.missing_images}
-        self.pairs: Sequence[tuple[str, str]] = tuple(pair for pair in pairs if lost.isdisjoint(pair))
-        self.names: Sequence[str] = tuple(name for name in names if name in self._files)
+        self.pairs = tuple(pair for pair in pairs if lost.isdisjoint(pair))
+        self.names = tuple(name for name in names if name in self._files)
         if not self.pairs:
             raise ValueError(
                 f"{pairs_file}: none of its {len(pairs)} pairs is usable; do the images and the lists belong together?"
             )
         self._check_aspect_ratio()
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> PosePair:
-        return read_pair(self, index)
-
     def image(self, name: str) -> Tensor:
-        """uint8 (3, H, W), RGB."""
         return to_tensor(read_image(self.path(name)))
 
     def keypoints(self, name: str) -> Keypoints:
-        """The pose in `frame`."""
         if name not in self.annotations:
             raise ValueError(f"{self.root}: no annotation of {name!r} in the {self.split} split")
         return self.annotations[name]

@@ -19,19 +19,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cfld.mannequin.drawing import (
-        DRAWING,
-        VOCABULARY,
-        BodyPose,
-        Identity,
-        Texture,
-        describe,
-        keypoints,
-        place_joints,
-        render,
-        sample_body_pose,
-        sample_identity,
-    )
+    from cfld.mannequin.drawing import DRAWING
+    from cfld.mannequin.drawing.attributes import VOCABULARY, describe
+    from cfld.mannequin.drawing.body import BodyPose, keypoints, place_joints, sample_body_pose
+    from cfld.mannequin.drawing.identity import Identity, Texture, sample_identity
+    from cfld.mannequin.drawing.rendering import render
 
 __all__ = [
     "DRAWING",

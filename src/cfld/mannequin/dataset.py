@@ -8,7 +8,7 @@ both splits or under two seeds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,14 +18,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cfld import mannequin
-from cfld.data.base import read_pair
+from cfld.data.base import AttributeDataset, ProceduralDataset
 from cfld.data.layout import SPLITS, PrepareReport, check_split
 from cfld.data.lists import write_annotations, write_names, write_pairs
 from cfld.data.transforms import to_pil
 from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
-from cfld.types import PosePair
 
 T = TypeVar("T")
 JPEG_QUALITY: Final = 95
@@ -34,11 +33,11 @@ MAX_POSES: Final = 99
 """Two digits of a DeepFashion name."""
 
 
-class MannequinDataset:
-    """A `ProceduralDataset` and `AttributeDataset` of mannequins. Pairs: all ordered pairs of a person's images."""
+class MannequinDataset(ProceduralDataset, AttributeDataset):
+    """Mannequins, rendered when they are read. Pairs: all ordered pairs of a person's images."""
 
-    frame: tuple[int, int] = DEEPFASHION_FRAME
-    vocabulary: Mapping[str, int] = mannequin.VOCABULARY
+    frame = DEEPFASHION_FRAME
+    vocabulary = mannequin.VOCABULARY
 
     def __init__(
         self,
@@ -60,23 +59,15 @@ class MannequinDataset:
         numbers = [2 * index + SPLITS.index(split) for index in range(identities)]
         people = [{image_name(number, view): (number, view) for view in range(poses)} for number in numbers]
         self._people_and_views = {name: image for person in people for name, image in person.items()}
-        self.names: Sequence[str] = tuple(self._people_and_views)
-        self.pairs: Sequence[tuple[str, str]] = tuple(pair for person in people for pair in permutations(person, 2))
+        self.names = tuple(self._people_and_views)
+        self.pairs = tuple(pair for person in people for pair in permutations(person, 2))
         self._images: dict[str, Tensor] = {}
         self._poses: dict[str, Keypoints] = {}
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> PosePair:
-        return read_pair(self, index)
-
     def image(self, name: str) -> Tensor:
-        """uint8 (3, H, W), RGB."""
         return self._get(self._images, name, self._render)
 
     def keypoints(self, name: str) -> Keypoints:
-        """The pose in `frame`."""
         return self._get(self._poses, name, lambda name: mannequin.keypoints(*self._person(name), frame=self.frame))
 
     def attributes(self, name: str) -> tuple[str, ...]:
@@ -114,14 +105,10 @@ class MannequinDataset:
 def write_mannequin(
     out: str | Path, *, identities: int, poses: int, seed: int = 0, size: tuple[int, int] = (256, 176)
 ) -> PrepareReport:
-    """Writes both splits to a folder, or completes an interrupted run.
+    """Writes both splits to a folder, or completes an interrupted run; arguments as in `WriteMannequins`.
 
     Args:
         out: a new or empty folder, or one begun with the same arguments.
-        identities: number of people in both splits together; one fifth, at least one, are the test split.
-        poses: images of each person.
-        seed: random seed of people and poses.
-        size: (height, width) of the images, in the aspect ratio 256:176.
 
     Raises:
         ValueError: if a number is out of range, or the folder has other content.

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from cfld import mannequin
@@ -31,8 +30,6 @@ from cfld.pipeline import CFLDPipeline
 
 ImageArrays: TypeAlias = NDArray[np.floating[Any]]
 """(..., H, W, 3) in [0, 1]."""
-Figure: TypeAlias = Callable[[ImageArrays, ImageArrays], float]
-"""Similarity of a true and a generated image."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +175,10 @@ class Scene:
         poses = pipe.encode_pose(
             [mannequin.keypoints(identity, mannequin.sample_body_pose(seed)) for seed in self.target_poses]
         )
+        source_image = torch.from_numpy(self.sources[row : row + 1]).permute(0, 3, 1, 2) * 2 - 1
         null = pipe.conditioner.null(1)
         images: ImageArrays = pipe(
-            pipe.encode_source(_to_tensor(self.sources[row : row + 1])) if source else null,
+            pipe.encode_source(source_image) if source else null,
             poses if pose else null.select([0] * poses.batch_size),
             **sampling_arguments(sampling, range(self.seed, self.seed + poses.batch_size)),
             output_type="np",
@@ -196,8 +194,10 @@ def sample_seeds(identities: int, poses: int, seed: int) -> tuple[list[int], lis
     return list(people), list(source_poses), [int(pose) for pose in target_poses]
 
 
-def mean_over_images(figure: Figure, images: ImageArrays, truth: ImageArrays) -> float:
-    """Mean of a figure of two images (3, H, W); `images` and `truth` (..., H, W, 3) are broadcast to one shape."""
+def mean_over_images(
+    figure: Callable[[ImageArrays, ImageArrays], float], images: ImageArrays, truth: ImageArrays
+) -> float:
+    """Mean of a figure of a true and another image (3, H, W); both (..., H, W, 3) are broadcast to one shape."""
     pairs = np.broadcast_arrays(np.moveaxis(truth, -1, -3), np.moveaxis(images, -1, -3))
     one, other = (stack.reshape(-1, *stack.shape[-3:]) for stack in pairs)
     return float(np.mean([figure(x, y) for x, y in zip(one, other, strict=True)]))
@@ -233,8 +233,3 @@ def _through_vae(vae: AutoencoderKL, images: ImageArrays) -> ImageArrays:
     height, width = images.shape[1:3]
     decoded = through_vae(vae, torch.from_numpy(images).permute(0, 3, 1, 2).to(vae.device), (height, width))
     return decoded.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def _to_tensor(images: ImageArrays) -> Tensor:
-    """(N, H, W, 3) in [0, 1] to (N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2) * 2 - 1

@@ -84,10 +84,9 @@ class Tube:
 def paint_tube(canvas: Canvas, tube: Tube, paint: Paint) -> None:
     """Draws a tube over the canvas."""
     outline = _outline(canvas, tube)
-    window = _window_around(canvas, outline)
-    if window is None:
+    if outline.window is None:
         return
-    s, q = _local_coordinates(window, outline.start, outline.axis)
+    s, q = _local_coordinates(outline.window, outline.start, outline.axis)
     near = (np.abs(q) < outline.reach) & (s > -outline.reach) & (s < outline.length + outline.reach)
     s, q = s[near], q[near]
     clamped = np.clip(s, 0.0, outline.length)
@@ -104,7 +103,7 @@ def paint_tube(canvas: Canvas, tube: Tube, paint: Paint) -> None:
     facing = np.interp(clamped[seen], outline.stations, outline.turns)
     t = np.clip(q[seen] / (half[seen] + 0.4), -0.985, 0.985)
     surface = _surface(tube, canvas.scale, s[seen] / outline.length, outline.length, t, half[seen], facing)
-    canvas.blend(window, near, paint(surface) * _shading(tube, outline.axis, t)[:, None], alpha[seen])
+    canvas.blend(outline.window, near, paint(surface) * _shading(outline, t)[:, None], alpha[seen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +111,14 @@ class _Outline:
     """The projection of a tube: start (x, y, z), axis (x, y) and everything else in pixels, (K,) at its stations.
 
     `widths` are half widths, `middles` how far the middle lies off the axis, `turns` the angle u that faces the viewer,
-    `steepness` how much longer the outline is than the axis; `reach` bounds the distance from the axis.
+    `steepness` how much longer the outline is than the axis; `reach` bounds the distance from the axis. `across` and
+    `facing` are unit vectors orthogonal to the axis, in the image and towards the viewer.
     """
 
     start: Array
-    end: Array
     axis: Array
+    across: Array
+    facing: Array
     length: float
     stations: Array
     widths: Array
@@ -125,24 +126,29 @@ class _Outline:
     middles: Array
     steepness: Array
     reach: float
+    window: tuple[slice, slice] | None
 
 
 def _outline(canvas: Canvas, tube: Tube) -> _Outline:
     start, end = canvas.to_pixels(tube.start), canvas.to_pixels(tube.end)
     length = max(float(np.hypot(*(end - start)[:2])), 1e-3)
     axis = (end - start)[:2] / length if length > 0.05 else np.array([0.0, 1.0])
-    widths, turns, middles = (a.astype(np.float32) for a in _silhouette(tube, axis, canvas.scale))
+    across = np.array([axis[1], -axis[0], 0.0])
+    left, down, forward = tube.frame
+    facing = _facing(down, across)
+    turns = np.arctan2(float(facing @ left), float(facing @ forward)) - tube.twist * tube.stations
+    wide, deep = tube.widths * np.cos(turns), tube.depths * np.sin(turns)
+    widths = (np.hypot(wide, deep) * canvas.scale).astype(np.float32)
+    middles = (tube.shift * float(forward @ across) * canvas.scale).astype(np.float32)
     stations = (tube.stations * length).astype(np.float32)
     slopes = np.gradient(widths, stations) if len(stations) > 2 else np.zeros(2)
-    steepness = np.minimum(np.hypot(1.0, slopes), tube.steepest)
     reach = float(widths.max()) + float(np.abs(middles).max()) + 1.5
-    return _Outline(start, end, axis, length, stations, widths, turns, middles, steepness, reach)
-
-
-def _window_around(canvas: Canvas, outline: _Outline) -> tuple[slice, slice] | None:
-    low = np.minimum(outline.start, outline.end)[:2] - outline.reach
-    high = np.maximum(outline.start, outline.end)[:2] + outline.reach
-    return canvas.window(low[0], low[1], high[0], high[1])
+    return _Outline(
+        start, axis, across, facing, length, stations, widths, middles=middles, reach=reach,
+        turns=np.unwrap(np.arctan2(deep, wide)).astype(np.float32),
+        steepness=np.minimum(np.hypot(1.0, slopes), tube.steepest),
+        window=canvas.window(*(np.minimum(start, end)[:2] - reach), *(np.maximum(start, end)[:2] + reach)),
+    )  # fmt: skip
 
 
 def _local_coordinates(window: tuple[slice, slice], start: Array, axis: Array) -> tuple[Array, Array]:
@@ -167,18 +173,6 @@ def _distance(s: Array, q: Array, half: Array, length: float, caps: tuple[float,
     return np.where(over <= 0.0, side, np.where(high > 1.0, round_end, np.maximum(side, over - high)))
 
 
-def _silhouette(tube: Tube, axis: Array, scale: float) -> tuple[Array, Array, Array]:
-    """At every station: projected half width (pixels), angle u that faces the viewer, shift of the centre (pixels)."""
-    across = np.array([axis[1], -axis[0], 0.0])
-    left, _, forward = tube.frame
-    facing = _facing(tube.frame[1], across)
-    sine, cosine = float(facing @ left), float(facing @ forward)
-    turns = np.arctan2(sine, cosine) - tube.twist * tube.stations
-    seen = np.hypot(tube.widths * np.cos(turns), tube.depths * np.sin(turns)) * scale
-    skewed = np.unwrap(np.arctan2(tube.depths * np.sin(turns), tube.widths * np.cos(turns)))
-    return seen, skewed, tube.shift * float(forward @ across) * scale
-
-
 def _facing(down: Array, across: Array) -> Array:
     """Unit vector towards the viewer, orthogonal to the part's axis and to `across`."""
     facing = np.array([0.0, 0.0, 1.0]) - down[2] * down
@@ -197,11 +191,9 @@ def _surface(tube: Tube, scale: float, share: Array, length: float, t: Array, ha
     return Surface(u.astype(np.float32), v.astype(np.float32), across.astype(np.float32), along, radius)
 
 
-def _shading(tube: Tube, axis: Array, t: Array) -> Array:
+def _shading(outline: _Outline, t: Array) -> Array:
     """Shading of a cylinder (N,), about 1, darker at the rim."""
-    across = np.array([axis[1], -axis[0], 0.0])
-    facing = _facing(tube.frame[1], across)
-    lit = t * float(LIGHT @ across) + np.sqrt(1.0 - t * t) * float(LIGHT @ facing)
+    lit = t * float(LIGHT @ outline.across) + np.sqrt(1.0 - t * t) * float(LIGHT @ outline.facing)
     light = AMBIENT + DIFFUSE * np.maximum(lit, 0.0) - RIM * np.abs(t) ** 7
     return np.asarray(light, dtype=np.float32)
 
