@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from cfld.evaluation.scorer import Method, Row, Scorer
 from cfld.evaluation.vae_reconstruction import reconstruct
 from cfld.inference.reconstruction import open_vae
 from cfld.metrics.fid import Gaussian
-from cfld.metrics.protocols import PROTOCOLS, Protocol
+from cfld.metrics.protocols import PROTOCOLS
 
 FID_FEATURES: Final = 2048
 ASPECT_TOLERANCE: Final = 0.05
@@ -95,12 +95,6 @@ class Settings:
     device: torch.device | str = "cpu"
 
 
-@dataclass(frozen=True)
-class _Remarks:
-    notes: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
 def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, work: Path) -> Evaluation:
     """Scores folders against the test split of a data set. Arguments are checked before any computation.
 
@@ -115,11 +109,14 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
         raise ValueError("nothing to score; name a folder of images")
     data = _open(root, "test", settings)
     methods = [_method(folder, data) for folder in folders]
-    preparation = Preparation(_protocol(settings.protocol), settings.size or _size(methods, data))
+    if settings.protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {settings.protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    preparation = Preparation(PROTOCOLS[settings.protocol], settings.size or _size(methods, data))
     vae = None if settings.vae is None else open_vae(settings.vae, settings.device)
     networks = load_networks(preparation.protocol, settings.weights, settings.device)
-    remarks = _Remarks(notes=list(networks.missing))
-    reference = _fid_reference(root, preparation, networks, settings, remarks)
+    notes = list(networks.missing)
+    problems: list[str] = []
+    reference = _fid_reference(root, preparation, networks, settings, notes, problems)
     scorer = Scorer(data, preparation, networks, reference, settings.device)
     gallery = None if settings.identity is None else scorer.gallery(settings.identity)
     if vae is not None:
@@ -127,28 +124,22 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
     if settings.ground_truth:
         methods.append(_ground_truth(data))
     rows = tuple(scorer.score(method, gallery) for method in methods)
-    _note_limitations(rows, preparation, networks, remarks)
+    notes += _limitations(rows, preparation, networks)
     damaged = [*(gallery.damaged if gallery else ()), *(message for row in rows for message in row.damaged)]
-    remarks.problems.extend(dict.fromkeys([*damaged, *(row.problem for row in rows if row.problem)]))
+    problems += dict.fromkeys([*damaged, *(row.problem for row in rows if row.problem)])
     return Evaluation(
         protocol=settings.protocol,
         data=data,
         size=preparation.size,
         rows=rows,
-        notes=tuple(remarks.notes),
-        problems=tuple(remarks.problems),
+        notes=tuple(notes),
+        problems=tuple(problems),
         networks={loaded.file: loaded.sha256 for loaded in networks.loaded},
     )
 
 
 def _open(root: Path, split: str, settings: Settings) -> FolderDataset:
     return open_dataset(detect_dataset(root), root, split, skip_missing=settings.skip_missing)
-
-
-def _protocol(name: str) -> Protocol:
-    if name not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
 
 
 def _method(folder: Folder, data: FolderDataset) -> Method:
@@ -180,35 +171,36 @@ def _ground_truth(data: FolderDataset) -> Method:
 
 
 def _fid_reference(
-    root: Path, preparation: Preparation, networks: Networks, settings: Settings, remarks: _Remarks
+    root: Path,
+    preparation: Preparation,
+    networks: Networks,
+    settings: Settings,
+    notes: list[str],
+    problems: list[str],
 ) -> Gaussian | None:
-    """A data set without a training split gives a note and no FID; damaged images in it are a problem."""
+    """Notes a data set without a training split; lists damaged images in it as a problem; neither has FID."""
     if networks.inception is None:
         return None
     try:
         train = _open(root, "train", settings)
         names = reference_names(train, preparation.protocol)
     except ValueError as error:
-        remarks.notes.append(f"FID is omitted: {error}")
+        notes.append(f"FID is omitted: {error}")
         return None
     try:
         return reference_statistics(train, names, preparation, networks.inception, settings.cache, settings.device)
     except ValueError as error:
-        remarks.problems.append(f"FID is omitted: {error}")
+        problems.append(f"FID is omitted: {error}")
         return None
 
 
-def _note_limitations(rows: Sequence[Row], preparation: Preparation, networks: Networks, remarks: _Remarks) -> None:
+def _limitations(rows: Sequence[Row], preparation: Preparation, networks: Networks) -> Iterator[str]:
     for loaded in networks.loaded:
         if not loaded.published:
-            remarks.notes.append(
-                f"{loaded.file} is not the published file (SHA-256 {loaded.sha256}): not comparable with papers"
-            )
+            yield f"{loaded.file} is not the published file (SHA-256 {loaded.sha256}): not comparable with papers"
     fewest = min(len(row.pairs) for row in rows)
     if any("fid" in row.figures for row in rows) and fewest < FID_FEATURES:
-        remarks.notes.append(
-            f"FID is computed from {fewest} images, fewer than its {FID_FEATURES} features: compare at equal n only"
-        )
+        yield f"FID is computed from {fewest} images, fewer than its {FID_FEATURES} features: compare at equal n only"
     window, shortest = preparation.protocol.ssim.window, min(preparation.size)
     if window is not None and shortest < window and not preparation.protocol.padded:
-        remarks.notes.append(f"SSIM's window of {window} is larger than the images: the largest odd window is used")
+        yield f"SSIM's window of {window} is larger than the images: the largest odd window is used"

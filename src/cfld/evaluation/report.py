@@ -168,8 +168,7 @@ class _Thumbnails:
 
     def __init__(self, out: Path, size: tuple[int, int]) -> None:
         self._out, self.size = out, size
-        self._sources: dict[str, Callable[[], Image.Image]] = {}
-        self._names: dict[object, str] = {}
+        self._files: dict[object, tuple[str, Callable[[], Image.Image]]] = {}
 
     def of(self, path: Path) -> str:
         """Returns the thumbnail's path, relative to the page."""
@@ -181,18 +180,15 @@ class _Thumbnails:
     def write(self) -> list[str]:
         """Returns a message for every image that cannot be read."""
         (self._out / IMAGES).mkdir(exist_ok=True)
-        batches = read_batches(list(self._sources), self._save, "thumbnails")
+        batches = read_batches(list(self._files.values()), self._save, "thumbnails")
         return [message for batch in batches for message in batch.damaged]
 
     def _add(self, key: object, read: Callable[[], Image.Image]) -> str:
-        if key not in self._names:
-            self._names[key] = f"{IMAGES}/{len(self._names):06d}.jpg"
-            self._sources[self._names[key]] = read
-        return self._names[key]
+        return self._files.setdefault(key, (f"{IMAGES}/{len(self._files):06d}.jpg", read))[0]
 
-    def _save(self, name: str) -> None:
-        height, width = self.size
-        image = self._sources[name]().resize((width, height), Image.Resampling.LANCZOS)
+    def _save(self, file: tuple[str, Callable[[], Image.Image]]) -> None:
+        name, read = file
+        image = read().resize(self.size[::-1], Image.Resampling.LANCZOS)
         image.save(self._out / name, quality=JPEG_QUALITY)
 
 

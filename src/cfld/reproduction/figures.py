@@ -5,7 +5,7 @@ Unlike photographs, mannequins come with a true image in every pose, and with ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,8 @@ def comparison(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
         for view, target in _people(10, 2, sampling.seed)
     ]
     titles = ("source", "pose", "result", "truth")
-    return contact_sheet([a + b for a, b in zip(halves[::2], halves[1::2], strict=True)], titles * 2, _cell(pipe))
+    rows = [left + right for left, right in zip(halves[::2], halves[1::2], strict=True)]
+    return contact_sheet(rows, titles * 2, pipe.config.output_size)
 
 
 def ablation(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
@@ -66,40 +67,40 @@ def ablation(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
         results = [_generate(pipe, sampling, case, target) for case in cases]
         rows.append([view.image, draw_pose(target.pose), *results, target.image])
     titles = ("source", "pose", "no source", "prompt alone", "biases alone", "both (ours)", "truth")
-    return contact_sheet(rows, titles, _cell(pipe))
+    return contact_sheet(rows, titles, pipe.config.output_size)
 
 
 def style_transfer(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
     """Figure 6a: the upper garment of each person in the styles of the three others."""
-    people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
-    rows = []
+    people, rows = _frontal_views(sampling.seed), []
     for reference in people:
         mask = garment_mask(reference)
         row = [reference.image, mask.convert("RGB")]
         for style in people:
             if style is not reference:
-                row += [style.image, _transferred(pipe, sampling, reference, mask, style)]
+                options = {"feather": FEATHER, "paste": True, **sampling_arguments(sampling, [sampling.seed])}
+                edited = pipe.transfer_style(reference.image, mask, style.image, reference.pose, **options)
+                row += [style.image, edited.images[0]]
         rows.append(row)
     titles = ("reference", "mask", "style 1", "result 1", "style 2", "result 2", "style 3", "result 3")
-    return contact_sheet(rows, titles, _cell(pipe))
+    return contact_sheet(rows, titles, pipe.config.output_size)
 
 
 def style_interpolation(pipe: CFLDPipeline, sampling: SamplingConfig, frames: int = 7) -> Image.Image:
     """Figure 6b: interpolation between the styles of two people, in one pose."""
     path = interpolation_weights(2, frames)
-    rows = []
-    for (first, target, *_), (second, *_) in _in_twos(_people(8, 2, sampling.seed)):
+    people, rows = _people(8, 2, sampling.seed), []
+    for (first, target), (second, _) in zip(people[::2], people[1::2], strict=True):
         ends = [pipe.encode_source(view.image) for view in (first, second)]
         results = [_generate(pipe, sampling, interpolate(ends, weights).with_pose(), target) for weights in path]
         rows.append([first.image, *results, second.image])
     titles = ("style 1", *(f"{first:.2f} {second:.2f}" for first, second in path), "style 2")
-    return contact_sheet(rows, titles, _cell(pipe))
+    return contact_sheet(rows, titles, pipe.config.output_size)
 
 
 def attention(pipe: CFLDPipeline, sampling: SamplingConfig) -> Image.Image:
     """Figure 7: attention maps of the learned queries in the last block of H_D."""
-    people = [max(views, key=_frontal) for views in _people(4, 4, sampling.seed)]
-    return attention_sheet(pipe, [view.image for view in people], height=128)
+    return attention_sheet(pipe, [view.image for view in _frontal_views(sampling.seed)], height=128)
 
 
 FIGURES: Final[dict[str, Callable[[CFLDPipeline, SamplingConfig], Image.Image]]] = {
@@ -134,42 +135,22 @@ def save_small(image: Image.Image, path: Path) -> None:
 
 def _people(count: int, poses: int, seed: int) -> list[list[View]]:
     dataset = MannequinDataset(identities=count, poses=poses, seed=seed, split="test")
-    views = [_view(dataset, name) for name in dataset.names]
+    views = []
+    for name in dataset.names:
+        person, pose = dataset.seeds(name)
+        who, how = mannequin.sample_identity(person), mannequin.sample_body_pose(pose)
+        views.append(View(who, how, to_pil(dataset.image(name)), dataset.keypoints(name)))
     return [views[start : start + poses] for start in range(0, len(views), poses)]
 
 
-def _view(dataset: MannequinDataset, name: str) -> View:
-    person, pose = dataset.seeds(name)
-    who, how = mannequin.sample_identity(person), mannequin.sample_body_pose(pose)
-    return View(who, how, to_pil(dataset.image(name)), dataset.keypoints(name))
-
-
-def _frontal(view: View) -> float:
-    """Largest for a person who faces the viewer."""
-    return -abs(view.body_pose.yaw)
-
-
-def _in_twos(people: Sequence[list[View]]) -> list[tuple[list[View], list[View]]]:
-    return list(zip(people[::2], people[1::2], strict=True))
-
-
-def _cell(pipe: CFLDPipeline) -> tuple[int, int]:
-    height, width = pipe.config.output_size
-    return height, width
+def _frontal_views(seed: int) -> list[View]:
+    """Returns four people, each in the one of four poses that faces the viewer most."""
+    return [min(views, key=lambda view: abs(view.body_pose.yaw)) for views in _people(4, 4, seed)]
 
 
 def _generate(pipe: CFLDPipeline, sampling: SamplingConfig, source: View | Conditioning, target: View) -> Image.Image:
     source_input = source.image if isinstance(source, View) else source
     image: Image.Image = pipe(source_input, target.pose, **sampling_arguments(sampling, [sampling.seed])).images[0]
-    return image
-
-
-def _transferred(
-    pipe: CFLDPipeline, sampling: SamplingConfig, reference: View, mask: Image.Image, style: View
-) -> Image.Image:
-    options = {"feather": FEATHER, "paste": True, **sampling_arguments(sampling, [sampling.seed])}
-    edited = pipe.transfer_style(reference.image, mask, style.image, reference.pose, **options)
-    image: Image.Image = edited.images[0]
     return image
 
 
