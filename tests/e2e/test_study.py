@@ -112,7 +112,7 @@ def test_without_the_extra_it_says_what_to_install(package: str, tmp_path: Path)
     run = [sys.executable, "-c", code, "study", "serve", "--study", str(study), "--port", "0"]
     told = subprocess.run(run, capture_output=True, text=True, timeout=60)
     assert told.returncode == 2
-    assert told.stderr == f"cfld: cfld study needs the package {package}: pip install 'cfld[study]'\n"
+    assert told.stderr == f"cfld: this command needs the package {package}: pip install 'cfld[study]'\n"
 
 
 def test_the_server_holds_no_torch(tmp_path: Path) -> None:

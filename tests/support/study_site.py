@@ -8,7 +8,7 @@ from typing import Final
 from starlette.testclient import TestClient
 
 from cfld.study.database import Tally
-from cfld.study.middleware import Limits
+from cfld.study.definition import Limits
 
 NO_LIMITS: Final = Limits(requests=100_000, starts=100_000)
 QUESTIONS: Final = 8

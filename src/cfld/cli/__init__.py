@@ -29,19 +29,19 @@ from cfld.cli.study import Study
 from cfld.cli.train import Train
 
 Command = (
-    Annotated[Generate, subcommand("generate")]
+    Generate
     | Annotated[Train, subcommand("train", description="Train a preset, or resume its run.")]
     | Edit
-    | Annotated[Pose, subcommand("pose")]
-    | Annotated[Animate, subcommand("animate")]
+    | Pose
+    | Animate
     | PoseNet
-    | Annotated[Attention, subcommand("attention")]
-    | Annotated[App, subcommand("app")]
-    | Annotated[Figures, subcommand("figures")]
+    | Attention
+    | App
+    | Figures
     | Evaluate
-    | Annotated[Convert, subcommand("convert")]
-    | Annotated[Params, subcommand("params")]
-    | Annotated[Reproduce, subcommand("reproduce")]
+    | Convert
+    | Params
+    | Reproduce
     | Data
     | Study
 )

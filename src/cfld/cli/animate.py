@@ -13,16 +13,15 @@ from typing import Final
 
 from tyro.conf import OmitArgPrefixes
 
-from cfld.cli.options import DetectorOptions, Frame, PipelineOptions, PreprocessingOptions
+from cfld.cli.options import DetectorOptions, Frame, GenerationOptions, PreprocessingOptions
 from cfld.cli.output import MOVING, check_output, save_images, settings_of
-from cfld.config.schema import SamplingConfig
 
 FORMATS: Final = (*MOVING, ".png")
 """A .png is an animated one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Animate:
+class Animate(GenerationOptions):
     """Generate one person in a sequence of poses. All frames start from the same noise: only the pose changes."""
 
     source: Path
@@ -41,25 +40,19 @@ class Animate:
     """Batch size; it does not change the images."""
     preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def run(self) -> None:
         from cfld.data.transforms import read_image
         from cfld.inference.animation import generate_frames, read_sequence
         from cfld.inference.preprocessing import preprocess_sequence
-        from cfld.inputs import check_sampling
 
         self._check()
-        check_sampling(**self.sampling.arguments())
         preprocessing = self.preprocessing.open(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preprocessing.reader)
         sequence = preprocess_sequence(image, str(self.source), poses, preprocessing)
-        pipe = self.pipeline.open(self.sampling.scheduler)
-        images = generate_frames(pipe, sequence.image, sequence.poses, self.sampling, self.batch)
+        images = generate_frames(self.open_pipeline(), sequence.image, sequence.poses, self.sampling, self.batch)
         save_images(images, self.out, settings_of(self), frame_ms=1000 / self.fps)
-        print(self.out)
 
     def _check(self) -> None:
         check_output(self.out, [self.source], FORMATS)

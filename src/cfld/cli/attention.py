@@ -41,4 +41,3 @@ class Attention:
         images = [read_image(source) for source in self.source]
         sheet = attention_sheet(self.pipeline.open(), images, self.blocks)
         save_images([sheet], self.out, settings_of(self))
-        print(self.out)

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
+from tyro.conf import UseAppendAction, subcommand
 
-from cfld.cli.options import Annotations, DetectorOptions, Frame, PipelineOptions
+from cfld.cli.options import Annotations, DetectorOptions, Frame, GenerationOptions
 from cfld.cli.output import MOVING, STILL, check_output, save_images, settings_of
-from cfld.config.schema import SamplingConfig
 
 if TYPE_CHECKING:
     from cfld.inference.jobs import Job
@@ -26,7 +25,7 @@ FRAMES: Final = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditOptions:
+class EditOptions(GenerationOptions):
     """Options of both edits."""
 
     target_pose: str
@@ -34,8 +33,6 @@ class EditOptions:
     annotations: Annotations = None
     frame: Frame = (256, 176)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def jobs(self, *sources: Path) -> list[Job]:
         """One job per source, the same as those of `cfld generate`."""
@@ -70,16 +67,12 @@ class Transfer(EditOptions):
         from cfld.data.transforms import read_image
         from cfld.diffusion.masking import soft_mask
         from cfld.inference.editing import read_mask, transfer_style
-        from cfld.inputs import check_sampling
 
         check_output(self.out, (self.reference, self.mask, self.source))
-        check_sampling(**self.sampling.arguments())
         reference, mask, (job,) = read_image(self.reference), read_mask(self.mask), self.jobs(self.source)
         soft_mask(mask, (reference.height, reference.width), self.feather)  # reports a bad mask before loading a model
-        pipe = self.pipeline.open(self.sampling.scheduler)
-        edited = transfer_style(pipe, reference, mask, job, self.sampling, self.feather, self.paste)
+        edited = transfer_style(self.open_pipeline(), reference, mask, job, self.sampling, self.feather, self.paste)
         save_images([edited], self.out, settings_of(self))
-        print(self.out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,32 +90,23 @@ class Interpolate(EditOptions):
     """Instead of --weights: number of images, evenly spaced from the first source to the last; 9 by default."""
 
     def run(self) -> None:
-        from cfld.diffusion.interpolation import check_weights
+        from cfld.diffusion.interpolation import check_weights, interpolation_weights
         from cfld.inference.editing import interpolate_styles, strip
-        from cfld.inputs import check_sampling
 
         check_output(self.out, self.source, (*STILL, *MOVING))
-        check_sampling(**self.sampling.arguments())
-        rows = self._rows()
+        if self.weights and self.frames is not None:
+            raise ValueError("give either --weights or --frames")
+        frames = FRAMES if self.frames is None else self.frames
+        rows = list(self.weights) or interpolation_weights(len(self.source), frames)
         for weights in rows:
             check_weights(len(self.source), weights)
         jobs = self.jobs(*self.source)
-        images = interpolate_styles(self.pipeline.open(self.sampling.scheduler), jobs, rows, self.sampling)
+        images = interpolate_styles(self.open_pipeline(), jobs, rows, self.sampling)
         moving = self.out.suffix.lower() in MOVING
         save_images(images if moving else [strip(images, rows)], self.out, settings_of(self))
-        print(self.out)
-
-    def _rows(self) -> list[tuple[float, ...]]:
-        from cfld.diffusion.interpolation import interpolation_weights
-
-        if self.weights and self.frames is not None:
-            raise ValueError("give either --weights or --frames")
-        return list(self.weights) or interpolation_weights(
-            len(self.source), FRAMES if self.frames is None else self.frames
-        )
 
 
 Edit = Annotated[
-    Annotated[Transfer, subcommand("transfer")] | Annotated[Interpolate, subcommand("interpolate")],
+    Transfer | Interpolate,
     subcommand("edit", description="Edit appearance: style transfer with a mask, and style interpolation."),
 ]

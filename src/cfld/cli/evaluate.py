@@ -11,14 +11,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
-from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
+from tyro.conf import UseAppendAction, subcommand
 
-from cfld.cli.options import Device, Json, MetricWeights, PipelineOptions, SkipMissing, find_device, option
-from cfld.config.schema import SamplingConfig
+from cfld.cli.options import Device, GenerationOptions, Json, MetricWeights, SkipMissing, extra, find_device, option
 from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.registry import IDENTITY_FEATURES, IMAGE_METRICS
 
@@ -96,12 +95,10 @@ class Images:
     device: Device = None
 
     def run(self) -> None:
-        try:
+        with extra("metrics"):
             from cfld.evaluation import report
             from cfld.evaluation.evaluate import evaluate_images
             from cfld.evaluation.filename_patterns import NameMismatchError
-        except ModuleNotFoundError as error:
-            raise ValueError(f"{error.name} is not installed; pip install 'cfld[metrics]'") from None
 
         if self.sort is not None and self.out is None:
             raise ValueError("--sort applies to the images of a report; name its folder with --out")
@@ -183,31 +180,28 @@ class Images:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MannequinQuality:
+class MannequinQuality(GenerationOptions):
     """Score a model on mannequins that it was not trained on: does it generate the right person in the right pose?"""
 
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
     identities: int = 100
     """Number of people."""
     poses: int = 8
     """Number of images generated of each person."""
     poses_compared: int = 20
     """Number of poses among which the right one must be recognised."""
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """How images are sampled."""
     json: Json = False
 
     def run(self) -> None:
         from cfld.mannequin.quality import mannequin_quality, table
 
-        pipe = self.pipeline.open(self.sampling.scheduler)
+        pipe = self.open_pipeline()
         pipe.set_progress_bar_config(disable=True)
         quality = mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared)
         print(json.dumps(asdict(quality), indent=2) if self.json else table(quality))
 
 
 Evaluate = Annotated[
-    Annotated[Images, subcommand("images")] | Annotated[MannequinQuality, subcommand("mannequin-quality")],
+    Images | MannequinQuality,
     subcommand("evaluate", description="Score folders of images, or a model."),
 ]
 

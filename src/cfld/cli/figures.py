@@ -6,39 +6,32 @@ cfld figures --model runs/mannequin/model --steps 20 --seed 3 --out outputs/figu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import OmitArgPrefixes
-
-from cfld.cli.options import PipelineOptions
+from cfld.cli.options import GenerationOptions
 from cfld.cli.output import settings_of
-from cfld.config.schema import SamplingConfig
+from cfld.files import save_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class Figures(GenerationOptions):
     """Make figures like the paper's 3, 5, 6 and 7, of mannequins that the models were not trained on.
 
     figure3: results and ground truth. figure5: results without parts of the source conditioning. figure6a: style
-    transfer. figure6b: style interpolation. figure7: attention maps of the learned queries.
+    transfer. figure6b: style interpolation. figure7: attention maps of the learned queries. --seed also determines the
+    people.
     """
 
     out: Path
     """Folder to write the figures to, JPEG files of at most 150 kB each; existing ones are replaced."""
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    """Sampling; the random seed also determines the people."""
 
     def run(self) -> None:
-        from cfld.files import save_json
-        from cfld.inputs import check_sampling
         from cfld.reproduction.figures import FIGURES, save_small
 
-        check_sampling(**self.sampling.arguments())
         if self.sampling.seed < 0:
             raise ValueError(f"--seed also determines the people and must not be negative, got {self.sampling.seed}")
-        pipe = self.pipeline.open(self.sampling.scheduler)
+        pipe = self.open_pipeline()
         pipe.set_progress_bar_config(disable=True)
         self.out.mkdir(parents=True, exist_ok=True)
         for name, figure in FIGURES.items():

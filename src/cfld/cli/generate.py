@@ -19,20 +19,20 @@ from cfld.cli.options import (
     Annotations,
     DetectorOptions,
     Frame,
-    PipelineOptions,
+    GenerationOptions,
     PreprocessingOptions,
     SkipMissing,
     Split,
 )
 from cfld.cli.output import save_image, settings_of
-from cfld.config.schema import SamplingConfig
+from cfld.data.registry import detect_dataset, open_dataset
 
 if TYPE_CHECKING:
     from cfld.inference.jobs import Job
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generate:
+class Generate(GenerationOptions):
     """Generate people in target poses, one PNG per source image and pose.
 
     Give --source and --target-pose, or a data set with --data. After an interruption, the same command continues with
@@ -58,8 +58,6 @@ class Generate:
     """Batch size; it does not change the images."""
     preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
-    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
-    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def run(self) -> None:
         from cfld.inference.generation import check_folder, generate
@@ -69,16 +67,14 @@ class Generate:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
         preprocessed = preprocess_jobs(self._jobs()[: self.limit], self.preprocessing.open(self.pose))
         check_folder(self.out, settings_of(self))
-        pipe = self.pipeline.open(self.sampling.scheduler)
         jobs = [one.job for one in preprocessed]
-        files = generate(pipe, jobs, self.sampling, self.out, settings_of(self), self.batch)
+        files = generate(self.open_pipeline(), jobs, self.sampling, self.out, settings_of(self), self.batch)
         for one in preprocessed:
             if sheet := one.retargeting_sheet():
                 save_image(sheet, self.out / "retargeted" / f"{one.job.name}.png")
         print(files[0] if len(files) == 1 else f"{len(files)} images in {self.out}")
 
     def _jobs(self) -> list[Job]:
-        from cfld.data.registry import detect_dataset, open_dataset
         from cfld.inference.jobs import dataset_jobs, image_jobs
         from cfld.inference.pose_reading import target_poses
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from tyro.conf import arg
+from tyro.conf import OmitArgPrefixes, arg
 
+from cfld.config.schema import SamplingConfig
 from cfld.poses.registry import DETECTORS
 
 if TYPE_CHECKING:
@@ -156,6 +159,21 @@ class DetectorOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GenerationOptions:
+    """Options of the commands that generate images."""
+
+    sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
+    pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
+
+    def open_pipeline(self) -> CFLDPipeline:
+        """Checks the sampling options and loads the model."""
+        from cfld.inputs import check_sampling
+
+        check_sampling(**self.sampling.arguments())
+        return self.pipeline.open(self.sampling.scheduler)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreprocessingOptions:
     """Preprocessing of the images given with --source."""
 
@@ -197,3 +215,12 @@ def check_colour(colour: tuple[int, int, int] | None) -> tuple[int, int, int] | 
     if colour is not None and not all(0 <= channel <= 255 for channel in colour):
         raise ValueError(f"--background is red, green and blue from 0 to 255, got {colour}")
     return colour
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Turns a missing package into an error that names the extra of cfld that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ValueError(f"this command needs the package {error.name}: pip install 'cfld[{name}]'") from None

@@ -6,6 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cfld import __version__
+from cfld.config.io import to_dict
+from cfld.files import replacing, save_json
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -39,9 +43,6 @@ def check_output(out: Path, inputs: Iterable[Path] = (), extensions: Collection[
 
 def settings_of(command: Any) -> dict[str, Any]:
     """The options of a command that determine its images, and the version, as JSON values."""
-    from cfld import __version__
-    from cfld.config.io import to_dict
-
     settings = to_dict(command)
     for group in GROUPS:
         settings |= settings.pop(group, {})
@@ -52,13 +53,11 @@ def settings_of(command: Any) -> dict[str, Any]:
 def save_images(
     images: Sequence[Image.Image], out: Path, settings: Mapping[str, Any], frame_ms: float = FRAME_MS
 ) -> None:
-    """Writes an image, or several as an endless animation or a video, and the settings as `out` plus `.json`.
+    """Writes an image, or several as an endless animation or a video, and `out`.json; prints the file's name.
 
     Raises:
         ValueError: when OpenCV cannot write videos on this machine.
     """
-    from cfld.files import save_json
-
     if out.suffix.lower() == VIDEO:
         _save_video(images, out, 1000 / frame_ms)
     elif len(images) == 1:
@@ -67,6 +66,7 @@ def save_images(
         animation = {"append_images": images[1:], "duration": round(frame_ms), "loop": 0, "lossless": True}
         save_image(images[0], out, quality=95, save_all=True, **animation)
     save_json(dict(settings), out.with_name(f"{out.name}.json"))
+    print(out)
 
 
 def save_image(image: Image.Image, out: Path, **options: Any) -> None:
@@ -75,8 +75,6 @@ def save_image(image: Image.Image, out: Path, **options: Any) -> None:
     Args:
         options: of Pillow's `save`.
     """
-    from cfld.files import replacing
-
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as temporary:
         image.save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **options)
@@ -85,8 +83,6 @@ def save_image(image: Image.Image, out: Path, **options: Any) -> None:
 def _save_video(images: Sequence[Image.Image], out: Path, fps: float) -> None:
     import cv2
     import numpy as np
-
-    from cfld.files import replacing
 
     out.parent.mkdir(parents=True, exist_ok=True)
     height, width = (side + side % 2 for side in (images[0].height, images[0].width))  # videos need even sides

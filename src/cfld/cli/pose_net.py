@@ -59,6 +59,6 @@ class Test:
 
 
 PoseNet = Annotated[
-    Annotated[Train, subcommand("train")] | Annotated[Test, subcommand("test")],
+    Train | Test,
     subcommand("pose-net", description="Train or test the network that finds the joints of mannequins."),
 ]

@@ -9,20 +9,18 @@ cfld study results --study studies/first/study.json
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
-from cfld.study.definition import Protocol
+from cfld.cli.options import Json, Split, extra
+from cfld.study.definition import Limits, Protocol, StudyFolder, open_study
 
 if TYPE_CHECKING:
     from cfld.study.create import Method
     from cfld.study.database import Database
-    from cfld.study.definition import StudyFolder
     from cfld.study.pairs import PairImages
 
 
@@ -37,8 +35,7 @@ class Create:
     Repeat it for each method."""
     data: Path | None = None
     """Data set folder with the pairs and their images (see cfld data)."""
-    split: Literal["train", "test"] = "test"
-    """Split of --data."""
+    split: Split = "test"
     limit: int | None = None
     """Use only the first pairs of --data, as cfld generate --limit does."""
     sources: Path | None = None
@@ -84,70 +81,70 @@ class Create:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serve:
-    """Run the study's web site until stopped. Run it again to continue: all answers are kept, even after a crash."""
+class AnswerOptions:
+    """Options of the commands that open the answers."""
 
     study: Path
     """Folder of the study, or its study.json."""
     database: str | None = None
     """Where answers are stored: sqlite:///FILE or postgresql://USER@HOST/NAME; None = answers.sqlite beside
     study.json."""
+
+    def open_database(self, opened: StudyFolder, must_exist: bool = False) -> Database:
+        from cfld.study.database import Database
+
+        file = opened.path / "answers.sqlite"
+        if self.database is None and must_exist and not file.exists():
+            raise ValueError(f"{file}: no answers yet; cfld study serve creates it")
+        return Database(self.database or f"sqlite:///{file}", opened.study.fingerprint())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve(AnswerOptions):
+    """Run the study's web site until stopped. Run it again to continue: all answers are kept, even after a crash."""
+
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for all addresses of this machine."""
     port: int = 8000
     """Port; 0 for any free port."""
     behind_proxy: bool = False
     """Trust the X-Forwarded-For and X-Forwarded-Proto headers of a reverse proxy on this machine."""
-    requests: int = 3000
-    """Requests per minute from one network address."""
-    starts: int = 300
-    """New participants per hour from one network address."""
-    participants: int = 10_000
-    """Participants in the whole study."""
+    limits: OmitArgPrefixes[Limits] = field(default_factory=Limits)
 
+    @extra("study")
     def run(self) -> None:
-        from cfld.study.definition import open_study
+        from cfld.study.server import BACKLOG, create_app, serve
+        from cfld.web.listening import listen, url_host
 
         opened = open_study(self.study)
-        with study_extra():
-            from cfld.study.middleware import Limits
-            from cfld.study.server import BACKLOG, create_app, serve
-            from cfld.web.listening import listen, url_host
-        limits = Limits(requests=self.requests, starts=self.starts, participants=self.participants)
-        database = open_database(opened, self.database)
+        database = self.open_database(opened)
         listening = listen(self.host, self.port, BACKLOG)
         address = f"http://{url_host(self.host)}:{listening.getsockname()[1]}"
         print(f"study    {address}/", f"results  {address}/results", f"password {opened.keys.results}", sep="\n")
         print("Press Ctrl-C to stop.", flush=True)
-        serve(create_app(opened, database, limits), listening, self.behind_proxy)
+        serve(create_app(opened, database, self.limits), listening, self.behind_proxy)
         database.close()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
+class Results(AnswerOptions):
     """Print R2G, G2R and Jab of each method with 95 % intervals, and tests for differences in Jab."""
 
-    study: Path
-    """Folder of the study, or its study.json."""
-    database: str | None = None
-    """As in cfld study serve."""
     include_unfinished: bool = False
     """Include participants who have not finished."""
     include_inattentive: bool = False
     """Include participants who failed the attention checks."""
     answers: Path | None = None
     """Also write every answer to this CSV file."""
-    json: bool = False
-    """Print JSON."""
+    json: Json = False
 
+    @extra("study")
     def run(self) -> None:
-        from cfld.study.definition import open_study
+        from cfld.study.metrics import Inclusion, study_metrics
+        from cfld.study.report import as_text, write_answers
 
         opened = open_study(self.study)
-        with study_extra():
-            from cfld.study.metrics import Inclusion, study_metrics
-            from cfld.study.report import as_text, write_answers
-        database = open_database(opened, self.database, must_exist=True)
+        database = self.open_database(opened, must_exist=True)
         inclusion = Inclusion(unfinished=self.include_unfinished, inattentive=self.include_inattentive)
         metrics = study_metrics(opened.study, database.tallies(), inclusion)
         if self.answers is not None:
@@ -157,29 +154,7 @@ class Results:
 
 
 Study = Annotated[
-    Annotated[Create, subcommand("create")]
-    | Annotated[Serve, subcommand("serve")]
-    | Annotated[Results, subcommand("results")],
+    Create | Serve | Results,
     subcommand("study", description="Run the paper's user study (section 4.4) as a web site."),
 ]
 """The subcommands of `cfld study`."""
-
-
-@contextmanager
-def study_extra() -> Iterator[None]:
-    """Turns a missing package of the extra into an error that names the extra."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cfld study needs the package {error.name}: pip install 'cfld[study]'") from None
-
-
-def open_database(opened: StudyFolder, url: str | None, must_exist: bool = False) -> Database:
-    """Opens the study's database; default: `answers.sqlite` in its folder."""
-    with study_extra():
-        from cfld.study.database import Database
-
-    file = opened.path / "answers.sqlite"
-    if url is None and must_exist and not file.exists():
-        raise ValueError(f"{file}: no answers yet; cfld study serve creates it")
-    return Database(url or f"sqlite:///{file}", opened.study.fingerprint())

@@ -10,10 +10,9 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Any
 
 import tyro
-from tyro.conf import subcommand
 
 from cfld.config.presets import PRESETS
 from cfld.config.schema import TrainConfig
@@ -38,17 +37,8 @@ class TrainRun:
         print(train(self.config, self.out).out / "model")
 
 
-def _preset_commands() -> Any:
-    """One subcommand per preset, with the preset's docstring as its help."""
-    commands = [
-        Annotated[
-            TrainRun,
-            subcommand(name, default=TrainRun(out=tyro.MISSING, config=make()), description=inspect.getdoc(make)),
-        ]
-        for name, make in PRESETS.items()
-    ]
-    return Union[tuple(commands)]  # noqa: UP007
-
-
-Train = _preset_commands()
-"""The subcommands of `cfld train`."""
+Train: Any = tyro.extras.subcommand_type_from_defaults(
+    {name: TrainRun(out=tyro.MISSING, config=make()) for name, make in PRESETS.items()},
+    descriptions={name: inspect.getdoc(make) or "" for name, make in PRESETS.items()},
+)
+"""One subcommand per preset, with the preset's docstring as its help."""

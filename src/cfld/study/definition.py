@@ -59,6 +59,26 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits against abuse. A whole classroom may share one network address.
+
+    Attributes:
+        requests: per minute and address: pages, images and answers.
+        starts: new participants per hour and address.
+        participants: in the whole study.
+    """
+
+    requests: int = 3000
+    starts: int = 300
+    participants: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """A pair of source image and target pose. Images are named by random ids.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,26 +27,6 @@ HEADERS: Final = security_headers(
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     "x-robots-tag": "noindex, nofollow",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Limits against abuse. A whole classroom may share one network address.
-
-    Attributes:
-        requests: per minute and address: pages, images and answers.
-        starts: new participants per hour and address.
-        participants: in the whole study.
-    """
-
-    requests: int = 3000
-    starts: int = 300
-    participants: int = 10_000
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 class StudyMiddleware:

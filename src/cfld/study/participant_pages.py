@@ -11,8 +11,8 @@ from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cfld.study.database import Database, Participant
-from cfld.study.definition import StudyFolder
-from cfld.study.middleware import Limits, is_same_origin, too_many_requests
+from cfld.study.definition import Limits, StudyFolder
+from cfld.study.middleware import is_same_origin, too_many_requests
 from cfld.study.plan import Trial, assigned_method, plan
 from cfld.study.tokens import Tokens
 from cfld.web.rate_limit import RateLimit, client_address

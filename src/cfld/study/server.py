@@ -20,8 +20,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from cfld.study.database import Database
-from cfld.study.definition import StudyFolder
-from cfld.study.middleware import STATIC, Limits, StudyMiddleware
+from cfld.study.definition import Limits, StudyFolder
+from cfld.study.middleware import STATIC, StudyMiddleware
 from cfld.study.participant_pages import ParticipantPages
 from cfld.study.results_pages import ResultsPages
 

@@ -9,8 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cfld.study.database import Database
-from cfld.study.definition import Study, StudyFolder, load_study, open_study
-from cfld.study.middleware import Limits
+from cfld.study.definition import Limits, Study, StudyFolder, load_study, open_study
 from cfld.study.server import create_app
 from support.study import make_study
 from support.study_site import NO_LIMITS, MakeClient

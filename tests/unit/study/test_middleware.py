@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from cfld.study.middleware import Limits, is_same_origin
+from cfld.study.definition import Limits
+from cfld.study.middleware import is_same_origin
 
 
 def test_limits_are_positive() -> None:

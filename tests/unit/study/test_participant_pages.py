@@ -12,8 +12,7 @@ from starlette.testclient import TestClient
 
 from cfld.study import participant_pages
 from cfld.study.database import Database
-from cfld.study.definition import Study, StudyFolder
-from cfld.study.middleware import Limits
+from cfld.study.definition import Limits, Study, StudyFolder
 from cfld.study.plan import plan
 from cfld.study.server import create_app
 from support.study import METHODS, answer, begin, hidden, image_addresses, question

@@ -8,8 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cfld.study.database import Database
-from cfld.study.definition import StudyFolder
-from cfld.study.middleware import Limits
+from cfld.study.definition import Limits, StudyFolder
 from cfld.study.server import create_app
 from support.study import answer, begin, hidden, question
 from support.study_site import NO_LIMITS, QUESTIONS, MakeClient
