@@ -17,7 +17,6 @@ from tqdm import tqdm
 from cfld.config.schema import SamplingConfig
 from cfld.files import load_object, replacing, save_json
 from cfld.inference.jobs import Job
-from cfld.inputs import check_sampling
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.render import pose_map
 from cfld.types import Conditioning
@@ -60,7 +59,6 @@ def generate(
     Raises:
         ValueError: if `out` contains images of other settings, or two jobs have one name.
     """
-    check_sampling(**sampling.arguments())
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     if repeated := [name for name, count in Counter(job.name for job in jobs).items() if count > 1]:
@@ -75,7 +73,9 @@ def generate(
             group = pending[start : start + batch]
             seeds = [job.noise_seed(sampling.seed) for job in group]
             images = pipe(*encode(group), **sampling_arguments(sampling, seeds)).images
-            _save_settings(settings, out)
+            out.mkdir(parents=True, exist_ok=True)  # only now, so that invalid input leaves no folder
+            if not (out / "config.json").exists():
+                save_json(dict(settings), out / "config.json")
             for job, image in zip(group, images, strict=True):
                 with replacing(files[job.name]) as temporary:
                     image.save(temporary, format="PNG")
@@ -96,13 +96,6 @@ def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
             raise ValueError(f"{out} contains images of other settings ({', '.join(different)}); choose another folder")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and was not written by cfld (it has no config.json); choose another folder")
-
-
-def _save_settings(settings: Mapping[str, Any], out: Path) -> None:
-    """Writes `config.json` once images are generated, so that invalid input leaves no folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / "config.json").exists():
-        save_json(dict(settings), out / "config.json")
 
 
 def _cached_encoder(

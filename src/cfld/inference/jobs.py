@@ -59,8 +59,12 @@ def image_jobs(source: Path, poses: Mapping[str, Keypoints]) -> list[Job]:
 
 def dataset_jobs(dataset: PoseDataset) -> list[Job]:
     """One job for each pair of a data set. A pose without any joint, which data sets may contain, has a black map."""
+
+    def read(name: str) -> Image.Image:
+        return to_pil(dataset.image(name))
+
     jobs = [
-        Job(source, _reader(dataset, source), dataset.keypoints(target), pair_name(source, target))
+        Job(source, functools.partial(read, source), dataset.keypoints(target), pair_name(source, target))
         for source, target in dict.fromkeys(dataset.pairs)
     ]
     if empty := [job.name for job in jobs if not job.pose.visible.any()]:
@@ -71,10 +75,6 @@ def dataset_jobs(dataset: PoseDataset) -> list[Job]:
 def pair_name(source: str, target: str) -> str:
     """The name of a pair's image: both file names, without extensions."""
     return f"{Path(source).stem}_to_{Path(target).stem}"
-
-
-def _reader(dataset: PoseDataset, name: str) -> Callable[[], Image.Image]:
-    return lambda: to_pil(dataset.image(name))
 
 
 def _image_files(source: Path) -> list[Path]:

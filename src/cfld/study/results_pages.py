@@ -20,11 +20,7 @@ ATTEMPTS: Final = 30
 """Passwords that one address may try per minute."""
 
 
-def _inclusion(unfinished: bool = False, inattentive: bool = False) -> Inclusion:
-    return Inclusion(unfinished=unfinished, inattentive=inattentive)
-
-
-FromQuery = Annotated[Inclusion, Depends(_inclusion)]
+FromQuery = Annotated[Inclusion, Depends()]
 
 
 class ResultsPages:

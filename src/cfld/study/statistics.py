@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import Final
 
 from scipy import stats
@@ -78,11 +78,8 @@ def pair_tests(picks: Mapping[str, int]) -> list[PairTest]:
 def holm(p: Sequence[float]) -> list[float]:
     """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order."""
     order = sorted(range(len(p)), key=p.__getitem__)
-    adjusted, largest = [0.0] * len(p), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = largest
-    return adjusted
+    adjusted = accumulate((min(1.0, (len(p) - rank) * p[i]) for rank, i in enumerate(order)), max)
+    return [value for _, value in sorted(zip(order, adjusted, strict=True))]
 
 
 def _binomial_p(first: int, second: int) -> float:
