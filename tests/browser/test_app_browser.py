@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from cfld.app.mannequins import mannequin_image, mannequin_pose
 from cfld.app.controls import POSES
+from cfld.app.mannequins import mannequin_image, mannequin_pose
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS

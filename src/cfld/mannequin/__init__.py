@@ -16,14 +16,14 @@ The names above are imported from `drawing` when first used, so that `cfld --hel
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cfld.mannequin.drawing import DRAWING
     from cfld.mannequin.drawing.attributes import VOCABULARY, describe
     from cfld.mannequin.drawing.body import BodyPose, keypoints, place_joints, sample_body_pose
     from cfld.mannequin.drawing.identity import Identity, Texture, sample_identity
-    from cfld.mannequin.drawing.rendering import render
+    from cfld.mannequin.drawing.rendering import DRAWING, render
 
 __all__ = [
     "DRAWING",
@@ -43,6 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'cfld.mannequin' has no attribute {name!r}")
-    from cfld.mannequin import drawing
-
-    return getattr(drawing, name)
+    modules = (
+        import_module(f"cfld.mannequin.drawing.{file}") for file in ("attributes", "body", "identity", "rendering")
+    )
+    return next(getattr(module, name) for module in modules if hasattr(module, name))

@@ -27,7 +27,6 @@ from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 
 T = TypeVar("T")
-JPEG_QUALITY: Final = 95
 MAX_IDENTITIES: Final = 10**7
 MAX_POSES: Final = 99
 """Two digits of a DeepFashion name."""
@@ -127,7 +126,7 @@ def write_mannequin(
     missing = {file: image for file, image in files.items() if not file.exists()}
     for file, (dataset, name) in tqdm(missing.items(), desc="rendering", unit="image", disable=None):
         with replacing(file) as temporary:
-            to_pil(dataset.image(name)).save(temporary, format="JPEG", quality=JPEG_QUALITY)
+            to_pil(dataset.image(name)).save(temporary, format="JPEG", quality=95)
     for dataset in datasets:
         lists, pairs, annotations = (out / names[0].format(split=dataset.split) for names in LAYOUT.lists())
         write_names(lists, dataset.names)

@@ -23,7 +23,7 @@ DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
 Arguments as in `estimate.open_detector`."""
 
 SEEDED_POSES: Final[Registry[Callable[[int], Keypoints]]] = Registry(
-    "kind of random pose", {"mannequin": "cfld.mannequin.drawing:seeded_pose"}
+    "kind of random pose", {"mannequin": "cfld.mannequin.drawing.body:seeded_pose"}
 )
 """Name -> function from a random seed to a pose."""
 

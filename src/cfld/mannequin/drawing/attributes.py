@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final
 
@@ -29,29 +29,30 @@ COLOURS: Final = (*NEUTRALS, *(f"{shade} {hue}" for shade, hue in product(SHADES
 LENGTHS: Final = ("bare", "short", "medium", "long")
 VIEWS: Final = ("front", "front left", "left", "back left", "back", "back right", "right", "front right")
 
-_ROLES: Final[dict[str, Sequence[str]]] = {
-    "view": VIEWS,
-    "skin": SKINS,
-    "hair": HAIR_STYLES,
-    "hair colour": HAIRS,
-    "upper": UPPER_KINDS,
-    "upper colour": COLOURS,
-    "upper pattern": PATTERNS,
-    "upper accent": COLOURS,
-    "sleeves": LENGTHS,
-    "motif": MOTIFS,
-    "lower": LOWER_KINDS,
-    "lower colour": COLOURS,
-    "lower pattern": PATTERNS,
-    "legs": LENGTHS,
-    "shoes": SHOE_KINDS,
-    "shoe colour": COLOURS,
+_ROLES: Final[dict[str, tuple[Sequence[str], Callable[[Identity, BodyPose], str]]]] = {
+    "view": (VIEWS, lambda _, pose: VIEWS[round(pose.yaw / 45) % len(VIEWS)]),
+    "skin": (SKINS, lambda who, _: _nearest(who.skin, SKINS)),
+    "hair": (HAIR_STYLES, lambda who, _: who.hair.style),
+    "hair colour": (HAIRS, lambda who, _: _nearest(who.hair.colour, HAIRS)),
+    "upper": (UPPER_KINDS, lambda who, _: who.upper.kind),
+    "upper colour": (COLOURS, lambda who, _: colour_name(who.upper.texture.base)),
+    "upper pattern": (PATTERNS, lambda who, _: who.upper.texture.pattern),
+    "upper accent": (COLOURS, lambda who, _: colour_name(who.upper.texture.accent)),
+    "sleeves": (LENGTHS, lambda who, _: _length(who.upper.sleeve)),
+    "motif": (MOTIFS, lambda who, _: who.upper.chest.motif),
+    "lower": (LOWER_KINDS, lambda who, _: who.lower.kind),
+    "lower colour": (COLOURS, lambda who, _: colour_name(who.lower.texture.base)),
+    "lower pattern": (PATTERNS, lambda who, _: who.lower.texture.pattern),
+    "legs": (LENGTHS, lambda who, _: _length(who.lower.length)),
+    "shoes": (SHOE_KINDS, lambda who, _: who.shoes.kind),
+    "shoe colour": (COLOURS, lambda who, _: colour_name(who.shoes.colour)),
 }
+"""Role -> its values, and the function that gives one of them."""
 
 VOCABULARY: Final[dict[str, int]] = {
     attribute: number
     for number, attribute in enumerate(
-        ("", *(f"{role}: {value}" for role, values in _ROLES.items() for value in values))
+        ("", *(f"{role}: {value}" for role, (values, _) in _ROLES.items() for value in values))
     )
 }
 """Attribute -> number; 0 is the empty string, an attribute that is not given."""
@@ -59,26 +60,7 @@ VOCABULARY: Final[dict[str, int]] = {
 
 def describe(identity: Identity, pose: BodyPose) -> tuple[str, ...]:
     """The attributes of a person in a pose: one value for each of `_ROLES`, all keys of `VOCABULARY`."""
-    upper, lower = identity.upper, identity.lower
-    values = {
-        "view": VIEWS[round(pose.yaw / 45) % len(VIEWS)],
-        "skin": _nearest(identity.skin, SKINS),
-        "hair": identity.hair.style,
-        "hair colour": _nearest(identity.hair.colour, HAIRS),
-        "upper": upper.kind,
-        "upper colour": colour_name(upper.texture.base),
-        "upper pattern": upper.texture.pattern,
-        "upper accent": colour_name(upper.texture.accent),
-        "sleeves": _length(upper.sleeve),
-        "motif": upper.chest.motif,
-        "lower": lower.kind,
-        "lower colour": colour_name(lower.texture.base),
-        "lower pattern": lower.texture.pattern,
-        "legs": _length(lower.length),
-        "shoes": identity.shoes.kind,
-        "shoe colour": colour_name(identity.shoes.colour),
-    }
-    return tuple(f"{role}: {values[role]}" for role in _ROLES)
+    return tuple(f"{role}: {value(identity, pose)}" for role, (_, value) in _ROLES.items())
 
 
 def colour_name(colour: Colour) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cfld.mannequin.drawing.identity import Array, Identity, Proportions, checked_seed
+from cfld.mannequin.drawing.identity import Array, Identity, Proportions, checked_seed, sample_identity
 from cfld.mannequin.drawing.stances import ARM_PAIRS, ARMS, LEG_PAIRS, Limb
 from cfld.poses.keypoints import DEEPFASHION_FRAME, MISSING, Keypoints
 from cfld.poses.skeleton import JOINTS
@@ -140,6 +140,11 @@ def keypoints(identity: Identity, body_pose: BodyPose, frame: tuple[int, int] = 
         if _towards_viewer(direction, placed.frames["head"]) < FACE_HIDDEN_BELOW[name.split("_")[-1]]:
             yx[JOINTS.index(name)] = MISSING
     return Keypoints(yx.astype(np.float32), frame)
+
+
+def seeded_pose(seed: int) -> Keypoints:
+    """Keypoints of a random pose of a random person, both determined by one seed."""
+    return keypoints(sample_identity(seed), sample_body_pose(seed))
 
 
 def frame_transform(size: tuple[int, int]) -> tuple[float, float]:

@@ -19,6 +19,8 @@ from cfld.mannequin.drawing.raster import Canvas, Tube, paint_tube
 Part = tuple[float, Callable[[], None]]
 """(depth, larger = nearer to the viewer; function that draws the part)."""
 
+DRAWING: Final = 2
+"""Version of the drawing code, increased whenever a random seed gives another image; versions are never mixed."""
 BEHIND: Final = -0.035
 """An arm at least this far behind the centre of the torso, in image heights, is hidden by it."""
 

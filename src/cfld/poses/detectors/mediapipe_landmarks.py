@@ -9,17 +9,13 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.coco import COCO_JOINTS, from_coco
+from cfld.poses.coco import from_coco
 from cfld.poses.detectors import files
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import Person, person_of
 
-LANDMARKS: Final = {
-    **{"nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8, "left_shoulder": 11},
-    **{"right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16},
-    **{"left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28},
-}
-"""COCO joint -> index among MediaPipe's 33 landmarks."""
+LANDMARKS: Final = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+"""Indices of COCO's 17 joints, in their order, among MediaPipe's 33 landmarks."""
 MAX_PEOPLE: Final = 10
 
 
@@ -77,7 +73,7 @@ def people_from_landmarks(
     """
     found = []
     for landmarks in people:
-        chosen = [landmarks[LANDMARKS[name]] for name in COCO_JOINTS]
+        chosen = [landmarks[index] for index in LANDMARKS]
         yx = np.array([(one.y or 0.0, one.x or 0.0) for one in chosen]) * frame
         joints, scores = from_coco(yx, np.array([one.visibility or 0.0 for one in chosen]), confidence)
         found.append(person_of(Keypoints(joints, frame), scores))
