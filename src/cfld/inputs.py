@@ -71,8 +71,6 @@ def pose_batch(poses: Pose | Sequence[Pose], size: tuple[int, int]) -> Tensor:
 
 
 def _pose_maps(pose: Any, size: tuple[int, int]) -> Tensor:
-    if isinstance(pose, Keypoints):
-        return _pose_map(pose, size)[None]
     if isinstance(pose, Tensor) and tuple(pose.shape[-2:]) != (NUM_JOINTS, 2):
         if tuple(pose.shape[-3:]) != (POSE_CHANNELS, *size) or pose.ndim > 4 or not pose.is_floating_point():
             raise ValueError(
@@ -80,11 +78,11 @@ def _pose_maps(pose: Any, size: tuple[int, int]) -> Tensor:
                 f"got {pose.dtype} {tuple(pose.shape)}"
             )
         return pose.float().reshape(-1, POSE_CHANNELS, *size)
-    array = pose.cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
-    return torch.stack([_pose_map(as_keypoints(yx), size) for yx in (array if array.ndim == 3 else array[None])])
-
-
-def _pose_map(keypoints: Keypoints, size: tuple[int, int]) -> Tensor:
-    if not keypoints.visible.any():
+    if isinstance(pose, Keypoints):
+        people = [pose]
+    else:
+        array = pose.cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
+        people = [as_keypoints(yx) for yx in (array if array.ndim == 3 else array[None])]
+    if not all(keypoints.visible.any() for keypoints in people):
         raise ValueError("target_pose: all 18 joints are missing; give at least one visible joint")
-    return pose_map(keypoints, size=size)
+    return torch.stack([pose_map(keypoints, size=size) for keypoints in people])

@@ -23,7 +23,7 @@ from torch import Tensor
 from cfld import build, inputs
 from cfld.data import transforms
 from cfld.diffusion import masking
-from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
+from cfld.diffusion.guidance import Denoiser, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
@@ -248,8 +248,7 @@ class CFLDPipeline(DiffusionPipeline):
     def _guide(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
         """eq. 7, with the null prompt that `encode_pose` returned."""
         full, null = source.with_pose(pose.pose_features), Conditioning(pose.prompt_embeds)
-        weights = branch_weights(w_pose, w_app)
-        return guided_denoiser(lambda z_t, t, c: predict_noise(self.unet, z_t, t, c), full, null, weights)
+        return guided_denoiser(lambda z_t, t, c: predict_noise(self.unet, z_t, t, c), full, null, w_pose, w_app)
 
     def _prepare_latents(self, batch_size: int, generator: Generators | None, latents: Tensor | None) -> Tensor:
         shape = (batch_size, self.unet.config.in_channels, *self.conditioner.latent_size)

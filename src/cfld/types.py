@@ -98,21 +98,16 @@ class Conditioning(SourceConditioning):
         scales = range(max(len(item.pose_features) for item in items))
         return Conditioning(
             torch.cat([item.prompt_embeds for item in items]),
-            {name: _cat_or_zero(items, lambda item, name=name: item.query_bias.get(name)) for name in names},
+            {name: _cat_or_zero(items, [item.query_bias.get(name) for item in items]) for name in names},
             tuple(
-                _cat_or_zero(items, lambda item, i=i: item.pose_features[i] if item.pose_features else None)
+                _cat_or_zero(items, [item.pose_features[i] if item.pose_features else None for item in items])
                 for i in scales
             ),
         )
 
 
-def _cat_or_zero(items: Sequence[Conditioning], get: Callable[..., Tensor | None]) -> Tensor:
-    """Concatenates `get(item)`, with zeros of the right shape where it is None."""
-    tensors = [get(item) for item in items]
+def _cat_or_zero(items: Sequence[Conditioning], tensors: Sequence[Tensor | None]) -> Tensor:
+    """Concatenates one tensor per item, with zeros of the right shape where it is None."""
     like = next(tensor for tensor in tensors if tensor is not None)
-    return torch.cat(
-        [
-            like.new_zeros(item.batch_size, *like.shape[1:]) if tensor is None else tensor
-            for item, tensor in zip(items, tensors, strict=True)
-        ]
-    )
+    zeros = (like.new_zeros(item.batch_size, *like.shape[1:]) for item in items)
+    return torch.cat([zero if tensor is None else tensor for zero, tensor in zip(zeros, tensors, strict=True)])

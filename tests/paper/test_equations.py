@@ -8,7 +8,7 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor
 
 from cfld.build import Components
-from cfld.diffusion.guidance import branch_weights, guided_denoiser
+from cfld.diffusion.guidance import guided_denoiser
 from cfld.diffusion.timesteps import sample_timesteps
 from cfld.models.hybrid_granularity_attention import HybridGranularityAttnProcessor
 from cfld.models.unet import predict_noise
@@ -58,9 +58,7 @@ def test_equation_7(components: Components, w_pose: float, w_app: float) -> None
         predict_noise(components.unet, z_t, t, c) for c in (null, null.with_pose(full.pose_features), full)
     )
     naive = eps_null + w_pose * (eps_pose - eps_null) + w_app * (eps_full - eps_pose)
-    denoise = guided_denoiser(
-        lambda z, t, c: predict_noise(components.unet, z, t, c), full, null, branch_weights(w_pose, w_app)
-    )
+    denoise = guided_denoiser(lambda z, t, c: predict_noise(components.unet, z, t, c), full, null, w_pose, w_app)
     torch.testing.assert_close(denoise(z_t, t), naive, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(eps_pose, eps_full, atol=1e-3)
     assert not torch.allclose(eps_pose, eps_null, atol=1e-3)

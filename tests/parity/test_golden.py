@@ -12,7 +12,7 @@ from torch import Tensor
 from weights_by_rule import GOLDEN, inputs, write_checkpoint
 
 from cfld.convert import convert_checkpoint, load_official_checkpoint
-from cfld.diffusion.guidance import Denoiser, branch_weights, guided_denoiser
+from cfld.diffusion.guidance import Denoiser, guided_denoiser
 from cfld.diffusion.sampling import sample
 from cfld.models.conditioner import Conditioner
 from cfld.models.unet import predict_noise
@@ -63,7 +63,7 @@ def guided(unet: UNet2DConditionModel, branches: dict[str, Conditioning], w_pose
     def eps(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         return predict_noise(unet, z_t, t.repeat(len(z_t) // t.numel()), conditioning)
 
-    return guided_denoiser(eps, branches["cond"], branches["uncond"], branch_weights(w_pose, w_app))
+    return guided_denoiser(eps, branches["cond"], branches["uncond"], w_pose, w_app)
 
 
 def assert_agrees(found: Tensor, golden: Tensor) -> None:

@@ -245,19 +245,17 @@ def mannequin_start() -> TrainConfig:
     Cost: 5 minutes for the latents and 57 for the steps, on one thread as above.
     Reached, as below: PSNR 18.96 dB, the right person among 100 in 93.6 %, the right pose among 20 in 99.8 %.
     """
-    return TrainConfig(
+    vae = mannequin_vae()
+    return replace(
+        vae,
         stage=CFLDStageConfig(
             unet_weights="all", timestep_law="uniform", condition_dropout=0.1, dropout_mode="independent", flip=0.0
         ),
-        model=mannequin_model(),
-        data=DataConfig(kind="mannequin", identities=4000, poses=3, workers=1),
+        data=replace(vae.data, identities=4000, poses=3),
         init_from="runs/mannequin-vae-second/model",
-        optim=OptimConfig(
-            optimizer="muon", learning_rate=2e-3, warmup_steps=50, decay="linear", decay_at=0.3, decay_by=0.02
-        ),
+        optim=replace(vae.optim, learning_rate=2e-3, decay_at=0.3),
         batch_size=16,
         max_steps=1450,
-        precision="bf16",
         ema_decay=0.995,
         checkpoint_every=100,
         image_every=300,
@@ -273,9 +271,10 @@ def mannequin_second() -> TrainConfig:
     once.
     Reached, as below: PSNR 19.72 dB, the right person among 100 in 96.3 %, the right pose among 20 in 99.9 %.
     """
+    start = mannequin_start()
     return replace(
-        mannequin_start().with_stage(timestep_law="cubic", condition_dropout=0.05, reconstruction_share=0.125),
-        data=DataConfig(kind="mannequin", identities=12000, poses=3, workers=1, cache_in_memory=True),
+        start.with_stage(timestep_law="cubic", condition_dropout=0.05, reconstruction_share=0.125),
+        data=replace(start.data, identities=12000, cache_in_memory=True),
         init_from="runs/mannequin-start/model",
         max_steps=4700,
     )

@@ -144,9 +144,10 @@ class Conditioner(ModelMixin, ConfigMixin):
 
     def drop(self, conditioning: Conditioning, masks: DropoutMasks) -> Conditioning:
         """Replaces masked conditions by the empty set, sample by sample, to train for classifier-free guidance."""
-        prompt_embeds, bias, pose = conditioning.prompt_embeds, masks.bias, masks.pose
+        prompt_embeds = conditioning.prompt_embeds
+        prompt, bias, pose = (mask.to(prompt_embeds.device) for mask in (masks.prompt, masks.bias, masks.pose))
         return Conditioning(
-            torch.where(masks.prompt[:, None, None], self.null_prompt.to(prompt_embeds), prompt_embeds),
+            torch.where(prompt[:, None, None], self.null_prompt.to(prompt_embeds), prompt_embeds),
             {name: B * ~bias[:, None, None] for name, B in conditioning.query_bias.items()},
             tuple(feature * ~pose[:, None, None, None] for feature in conditioning.pose_features),
         )

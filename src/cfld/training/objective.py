@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cfld.diffusion.timesteps import sample_timesteps
 from cfld.models.choices import DropoutMode
-from cfld.models.conditioner import Conditioner, DropoutMasks, sample_dropout
+from cfld.models.conditioner import Conditioner, sample_dropout
 from cfld.models.unet import predict_noise
 from cfld.types import Conditioning
 
@@ -110,7 +110,7 @@ class CFLDObjective(nn.Module):
         R = len(latents) - B
         eps = torch.randn(latents.shape, device=latents.device)
         t = sample_timesteps(R + B, len(self.alphas_cumprod), self.timestep_law, device=latents.device)
-        dropped = self._dropped(R + B, latents.device)
+        dropped = sample_dropout(R + B, self.condition_dropout, self.dropout_mode)
         source = self.conditioner.encode_source(source_image).select([*range(R), *range(B)])
         conditioning = self.conditioner.drop(source.with_pose(self.conditioner.encode_pose(poses)), dropped)
         eps = self.added_noise(latents, eps, t, conditioning)
@@ -121,7 +121,3 @@ class CFLDObjective(nn.Module):
     def added_noise(self, z_0: Tensor, eps: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:  # noqa: ARG002
         """The noise of eq. 1, eps itself; `training.dream` overrides it."""
         return eps
-
-    def _dropped(self, rows: int, device: torch.device) -> DropoutMasks:
-        masks = sample_dropout(rows, self.condition_dropout, self.dropout_mode)
-        return DropoutMasks(masks.prompt.to(device), masks.bias.to(device), masks.pose.to(device))

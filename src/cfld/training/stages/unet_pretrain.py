@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from cfld.config.schema import UNetPretrainStageConfig
 from cfld.data.base import AttributeDataset
-from cfld.diffusion.guidance import branch_weights, guided_denoiser
+from cfld.diffusion.guidance import guided_denoiser
 from cfld.diffusion.sampling import sample
 from cfld.diffusion.timesteps import sample_timesteps
 from cfld.models.unet import predict_noise
@@ -63,7 +63,7 @@ class UNetPretrainStage:
         attributes = torch.stack([attribute_numbers(self.data, name) for name in names]).to(self.device)
         embedding = self.objective.get_submodule("embedding")
         full, null = (Conditioning(embedding(a)) for a in (attributes, torch.zeros_like(attributes)))
-        denoise = guided_denoiser(lambda z, t, c: predict_noise(unet, z, t, c), full, null, branch_weights(2, 2))
+        denoise = guided_denoiser(lambda z, t, c: predict_noise(unet, z, t, c), full, null, w_pose=2, w_app=2)
         scheduler.set_timesteps(PREVIEW_STEPS)
         generator = torch.Generator().manual_seed(self.config.seed)
         noise = torch.randn(len(names), unet.config.in_channels, *[unet.config.sample_size] * 2, generator=generator)
