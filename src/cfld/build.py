@@ -135,15 +135,10 @@ def load_components(folder: Path, dtype: Any = None, torch_dtype: Any = None, **
     shared = {name: options[name] for name in ("variant", "low_cpu_mem_usage") if name in options}
     for name in [name for name in CLASSES if name not in options]:
         component_dtype = dtypes.get(name, dtypes.get("default"))
-        cls = _saved_class(folder, name)
+        saved_class, default = load_object(folder / name / "config.json").get("_class_name"), next(iter(CLASSES[name]))
+        cls = CLASSES[name].get(saved_class, CLASSES[name][default])  # of another class, `load_component` raises
         options[name] = load_component(cls, folder, name, torch_dtype=component_dtype, **shared)
     return options
-
-
-def _saved_class(folder: Path, name: str) -> type[Any]:
-    """The class that a component was saved as, or the default one, for which `load_component` then raises."""
-    class_name = load_object(folder / name / "config.json").get("_class_name", "")
-    return CLASSES[name].get(class_name, next(iter(CLASSES[name].values())))
 
 
 @dataclass(frozen=True)

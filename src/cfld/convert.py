@@ -58,7 +58,10 @@ def load_official_checkpoint(folder: str | Path) -> tuple[Conditioner, UNet2DCon
     if problems := [f"{file}: {problem}" for file, pair in loaded.items() for problem in compare(*pair)]:
         raise ValueError(f"{folder} does not fit the model: " + "; ".join(problems))
     for module, state in loaded.values():
-        _assign(module, state)
+        module.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    for child in conditioner.modules():
+        if isinstance(child, WindowAttention):
+            child.reset_buffers()
     hybrid_granularity_attention.install(unet)
     return conditioner.eval(), unet.eval()
 
@@ -205,14 +208,6 @@ def rename_conditioner(state: Mapping[str, Tensor], encoders: int) -> dict[str, 
 def rename_unet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Renames the release's keys of the UNet to those of the stock class."""
     return {key.removeprefix("model."): tensor for key, tensor in state.items()}
-
-
-def _assign(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads weights into a module on the meta device and computes its buffers."""
-    module.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-    for child in module.modules():
-        if isinstance(child, WindowAttention):
-            child.reset_buffers()
 
 
 def _conditioner_config(folder: Path, attentions_per_block: int) -> ConditionerConfig:

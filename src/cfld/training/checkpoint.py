@@ -54,7 +54,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     path = folder / f"step-{checkpoint.step:08d}"
     try:
         with whole_folder(path) as temporary:
-            _write(temporary, checkpoint)
+            save_file(_plain(checkpoint.weights), temporary / "weights.safetensors")
+            save_file(_plain(checkpoint.average), temporary / "average.safetensors")
+            torch.save(dict(checkpoint.optimizer), temporary / "optimizer.pt")
+            state = {"step": checkpoint.step, "scaler": dict(checkpoint.scaler), "facts": dict(checkpoint.facts)}
+            (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
     except (OSError, SafetensorError, RuntimeError) as error:
         last = newest_checkpoint(folder)
         kept = f"the last one, {last.name}, is complete" if last else "there is none yet"
@@ -95,14 +99,6 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _write(folder: Path, checkpoint: Checkpoint) -> None:
-    save_file(_plain(checkpoint.weights), folder / "weights.safetensors")
-    save_file(_plain(checkpoint.average), folder / "average.safetensors")
-    torch.save(dict(checkpoint.optimizer), folder / "optimizer.pt")
-    state = {"step": checkpoint.step, "scaler": dict(checkpoint.scaler), "facts": dict(checkpoint.facts)}
-    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

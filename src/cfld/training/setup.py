@@ -58,7 +58,7 @@ class Run:
         model: `stage.objective` as accelerate prepared it.
         parameters: the parameters that train, by their names in `stage.objective`.
         average: of `parameters`, in that order; None = not kept.
-        facts: what must be unchanged when the run is resumed: the number of processes and the frozen weights.
+        facts: as in `Checkpoint`.
         step: optimiser steps done.
         losses: of the steps since they were last read, still on the device.
     """
@@ -134,9 +134,8 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
     check_run_dir(out, config)
     data = open_data(config.data, "train", config.model.output_size)
     components = initial_components(config)
-    stage = STAGES[config.stage.name](
-        StageContext(config=config, out=out, accelerator=accelerator, data=data, components=components)
-    )
+    context = StageContext(config=config, out=out, accelerator=accelerator, data=data, components=components)
+    stage = STAGES[config.stage.name](context)
     if accelerator.is_main_process:
         claim_run_dir(out, config)  # not earlier: a run that cannot start leaves no directory
     accelerator.wait_for_everyone()
