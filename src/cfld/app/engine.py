@@ -38,13 +38,7 @@ class Cancelled(Exception):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Progress of a request.
-
-    Attributes:
-        step: sampling steps finished so far.
-        total: sampling steps of all its images.
-        preview: the current latents decoded, at some of the steps.
-    """
+    """So far `step` of `total` sampling steps of a request are finished; some have a `preview`: the decoded latents."""
 
     step: int
     total: int
@@ -53,12 +47,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """A generated image.
-
-    Attributes:
-        image: RGB.
-        retargeting: source, target and retargeted pose side by side; None unless the pose was retargeted.
-    """
+    """A generated RGB image; if the pose was retargeted, also source, target and retargeted pose side by side."""
 
     image: Image.Image
     retargeting: Image.Image | None = None

@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 INTERNAL_ERROR: Final = "An internal error occurred; the server's log has the details."
 CANCELLED: Final = "Cancelled."
 
-Update = tuple[Any, dict[str, Any], Any]
-"""New values of a tab's outputs while it generates: image, status, settings."""
-
 A = TypeVar("A", bound=Arguments)
 
 
@@ -41,6 +38,9 @@ class EventHandlers:
     def session(self, request: gr.Request) -> Session:
         return self.sessions.get(str(request.session_hash))
 
+    def close_session(self, request: gr.Request) -> None:
+        self.sessions.close(str(request.session_hash))
+
     def input_files(self, request: gr.Request) -> InputFiles:
         """A new folder in the visitor's session."""
         session = self.session(request)
@@ -48,8 +48,10 @@ class EventHandlers:
 
     def generator(
         self, arguments: type[A], make_settings: Callable[[InputFiles, A], Settings], names: Sequence[str]
-    ) -> Callable[..., Iterator[Update]]:
+    ) -> Callable[..., Iterator[tuple[Any, ...]]]:
         """The function behind a *Generate* button, which Python clients can call as well.
+
+        It yields new values of the tab's outputs: image, status, settings.
 
         Args:
             arguments: validates the values that the page or a client sends.
@@ -58,7 +60,7 @@ class EventHandlers:
             names: of the function's parameters, in the order of its inputs.
         """
 
-        def generate(request: gr.Request, *values: Any) -> Iterator[Update]:
+        def generate(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
             start, inputs = time.monotonic(), self.input_files(request)
             with self.user_errors():
                 given = arguments.model_validate(dict(zip(names, values, strict=True)), context=self.engine.limits)
@@ -67,7 +69,8 @@ class EventHandlers:
                 with closing(self.engine.generate(settings, inputs.folder)) as steps:
                     for step in steps:
                         if isinstance(step, Progress):
-                            yield _update(step, inputs)
+                            text = f"Step {step.step} of {step.total}"
+                            yield _preview(step, inputs), status(text, step), gr.skip()
                         else:
                             result = inputs.session.save_result(inputs.folder, settings, step, inputs.notes)
                 text = " ".join([f"Done in {time.monotonic() - start:.1f} s.", *inputs.notes])
@@ -106,9 +109,9 @@ def status(text: str, progress: Progress | None = None) -> dict[str, Any]:
     return {"text": text, "done": progress.step if progress else 0, "of": progress.total if progress else 0}
 
 
-def _update(progress: Progress, inputs: InputFiles) -> Update:
-    image = gr.skip()
-    if progress.preview is not None:
-        image = str(inputs.session.folder / f"preview-{inputs.folder.name}-{progress.step}.jpg")
-        progress.preview.save(image, quality=85)
-    return image, status(f"Step {progress.step} of {progress.total}", progress), gr.skip()
+def _preview(progress: Progress, inputs: InputFiles) -> Any:
+    if progress.preview is None:
+        return gr.skip()
+    file = inputs.session.folder / f"preview-{inputs.folder.name}-{progress.step}.jpg"
+    progress.preview.save(file, quality=85)
+    return str(file)

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final
 
 import gradio as gr
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from cfld.app.validation import first_error
+from cfld.app.validation import Arguments, first_error
 from cfld.poses.keypoints import Keypoints, parse_keypoints
 from cfld.poses.skeleton import BONES, JOINT_COLOURS, JOINTS, MIRROR, NUM_JOINTS
 
@@ -64,10 +64,8 @@ def to_value(keypoints: Keypoints) -> dict[str, Any]:
     return value
 
 
-class Pose(BaseModel):
+class Pose(Arguments, extra="forbid"):
     """A pose as the page or a client sends it."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     frame: list[Side] = Field(min_length=2, max_length=2)
     keypoints: list[Joint] = Field(min_length=NUM_JOINTS, max_length=NUM_JOINTS)

@@ -18,10 +18,6 @@ TITLE: Final = "CFLD: people in other poses and clothes"
 
 def build_page(handlers: EventHandlers) -> gr.Blocks:
     """Builds the whole page; its own images are written to `handlers.sessions.page`."""
-
-    def close(request: gr.Request) -> None:
-        handlers.sessions.close(str(request.session_hash))
-
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown("# Coarse-to-Fine Latent Diffusion", elem_id="title")
         events = []
@@ -31,7 +27,7 @@ def build_page(handlers: EventHandlers) -> gr.Blocks:
                     events.append(build_tab(handlers))
         results_view(handlers, events)
         add_endpoints(handlers)
-        page.unload(close)
+        page.unload(handlers.close_session)
     return page
 
 

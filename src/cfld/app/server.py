@@ -24,8 +24,6 @@ from cfld.web.listening import listen, url_host
 logger = logging.getLogger(__name__)
 
 CLEANUP_SECONDS: Final = 5.0
-FONTS: Final = ("system-ui", "sans-serif")
-MONOSPACE: Final = ("ui-monospace", "monospace")
 UPLOAD_FOLDER: Final = "GRADIO_TEMP_DIR"
 """Environment variable; Gradio has no other setting for the folder of uploads."""
 
@@ -81,7 +79,7 @@ def _launch(page: gr.Blocks, host: str, port: int, max_upload: int, sessions: Se
         enable_monitoring=False,
         footer_links=[],
         max_file_size=max_upload,
-        theme=gr.themes.Default(font=FONTS, font_mono=MONOSPACE),
+        theme=gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")),
         css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
         app_kwargs={"middleware": [Middleware(AppMiddleware, sessions.root, sessions.uploads, max_upload)]},
     )

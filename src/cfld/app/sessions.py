@@ -54,10 +54,8 @@ class Result:
     Attributes:
         number: counted from 1 in each session.
         settings: JSON values of the settings that it was generated with.
-        image_file: PNG.
-        settings_file: JSON.
         archive: zip with the image, its settings and the files that they name.
-        retargeting_file: source, target and retargeted pose side by side; None unless the pose was retargeted.
+        retargeting_file: see `Output.retargeting`.
     """
 
     number: int
@@ -75,9 +73,7 @@ class Session:
     Attributes:
         folder: contains its files, except uploads.
         results: in order of generation.
-        uploads: files that the visitor uploaded.
-        last_request: seconds since 1970.
-        closed_at: seconds since 1970; None while the page is open.
+        last_request, closed_at: seconds since 1970; None while the page is open.
     """
 
     folder: Path

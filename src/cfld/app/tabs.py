@@ -70,9 +70,13 @@ def pose_transfer_tab(handlers: EventHandlers) -> Any:
             inputs = {"source": source, "target_pose": pose, "fit": fit, "retarget": retarget}
             inputs |= sampling_input(handlers, "transfer")
             event = generation(handlers, "transfer", PoseTransferArguments, pose_transfer, inputs)
-            label, elem_id = "Source, target, retargeted", "transfer-retargeting"
             sheet = gr.Image(
-                label=label, elem_id=elem_id, height=280, buttons=["fullscreen"], visible=False, **OUTPUT_IMAGE
+                label="Source, target, retargeted",
+                elem_id="transfer-retargeting",
+                height=280,
+                buttons=["fullscreen"],
+                visible=False,
+                **OUTPUT_IMAGE,
             )
     event.success(show_retargeting, None, sheet, **PRIVATE)
     return event

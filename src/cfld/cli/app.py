@@ -12,15 +12,11 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
 from cfld.cli.options import DetectorOptions, PipelineOptions
-
-if TYPE_CHECKING:
-    from cfld.app.engine import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +46,22 @@ class App:
             import gradio  # noqa: F401
         except ModuleNotFoundError as error:
             raise ValueError(f"cfld app needs the package {error.name}: pip install 'cfld[app]'") from None
+        from cfld.app.engine import Engine
         from cfld.app.server import serve
         from cfld.app.sessions import Lifetime
+        from cfld.app.settings import ServedModel
 
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        pipe, model = self.pipeline.open(), Path(self.pipeline.model)
+        served = ServedModel(
+            model=model.name if model.is_dir() else self.pipeline.model,
+            dtype=self.pipeline.dtype,
+            backend=self.pose.backend,
+            confidence=self.pose.confidence,
+        )
+        engine = Engine(pipe, self.pose.reader(), served, self.limits)
         lifetime = Lifetime(closed=self.session_ttl)
-        with serve(self._engine(), self.host, self.port, self.queue_limit, lifetime) as address:
+        with serve(engine, self.host, self.port, self.queue_limit, lifetime) as address:
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed however the server is stopped
             print(address, "Press Ctrl-C to stop.", sep="\n", flush=True)
             threading.Event().wait()
-
-    def _engine(self) -> Engine:
-        from cfld.app.engine import Engine
-        from cfld.app.settings import ServedModel
-
-        pipe = self.pipeline.open()
-        model, dtype = self.pipeline.model, self.pipeline.dtype
-        name = Path(model).name if Path(model).is_dir() else model
-        served = ServedModel(model=name, dtype=dtype, backend=self.pose.backend, confidence=self.pose.confidence)
-        return Engine(pipe, self.pose.reader(), served, self.limits)
