@@ -79,7 +79,7 @@ class Settings:
         weights: folder of weight files, as in `load_networks`.
         cache: folder that keeps the statistics of FID's reference sets.
         vae: a model whose VAE reconstructions of the true images make a row.
-        ground_truth: whether the true images make a row.
+        ground_truth: whether the true images make a row, as in tables 2 and 4; its FID is that of the two splits.
         identity: features for identity retrieval, a name in `IDENTITY_FEATURES`; None = no identity metrics.
         skip_missing: skip pairs of the data set whose annotation or image is missing.
     """
@@ -122,7 +122,8 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
     if vae is not None:
         methods.append(_reconstructed(data, preparation, vae, work))
     if settings.ground_truth:
-        methods.append(_ground_truth(data))
+        files = {pair: data.path(pair[1]) for pair in data.pairs}
+        methods.append(Method(name="ground truth", files=files, is_truth=True))
     rows = tuple(scorer.score(method, gallery) for method in methods)
     notes += _limitations(rows, preparation, networks)
     damaged = [*(gallery.damaged if gallery else ()), *(message for row in rows for message in row.damaged)]
@@ -163,11 +164,6 @@ def _reconstructed(data: FolderDataset, preparation: Preparation, vae: Autoencod
     targets = list(dict.fromkeys(target for _, target in data.pairs))
     files = reconstruct(data, targets, vae, preparation, work)
     return Method(name="VAE reconstructed", files={pair: files[pair[1]] for pair in data.pairs})
-
-
-def _ground_truth(data: FolderDataset) -> Method:
-    """The row "ground truth" of tables 2 and 4, whose FID is the distance between test set and training set."""
-    return Method(name="ground truth", files={pair: data.path(pair[1]) for pair in data.pairs}, is_truth=True)
 
 
 def _fid_reference(

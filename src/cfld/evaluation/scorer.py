@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -165,10 +165,14 @@ class Scorer:
             if gallery is not None:
                 columns |= gallery.look_up(batch.items, gallery.kind.extract(predictions.numpy(), features))
             for i, (pair, result) in enumerate(zip(batch.items, batch.results, strict=True)):
-                figures = result.figures | {name: float(values[i]) for name, values in columns.items()}
-                scores.append(PairScore(source=pair[0], target=pair[1], file=method.files[pair], figures=figures))
-        row = Row(name=method.name, figures=_means(scores), pairs=tuple(scores), damaged=tuple(damaged))
-        return self._with_fid(row, statistics)
+                of_pair = result.figures | {name: float(values[i]) for name, values in columns.items()}
+                scores.append(PairScore(source=pair[0], target=pair[1], file=method.files[pair], figures=of_pair))
+        figures, problem = _means(scores), ""
+        if len(scores) < 2:
+            problem = f"{method.name}: FID needs at least 2 images, got {len(scores)}"
+        elif self._reference is not None and statistics.n:
+            figures = {"fid": frechet_distance(self._reference, statistics.gaussian()), **figures}
+        return Row(name=method.name, figures=figures, pairs=tuple(scores), damaged=tuple(damaged), problem=problem)
 
     def gallery(self, kind: str) -> Gallery:
         """Computes the features of the true images of all pairs.
@@ -231,14 +235,6 @@ class Scorer:
             name: metric.compute(networks[name].network, truth, prediction, protocol).cpu().numpy()
             for name, metric in self._network_metrics.items()
         }
-
-    def _with_fid(self, row: Row, statistics: FeatureStatistics) -> Row:
-        if len(row.pairs) < 2:
-            return replace(row, problem=f"{row.name}: FID needs at least 2 images, got {len(row.pairs)}")
-        if self._reference is None or statistics.n == 0:
-            return row
-        fid = frechet_distance(self._reference, statistics.gaussian())
-        return replace(row, figures={"fid": fid, **row.figures})
 
 
 def _means(scores: Sequence[PairScore]) -> dict[str, float]:

@@ -6,8 +6,7 @@ the differences in the TensorFlow port of Inception-v3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +19,13 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 INCEPTION_SIDE: Final = 299
 
 
-@dataclass(frozen=True)
-class Conv:
-    """A convolution of an Inception block, padded to keep the size unless it has a stride."""
+class Conv(NamedTuple):
+    """A convolution of Inception-v3. Without a stride it is padded to keep the size, unless `padded` is false."""
 
     channels: int
     kernel: tuple[int, int] = (1, 1)
     stride: int = 1
-
-    def build(self, channels_in: int) -> BasicConv2d:
-        padding = (0, 0) if self.stride > 1 else (self.kernel[0] // 2, self.kernel[1] // 2)
-        return BasicConv2d(channels_in, self.channels, self.kernel, self.stride, padding)
+    padded: bool = True
 
 
 Branch: TypeAlias = "Sequence[Conv | tuple[Conv, Conv]]"
@@ -38,17 +33,12 @@ Branch: TypeAlias = "Sequence[Conv | tuple[Conv, Conv]]"
 
 
 class BasicConv2d(nn.Module):
-    def __init__(
-        self,
-        channels_in: int,
-        channels: int,
-        kernel: tuple[int, int],
-        stride: int = 1,
-        padding: tuple[int, int] = (0, 0),
-    ) -> None:
+    def __init__(self, channels_in: int, conv: Conv) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False)
-        self.bn = nn.BatchNorm2d(channels, eps=0.001)
+        pads = conv.padded and conv.stride == 1
+        padding = (conv.kernel[0] // 2, conv.kernel[1] // 2) if pads else (0, 0)
+        self.conv = nn.Conv2d(channels_in, conv.channels, conv.kernel, conv.stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(conv.channels, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x)))
@@ -57,7 +47,9 @@ class BasicConv2d(nn.Module):
 class Mixed(nn.Module):
     """An Inception block: parallel branches, concatenated in order; the last one pools."""
 
-    def __init__(self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int) -> None:
+    def __init__(
+        self, channels_in: int, branches: Mapping[str, Branch], pool: nn.Module, pool_channels: int = 0
+    ) -> None:
         """
         Args:
             pool_channels: output channels of the 1x1 convolution after the pooling; 0 = no convolution.
@@ -65,9 +57,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.pool = pool
         self._paths = {name: self._add(name, channels_in, branch) for name, branch in branches.items()}
-        self.branch_pool = Conv(pool_channels).build(channels_in) if pool_channels else nn.Identity()
-        last = (branch[-1] if isinstance(branch[-1], tuple) else (branch[-1],) for branch in branches.values())
-        self.channels = sum(conv.channels for convs in last for conv in convs) + (pool_channels or channels_in)
+        self.branch_pool = BasicConv2d(channels_in, Conv(pool_channels)) if pool_channels else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = [output for path in self._paths.values() for output in self._run(path, x)]
@@ -78,10 +68,10 @@ class Mixed(nn.Module):
         path: list[tuple[str, ...]] = []
         for number, step in enumerate(branch, start=1):
             stem = name if len(branch) == 1 else f"{name}_{number}"
-            convs = step if isinstance(step, tuple) else (step,)
+            convs = (step,) if isinstance(step, Conv) else step
             names = (stem,) if len(convs) == 1 else (f"{stem}a", f"{stem}b")
             for conv_name, conv in zip(names, convs, strict=True):
-                self.add_module(conv_name, conv.build(channels_in))
+                self.add_module(conv_name, BasicConv2d(channels_in, conv))
             channels_in = convs[0].channels
             path.append(names)
         return path
@@ -104,18 +94,13 @@ class InceptionV3(nn.Module):
         """
         super().__init__()
         self.kind = kind
-        self.Conv2d_1a_3x3 = BasicConv2d(3, 32, (3, 3), stride=2)
-        self.Conv2d_2a_3x3 = BasicConv2d(32, 32, (3, 3))
-        self.Conv2d_2b_3x3 = BasicConv2d(32, 64, (3, 3), padding=(1, 1))
-        self.Conv2d_3b_1x1 = BasicConv2d(64, 80, (1, 1))
-        self.Conv2d_4a_3x3 = BasicConv2d(80, 192, (3, 3))
-        channels = 192
-        self._blocks = []
-        for name, (branches, pool, pool_channels) in _mixed_blocks(kind).items():
-            block = Mixed(channels, branches, pool, pool_channels)
+        self.Conv2d_1a_3x3 = BasicConv2d(3, Conv(32, (3, 3), stride=2))
+        self.Conv2d_2a_3x3 = BasicConv2d(32, Conv(32, (3, 3), padded=False))
+        self.Conv2d_2b_3x3 = BasicConv2d(32, Conv(64, (3, 3)))
+        self.Conv2d_3b_1x1 = BasicConv2d(64, Conv(80))
+        self.Conv2d_4a_3x3 = BasicConv2d(80, Conv(192, (3, 3), padded=False))
+        for name, block in _mixed_blocks(kind).items():
             self.add_module(name, block)
-            self._blocks.append(name)
-            channels = block.channels
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1], resized bilinearly to 299x299 without antialiasing -> (B, 2048)."""
@@ -123,8 +108,8 @@ class InceptionV3(nn.Module):
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(self._normalise(x))))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
         x = F.max_pool2d(x, 3, stride=2)
-        for name in self._blocks:
-            x = self.get_submodule(name)(x)
+        for block in self.children():
+            x = block(x) if isinstance(block, Mixed) else x
         return x.mean(dim=(2, 3))
 
     def _normalise(self, x: Tensor) -> Tensor:
@@ -134,18 +119,19 @@ class InceptionV3(nn.Module):
         return x * (std / 0.5) + (mean - 0.5) / 0.5
 
 
-def _mixed_blocks(kind: InceptionKind) -> dict[str, tuple[Mapping[str, Branch], nn.Module, int]]:
-    """Name -> branches, pool and pool_channels of the block, in order."""
+def _mixed_blocks(kind: InceptionKind) -> dict[str, Mixed]:
     average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=kind == "imagenet")
     last = average if kind == "imagenet" else nn.MaxPool2d(3, stride=1, padding=1)
     halve = nn.MaxPool2d(3, stride=2)
     return {
-        **{f"Mixed_5{x}": (_A, average, pool) for x, pool in zip("bcd", (32, 64, 64), strict=True)},
-        "Mixed_6a": (_B, halve, 0),
-        **{f"Mixed_6{x}": (_c(c), average, 192) for x, c in zip("bcde", (128, 160, 160, 192), strict=True)},
-        "Mixed_7a": (_D, halve, 0),
-        "Mixed_7b": (_E, average, 192),
-        "Mixed_7c": (_E, last, 192),
+        "Mixed_5b": Mixed(192, _A, average, 32),
+        "Mixed_5c": Mixed(256, _A, average, 64),
+        "Mixed_5d": Mixed(288, _A, average, 64),
+        "Mixed_6a": Mixed(288, _B, halve),
+        **{f"Mixed_6{x}": Mixed(768, _c(c), average, 192) for x, c in zip("bcde", (128, 160, 160, 192), strict=True)},
+        "Mixed_7a": Mixed(768, _D, halve),
+        "Mixed_7b": Mixed(1280, _E, average, 192),
+        "Mixed_7c": Mixed(2048, _E, last, 192),
     }
 
 

@@ -24,13 +24,11 @@ def ssim(truth: ImageArray, prediction: ImageArray, variant: SSIMVariant) -> flo
     """
     shortest = min(truth.shape[1:])
     window = None if variant.window is None else min(variant.window, shortest - (shortest + 1) % 2)
-    weights: dict[str, Any] = {"win_size": window} if variant.sigma is None else _gaussian(variant.sigma)
+    weights: dict[str, Any] = {"win_size": window}
+    if variant.sigma is not None:
+        weights = {"gaussian_weights": True, "sigma": variant.sigma, "use_sample_covariance": False}
     value_range = 1.0 if variant.value_range == "one" else max(float(np.ptp(prediction)), GREY_LEVEL)
     return float(structural_similarity(truth, prediction, data_range=value_range, channel_axis=0, **weights))
-
-
-def _gaussian(sigma: float) -> dict[str, Any]:
-    return {"gaussian_weights": True, "sigma": sigma, "use_sample_covariance": False}
 
 
 def _ssim_256(truth: ImageArray, prediction: ImageArray, protocol: Protocol) -> float:

@@ -123,36 +123,39 @@ class Experiment:
         generate(CFLDPipeline.from_pretrained(model), jobs, sampling, folder, settings)
         return folder
 
-    def score(self, folders: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-        """Returns the figures of each folder, and `n`.
+    def results(self, title: str, name: str, table: Mapping[str, PaperRow], folders: Mapping[str, Path]) -> Results:
+        """Scores the rows' folders and writes the table as `NAME.md` and `NAME.json`.
 
         Raises:
             ValueError: naming the images that cannot be read.
         """
-        settings = Settings(
-            cache=self.out / "statistics", weights=self.options.weights, ground_truth=False, identity="colours"
+        evaluation = evaluate_images(
+            self.test_data,
+            [Folder(name=row, path=path) for row, path in folders.items()],
+            Settings(
+                cache=self.out / "statistics", weights=self.options.weights, ground_truth=False, identity="colours"
+            ),
+            self.out / "work",
         )
-        named = [Folder(name=name, path=path) for name, path in folders.items()]
-        evaluation = evaluate_images(self.test_data, named, settings, self.out / "work")
         for note in evaluation.notes:
             logger.warning(note)
         if evaluation.problems:
             raise ValueError("; ".join(evaluation.problems))
-        return {row.name: {**row.figures, "n": len(row.pairs)} for row in evaluation.rows}
-
-    def results(self, title: str, name: str, table: Mapping[str, PaperRow], folders: Mapping[str, Path]) -> Results:
-        """Scores the rows' folders and writes the table as `NAME.md` and `NAME.json`."""
-        figures = self.score(folders)
         settings = {
             "trained": self.training_length,
             "sampling steps": self.scale.sampling.steps,
             "seed": self.ours.seed,
-            "protocol": Settings(cache=self.out).protocol,
-            "n": int(next(iter(figures.values()))["n"]),
+            "protocol": evaluation.protocol,
+            "n": len(evaluation.rows[0].pairs),
         }
         rows = tuple(
-            ResultRow(name=key, columns=row.columns, figures=figures[key], paper=row.paper)
-            for key, row in table.items()
+            ResultRow(
+                name=row.name,
+                columns=table[row.name].columns,
+                figures={**row.figures, "n": len(row.pairs)},
+                paper=table[row.name].paper,
+            )
+            for row in evaluation.rows
         )
         results = Results(title=title, settings=settings, rows=rows)
         write_text(self.out / f"{name}.md", results.to_markdown() + "\n")
