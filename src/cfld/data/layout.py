@@ -11,11 +11,7 @@ SPLITS: Final = ("train", "test")
 
 
 def check_split(split: str) -> str:
-    """Returns `split`.
-
-    Raises:
-        ValueError: if it is neither "train" nor "test".
-    """
+    """Returns `split`; raises ValueError if it is neither "train" nor "test"."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
     return split

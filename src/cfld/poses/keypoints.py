@@ -8,7 +8,6 @@ with either, and those of other programs.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -136,7 +135,11 @@ def parse_annotation(
     Raises:
         ValueError: if a column is not a JSON list of 18 numbers; names `name`, and explains NumPy 2's `np.int64(3)`.
     """
-    columns = [_parse_numbers(text, name) for text in (keypoints_y, keypoints_x)]
+    columns = []
+    for text in (keypoints_y, keypoints_x):
+        columns.append(parse_json(text, name))
+        if not isinstance(columns[-1], list) or not all(isinstance(x, int | float) for x in columns[-1]):
+            raise ValueError(f"{name}: expected a JSON list of numbers, got {text[:60]!r}")
     counts = [len(column) for column in columns]
     if counts != [NUM_JOINTS, NUM_JOINTS]:
         raise ValueError(f"{name}: a pose needs {NUM_JOINTS} joints, got {counts[0]} y and {counts[1]} x coordinates")
@@ -158,10 +161,3 @@ def parse_json(text: str, name: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{name}: not JSON ({error})") from None
-
-
-def _parse_numbers(text: str, name: str) -> Sequence[float]:
-    content = parse_json(text, name)
-    if not isinstance(content, list) or not all(isinstance(x, int | float) for x in content):
-        raise ValueError(f"{name}: expected a JSON list of numbers, got {text[:60]!r}")
-    return content

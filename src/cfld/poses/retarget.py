@@ -65,7 +65,8 @@ def retarget_all(source: Keypoints, targets: Sequence[Keypoints]) -> list[Keypoi
 
     A bone's length is the longest in any of the poses, so that the size of the result does not vary between frames.
     """
-    own, shown = _shown_lengths(source), _longest([_shown_lengths(target) for target in targets])
+    own, poses = _shown_lengths(source), [_shown_lengths(target) for target in targets]
+    shown = {bone: max(pose[bone] for pose in poses if bone in pose) for bone in set().union(*poses)}
     sizes = body_height(own), body_height(shown)
     full = full_lengths(own, sizes[0]), full_lengths(shown, sizes[1])
     scales = {bone: full[0][bone] / full[1][bone] for bone in full[0]}
@@ -115,10 +116,6 @@ def full_lengths(shown: Lengths, height: float) -> Lengths:
         seen = [shown[one] for one in (bone, twin) if one in shown]
         lengths[bone] = max(*seen, MIN_LENGTH * usual) if seen else usual
     return lengths
-
-
-def _longest(poses: Sequence[Lengths]) -> Lengths:
-    return {bone: max(pose[bone] for pose in poses if bone in pose) for bone in set().union(*poses)}
 
 
 def _shown_lengths(pose: Keypoints) -> Lengths:

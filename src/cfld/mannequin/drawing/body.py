@@ -136,8 +136,10 @@ def keypoints(identity: Identity, body_pose: BodyPose, frame: tuple[int, int] = 
     placed = place_joints(identity, body_pose)
     scale, left = frame_transform(frame)
     yx = np.array([[placed.points[name][1] * scale, placed.points[name][0] * scale + left] for name in JOINTS])
-    for name, direction in FACE.items():
-        if _towards_viewer(direction, placed.frames["head"]) < FACE_HIDDEN_BELOW[name.split("_")[-1]]:
+    for name, at in FACE.items():
+        outward = np.array(at) / HEAD_RADII
+        towards_viewer = (outward / np.linalg.norm(outward) @ placed.frames["head"])[2]
+        if towards_viewer < FACE_HIDDEN_BELOW[name.split("_")[-1]]:
             yx[JOINTS.index(name)] = MISSING
     return Keypoints(yx.astype(np.float32), frame)
 
@@ -151,11 +153,6 @@ def frame_transform(size: tuple[int, int]) -> tuple[float, float]:
     """(pixels per image height, x of the centre in pixels) of the 256:176 image centred in an image of another size."""
     height, width = size
     return float(min(height, width / ASPECT)), width / 2
-
-
-def _towards_viewer(direction: tuple[float, float, float], frame: Array) -> float:
-    outward = np.array(direction) / HEAD_RADII
-    return float((outward / np.linalg.norm(outward) @ frame)[2])
 
 
 def turned(frame: Array, abduction: float, swing: float, side: float = 1.0) -> Array:

@@ -58,20 +58,16 @@ class RTMPose:
         window, size = Window.around(box, self._model.size, PADDING), self._model.size
         inputs = window.cut(image, size, cv2.BORDER_CONSTANT)
         simcc_x, simcc_y = self._model((inputs - np.array(MEAN)) / np.array(STD))
-        self._check(simcc_x.shape, simcc_y.shape)
+        height, width = (int(side * BINS_PER_PIXEL) for side in size)
+        expected = [((1, joints, width), (1, joints, height)) for joints in (len(COCO_JOINTS), WHOLE_BODY)]
+        if (simcc_x.shape, simcc_y.shape) not in expected:
+            raise ValueError(
+                f"{self._model.path}: outputs of shapes {simcc_x.shape} and {simcc_y.shape}; "
+                f"expected {expected[0]} or {expected[1]}, as of RTMPose and DWPose"
+            )
         yx, scores = decode_simcc(simcc_x[0], simcc_y[0])
         joints, scores = from_coco(window.to_image(yx, size), scores, self._confidence)
         return Person(keypoints=Keypoints(joints, image.shape[:2]), scores=scores, box=box)
-
-    def _check(self, shape_x: tuple[int, ...], shape_y: tuple[int, ...]) -> None:
-        height, width = self._model.size
-        bins_x, bins_y = int(width * BINS_PER_PIXEL), int(height * BINS_PER_PIXEL)
-        expected = [((1, joints, bins_x), (1, joints, bins_y)) for joints in (len(COCO_JOINTS), WHOLE_BODY)]
-        if (shape_x, shape_y) not in expected:
-            raise ValueError(
-                f"{self._model.path}: outputs of shapes {shape_x} and {shape_y}; "
-                f"expected {expected[0]} or {expected[1]}, as of RTMPose and DWPose"
-            )
 
 
 def decode_simcc(
