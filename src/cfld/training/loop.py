@@ -232,7 +232,7 @@ def export(run: Run) -> None:
 
 
 def progress_bar(run: Run) -> tqdm[Any]:
-    """Steps, speed and time left, updated twice a second on a terminal and twice a minute elsewhere."""
+    """Shows steps, speed and time left, more often on a terminal than in a log."""
     return tqdm(
         desc=run.config.stage.name,
         unit="step",
