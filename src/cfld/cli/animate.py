@@ -46,17 +46,14 @@ class Animate(GenerationOptions):
         from cfld.inference.animation import generate_frames, read_sequence
         from cfld.inference.preprocessing import preprocess_sequence
 
-        self._check()
+        check_output(self.out, [self.source], FORMATS)
+        if not 0 < self.fps <= 100:
+            raise ValueError(f"--fps must be above 0 and at most 100, got {self.fps}")
+        if self.batch < 1:
+            raise ValueError(f"--batch must be at least 1, got {self.batch}")
         preprocessing = self.preprocessing.open(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preprocessing.reader)
         sequence = preprocess_sequence(image, str(self.source), poses, preprocessing)
         images = generate_frames(self.open_pipeline(), sequence.image, sequence.poses, self.sampling, self.batch)
         save_images(images, self.out, settings_of(self), frame_ms=1000 / self.fps)
-
-    def _check(self) -> None:
-        check_output(self.out, [self.source], FORMATS)
-        if not 0 < self.fps <= 100:
-            raise ValueError(f"--fps must be above 0 and at most 100, got {self.fps}")
-        if self.batch < 1:
-            raise ValueError(f"--batch must be at least 1, got {self.batch}")

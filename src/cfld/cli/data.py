@@ -13,7 +13,7 @@ import json
 import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, subcommand
 
@@ -73,11 +73,8 @@ def _command(preparation: type[Preparation]) -> type[Preparation]:
     return type(preparation.__name__, (preparation,), {"run": run, "__doc__": preparation.__doc__})
 
 
-if TYPE_CHECKING:
-    Data: TypeAlias = Info
-else:
-    _COMMANDS = [Annotated[_command(layout.prepare), subcommand(kind)] for kind, layout in DATASETS.items()]
-    Data = Annotated[
-        functools.reduce(operator.or_, [*_COMMANDS, Annotated[Info, subcommand("info")]]),
-        subcommand("data", description="Prepare a data set, or describe one."),
-    ]
+_COMMANDS: Any = [Annotated[_command(layout.prepare), subcommand(kind)] for kind, layout in DATASETS.items()]
+Data: Any = Annotated[
+    functools.reduce(operator.or_, [*_COMMANDS, Info]),
+    subcommand("data", description="Prepare a data set, or describe one."),
+]

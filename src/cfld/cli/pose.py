@@ -99,6 +99,7 @@ class Pose:
 
 
 def _drawing(image: Image.Image | None, pose: Keypoints, target: Keypoints | None, result: Keypoints) -> Image.Image:
+    """The skeleton over the darkened image; of a retargeted pose, the three skeletons side by side."""
     from cfld.contact_sheet import draw_pose
     from cfld.inference.preprocessing import retargeting_sheet
 
@@ -106,13 +107,8 @@ def _drawing(image: Image.Image | None, pose: Keypoints, target: Keypoints | Non
         return retargeting_sheet(pose, target, result)
     size = (DRAWING_HEIGHT, max(round(DRAWING_HEIGHT * pose.frame[1] / pose.frame[0]), 1))
     skeleton = draw_pose(pose, size)
-    return skeleton if image is None else _over(image, skeleton)
-
-
-def _over(image: Image.Image, skeleton: Image.Image) -> Image.Image:
-    """The skeleton over the darkened image."""
-    from PIL import Image
-
-    dark: Any = image.convert("RGB").resize(skeleton.size).point(lambda value: value // 2)
-    opaque = skeleton.convert("L").point(lambda value: 255 if value else 0)
-    return Image.composite(skeleton, dark, opaque)
+    if image is None:
+        return skeleton
+    dark: Any = image.convert("RGB").resize(size[::-1]).point(lambda value: value // 2)
+    dark.paste(skeleton, mask=skeleton.convert("L").point(lambda value: 255 if value else 0))
+    return dark

@@ -63,7 +63,7 @@ class Create:
         images = self._pair_images(next(iter(methods.values())))
         created = create_study(self.out, images, methods, self.protocol, title=self.title, introduction=introduction)
         pairs = len(created.study.pairs)
-        if created.study.reuses_pairs:
+        if pairs < 2 * self.protocol.images + self.protocol.comparisons:
             print(f"{pairs} pairs are fewer than the questions; some pairs are used in several questions")
         print(f"{pairs} pairs, {len(methods)} methods; password for the results: {created.keys.results}")
         print(self.out)
@@ -71,13 +71,11 @@ class Create:
     def _pair_images(self, first: Method) -> PairImages:
         from cfld.study.pairs import pairs_of_dataset, pairs_of_folders
 
-        if self.sources is None or self.real is None:
-            if self.data is None:
-                raise ValueError("give --data, or --sources and --real")
+        if self.data is not None and self.sources is None and self.real is None:
             return pairs_of_dataset(self.data, self.split, self.limit, self.size)
-        if self.data is not None:
-            raise ValueError("give --data, or --sources and --real")
-        return pairs_of_folders(self.sources, self.real, self.poses, first.folder, first.pattern, self.size)
+        if self.data is None and self.sources is not None and self.real is not None:
+            return pairs_of_folders(self.sources, self.real, self.poses, first.folder, first.pattern, self.size)
+        raise ValueError("give --data, or --sources and --real")
 
 
 @dataclass(frozen=True, kw_only=True)

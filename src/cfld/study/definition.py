@@ -157,11 +157,6 @@ class Study:
             yield from (name for name in (*pair.context, *pair.results.values()) if name is not None)
         yield from asdict(self.cards).values()
 
-    @property
-    def reuses_pairs(self) -> bool:
-        """Whether some pairs are asked about more than once."""
-        return len(self.pairs) < len(self.generated) + len(self.real) + len(self.comparisons)
-
     def fingerprint(self) -> str:
         """Hash of everything that gives the answers their meaning; texts and limits may change during the study."""
         values = io.to_dict(self)
