@@ -19,8 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cfld.web.body import BodyTooLarge, check_content_length, limit_body
-from cfld.web.headers import security_headers, with_headers
+from cfld.web.asgi import BodyTooLarge, check_content_length, limit_body, security_headers, with_headers
 
 ROUTES: Final = re.compile(
     r"/|/(config|theme\.css|manifest\.json|favicon\.ico|robots\.txt|pwa_icon)/?|/(assets|static)/.*"

@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cfld.web.body import BodyTooLarge, check_content_length
-from cfld.web.headers import security_headers, with_headers
+from cfld.web.asgi import BodyTooLarge, check_content_length, security_headers, with_headers
 from cfld.web.rate_limit import RateLimit, client_address
 
 MAX_BODY: Final = 4096

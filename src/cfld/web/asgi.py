@@ -1,9 +1,11 @@
-"""Limits on the size of request bodies."""
+"""What both web applications add to ASGI requests and responses: limits on bodies, security headers."""
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
 
 class BodyTooLarge(Exception):  # noqa: N818
@@ -43,3 +45,23 @@ def limit_body(receive: Receive, limit: int) -> Receive:
         return message
 
     return receive_limited
+
+
+def security_headers(content_security_policy: str, *, referrer_policy: str) -> dict[str, str]:
+    """Headers that restrict what a page may load and disclose; the caller chooses the two policies."""
+    return {
+        "content-security-policy": content_security_policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": referrer_policy,
+    }
+
+
+def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """Wraps an ASGI `send` so that it sets `headers` on the response, replacing any of the same name."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(headers)
+        await send(message)
+
+    return send_with_headers

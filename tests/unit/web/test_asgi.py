@@ -1,4 +1,4 @@
-"""Body limits: by the declared length, and by what arrives."""
+"""Body limits, by the declared length and by what arrives; security headers on responses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
-from cfld.web.body import BodyTooLarge, check_content_length, limit_body
+from cfld.web.asgi import BodyTooLarge, check_content_length, limit_body, security_headers, with_headers
 
 
 def scope(*content_length: str) -> dict[str, Any]:
@@ -41,3 +46,20 @@ def test_received_length() -> None:
     assert receive_all([b"12", b"", b"345"], 5) == b"12345"
     with pytest.raises(BodyTooLarge):
         receive_all([b"12", b"345", b"6"], 5)
+
+
+def test_headers_are_set_and_replace_others() -> None:
+    page = PlainTextResponse("hello", headers={"Referrer-Policy": "unsafe-url", "x-other": "kept"})
+    site = Starlette(routes=[Route("/", lambda _: page)])
+    headers = security_headers("default-src 'none'", referrer_policy="no-referrer")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await site(scope, receive, with_headers(send, headers))
+
+    client = TestClient(app)
+    for path, status in (("/", 200), ("/nowhere", 404)):
+        response = client.get(path)
+        assert response.status_code == status
+        assert headers.items() <= dict(response.headers).items()
+    assert client.get("/").headers.get_list("referrer-policy") == ["no-referrer"]
+    assert client.get("/").headers["x-other"] == "kept"
