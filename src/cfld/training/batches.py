@@ -127,13 +127,15 @@ class PairSamples(Samples):
         epoch, index = key
         pair = self.dataset.pairs[index]
         source = square(self.dataset.image(pair[0]), self.source_size)
-        flipped = np.random.default_rng((self.seed, epoch, index)).random() < self.flip
         poses = torch.stack([pose_map(self.dataset.keypoints(name), size=self.pose_size) for name in pair])
-        sample = {"source_image": source.flip(-1) if flipped else source, "poses": poses}
+        sample = {"source_image": source.flip(-1) if self._flipped(epoch, index) else source, "poses": poses}
         if self.latents is not None:
             return sample | {"moments": torch.stack([self.latents.moments(name) for name in pair])}
         images = [square(self.dataset.image(name), self.image_size) for name in pair]
         return sample | {"images": torch.stack(images)}
+
+    def _flipped(self, epoch: int, index: int) -> bool:
+        return bool(np.random.default_rng((self.seed, epoch, index)).random() < self.flip)
 
 
 @dataclass(frozen=True, kw_only=True)
