@@ -41,22 +41,21 @@ class KeypointAccuracy:
 
 def keypoint_accuracy(detector: Detector, dataset: PoseDataset) -> KeypointAccuracy:
     """Runs the detector on every image. Of several people the largest counts; without any, every joint is wrong."""
-    rows, found, invented, missing = [], 0, 0, 0
+    rows, invented, missing = [], 0, 0
     for name in tqdm(dataset.names, desc="detecting keypoints", unit="image", disable=None):
         image = dataset.image(name).permute(1, 2, 0).contiguous().numpy()
         people = detector(image)
         pose = choose_person(people, 1, name).keypoints if people else Keypoints(NOBODY, image.shape[:2])
         truth = dataset.keypoints(name)
-        rows.append((pck(truth, pose, 0.1), pck(truth, pose, 0.05), oks(truth, pose)))
-        found += bool(people)
+        rows.append((pck(truth, pose, 0.1), pck(truth, pose, 0.05), oks(truth, pose), float(bool(people))))
         invented += int((pose.visible & ~truth.visible).sum())
         missing += int((~truth.visible).sum())
-    pck_10, pck_05, similarity = np.nanmean(np.array(rows), axis=0).tolist()
+    pck_10, pck_05, similarity, found = np.nanmean(np.array(rows), axis=0).tolist()
     return KeypointAccuracy(
         images=len(rows),
         pck_10=pck_10,
         pck_05=pck_05,
         oks=similarity,
-        found=found / len(rows),
+        found=found,
         invented=invented / missing if missing else math.nan,
     )

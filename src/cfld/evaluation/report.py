@@ -213,19 +213,18 @@ def _count(row: Row) -> str:
 
 
 def _row_json(row: Row, pairs: bool) -> dict[str, Any]:
-    values = {
+    return {
         "name": row.name,
         "n": len(row.pairs),
         "complete": not (row.damaged or row.problem),
         "figures": _finite(row.figures),
         "damaged": list(row.damaged),
+        **({"pairs": [_pair_json(score) for score in row.pairs]} if pairs else {}),
     }
-    return values | ({"pairs": [_pair_json(score) for score in row.pairs]} if pairs else {})
 
 
 def _pair_json(score: PairScore) -> dict[str, Any]:
-    names = {"source": score.source, "target": score.target, "file": str(score.file)}
-    return {**names, "figures": _finite(score.figures)}
+    return vars(score) | {"file": str(score.file), "figures": _finite(score.figures)}
 
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float | str | None]:
