@@ -36,7 +36,7 @@ class Protocol:
         checks: attention checks in each part: images that state which answer to give.
         failed_checks_allowed: participants who fail more checks are excluded from the results.
         seconds: how long an image of part one is shown, from 0.05 to 3600; None = until the answer.
-        comparison_seconds: the same for part two.
+        comparison_seconds: how long the images of part two are shown, in the same way.
     """
 
     seed: int = 0
@@ -63,9 +63,9 @@ class Limits:
     """Limits against abuse. A whole classroom may share one network address.
 
     Attributes:
-        requests: per minute and address: pages, images and answers.
-        starts: new participants per hour and address.
-        participants: in the whole study.
+        requests: requests per minute from one network address, for pages, images and answers.
+        starts: new participants per hour from one network address.
+        participants: participants in the whole study.
     """
 
     requests: int = 3000
