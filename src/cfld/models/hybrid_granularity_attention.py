@@ -1,7 +1,7 @@
 """H_A: hybrid-granularity attention (paper section 3.2, eq. 4, figure 2c).
 
 `FineGrainedAppearanceEncoder` is phi_A; `HybridGranularityAttnProcessor` adds its output to the queries of a stock
-diffusers attention; `install` attaches the processors to a UNet.
+diffusers attention; `install` and `remove` attach the processors to a UNet and detach them.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class FineGrainedAppearanceEncoder(nn.Module):
 
 def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
     """Zeroes weight and bias, so that the layer outputs zero at first (ControlNet, Zhang et al., 2023)."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -95,11 +96,23 @@ class HybridGranularityAttnProcessor:
         return attn.to_out[1](attn.to_out[0](F_o.transpose(1, 2).flatten(2)))
 
 
-def install(unet: UNet2DConditionModel) -> None:
-    """Sets a processor on every attention of the UNet, unless they all have one."""
+def install(unet: UNet2DConditionModel) -> dict[str, object]:
+    """Sets a processor on every attention of the UNet, unless they all have one.
+
+    Returns:
+        the previous processors, for `remove`.
+    """
+    previous = dict(unet.attn_processors)
     if not is_installed(unet):
-        names = [key.removesuffix(".processor") for key in unet.attn_processors]
-        unet.set_attn_processor({f"{name}.processor": HybridGranularityAttnProcessor(name) for name in names})
+        unet.set_attn_processor(
+            {key: HybridGranularityAttnProcessor(key.removesuffix(".processor")) for key in previous}
+        )
+    return previous
+
+
+def remove(unet: UNet2DConditionModel, previous: Mapping[str, object]) -> None:
+    """Undoes `install`, given its result."""
+    unet.set_attn_processor(dict(previous))
 
 
 def is_installed(unet: UNet2DConditionModel) -> bool:

@@ -24,9 +24,10 @@ def inputs() -> tuple[torch.Tensor, int, torch.Tensor]:
 def test_install_and_remove_leave_a_unet_unchanged(stock: UNet2DConditionModel) -> None:
     processors, state = dict(stock.attn_processors), {k: v.clone() for k, v in stock.state_dict().items()}
     before = stock(*inputs()).sample
-    hga.install(stock)
+    previous = hga.install(stock)
     assert hga.is_installed(stock)
-    stock.set_attn_processor(dict(processors))
+    assert previous == processors
+    hga.remove(stock, previous)
     assert not hga.is_installed(stock)
     assert all(stock.attn_processors[name] is processor for name, processor in processors.items())
     assert stock.state_dict().keys() == state.keys()
@@ -50,8 +51,7 @@ def test_installing_twice_changes_nothing(stock: UNet2DConditionModel) -> None:
 
 
 def test_a_partial_installation_is_completed(stock: UNet2DConditionModel) -> None:
-    previous = dict(stock.attn_processors)
-    hga.install(stock)
+    previous = hga.install(stock)
     name = "up_blocks.1.attentions.0.transformer_blocks.0.attn2"
     stock.get_submodule(name).set_processor(previous[f"{name}.processor"])
     assert not hga.is_installed(stock)
