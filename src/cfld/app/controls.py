@@ -173,7 +173,14 @@ def generation(
         show_progress="minimal",
         show_progress_on=image,
     )
-    cancel.click(lambda: status(CANCELLED), None, progress, cancels=[event], **PRIVATE)
+
+    def confirm(request: gr.Request) -> dict[str, Any]:
+        handlers.session(request).wait_until_stopped(make_settings.__name__)
+        return status(CANCELLED)
+
+    # in two events: the confirmation must reach the page after the last step of the generator, through the same queue
+    cancelling = cancel.click(lambda: status("Cancelling."), None, progress, cancels=[event], **PRIVATE)
+    cancelling.then(confirm, None, progress, **{**PRIVATE, "queue": True, "concurrency_limit": None})
     return event
 
 

@@ -62,7 +62,7 @@ class EventHandlers:
 
         def generate(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
             start, inputs = time.monotonic(), self.input_files(request)
-            with self.user_errors():
+            with self.user_errors(), inputs.session.running(make_settings.__name__):
                 given = arguments.model_validate(dict(zip(names, values, strict=True)), context=self.engine.limits)
                 settings = replace(make_settings(inputs, given), served=self.engine.served)
                 yield gr.skip(), status("Starting."), gr.skip()

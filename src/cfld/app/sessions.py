@@ -14,8 +14,8 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -81,8 +81,23 @@ class Session:
     uploads: set[Path] = field(default_factory=set)
     last_request: float = 0.0
     closed_at: float | None = None
+    _running: dict[str, threading.Event] = field(default_factory=dict)
     _folder_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _result_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @contextmanager
+    def running(self, task: str) -> Iterator[None]:
+        """Inside, `wait_until_stopped` of that task waits."""
+        self._running[task] = stopped = threading.Event()
+        try:
+            yield
+        finally:
+            stopped.set()
+
+    def wait_until_stopped(self, task: str) -> None:
+        """Waits until a task that was cancelled has ended: at its next sampling step, a minute at most."""
+        if (stopped := self._running.get(task)) is not None:
+            stopped.wait(60.0)
 
     def new_folder(self) -> Path:
         """Creates an empty folder for the files of one request."""

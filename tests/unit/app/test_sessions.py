@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from pathlib import Path
 
@@ -117,3 +118,17 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert unused_path(tmp_path, "a.png").name == "a-3.png"
     assert unused_path(tmp_path, "b.png").name == "b.png"
+
+
+def test_waiting_for_a_cancelled_task_ends_when_it_has_stopped(tmp_path: Path) -> None:
+    session = Sessions(tmp_path).get("visitor")
+    session.wait_until_stopped("pose_transfer")  # never started
+    order: list[str] = []
+    with session.running("pose_transfer"):
+        waiting = threading.Thread(target=lambda: (session.wait_until_stopped("pose_transfer"), order.append("waited")))
+        waiting.start()
+        session.wait_until_stopped("attention")  # another task
+        waiting.join(0.1)
+        order.append("stopped")
+    waiting.join(10)
+    assert order == ["stopped", "waited"]
