@@ -81,17 +81,19 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     temporary.chmod(0o755)
+    old = temporary.with_name(f"{temporary.name}-old")
     try:
         yield temporary
         for file in filter(Path.is_file, temporary.rglob("*")):
             _sync(file)
-        old = temporary.with_name(f"{temporary.name}-old")
         if replace and path.exists():
             path.rename(old)
         temporary.replace(path)
         _sync(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in missing_parents:
             with suppress(OSError):

@@ -115,6 +115,9 @@ def test_a_replaced_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -
     with pytest.raises(InterruptedError), whole_folder(out, replace=True) as folder:
         write_half(folder / "third")
     assert (names(tmp_path), names(out)) == (["model"], ["second"])
+    with pytest.raises(FileNotFoundError), whole_folder(out, replace=True) as folder:
+        folder.rmdir()  # the last rename fails, after the old folder was moved aside
+    assert (names(tmp_path), names(out)) == (["model"], ["second"])
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="exists already"), whole_folder(tmp_path / "file", replace=True):
         pass
