@@ -11,12 +11,12 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
 from cfld.ablations.conditioners import ABLATED
 from cfld.config.schema import ConditionerConfig, ModelConfig, SchedulerConfig, UNetConfig, VAEConfig
-from cfld.files import load_object
 from cfld.models import hybrid_granularity_attention
 from cfld.models.choices import TrainableWeights
 from cfld.models.conditioner import Conditioner
 from cfld.models.loading import load_component
 from cfld.models.unet import freeze_except
+from cfld.readers.text import load_object
 from cfld.registry import Registry
 
 CONDITIONERS: Final[Registry[type[Conditioner]]] = Registry(

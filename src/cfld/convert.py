@@ -7,7 +7,6 @@ Released: two torch pickles, `pytorch_model.bin` (all but the UNet) and `pytorch
 from __future__ import annotations
 
 import math
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,18 +15,19 @@ from typing import Final
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfld import build
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
-from cfld.files import load_object, whole_folder
+from cfld.files import whole_folder
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.loading import load_component
 from cfld.models.swin import SwinTransformer, WindowAttention
 from cfld.pipeline import CFLDPipeline
+from cfld.readers.tensors import check_finite, load_pickle, load_safetensors
+from cfld.readers.text import load_object
 
 CONDITIONER_FILE: Final = "pytorch_model.bin"
 UNET_FILE: Final = "pytorch_model_1.bin"
@@ -146,23 +146,14 @@ def load_scheduler(folder: str | Path) -> DDPMScheduler:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Reads a state dictionary from a torch file (at its top level, `model` or `state_dict`) or a safetensors file.
 
-    Executes no code from the file: pickles are read with `weights_only=True`.
+    Executes no code from the file.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # torch's own message recommends weights_only=False
-        raise ValueError(f"{path}: not a plain file of weights, or truncated; download it again") from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ValueError(f"{path}: not a plain file of weights ({_one_line(error)})") from None
+    content = load_safetensors(path) if path.suffix == ".safetensors" else load_pickle(path)
     for key in ("model", "state_dict"):
         content = content.get(key, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise ValueError(f"{path}: not a dictionary of tensors")
-    return content
+    return check_finite(content, path)
 
 
 def compare(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:

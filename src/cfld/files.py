@@ -1,4 +1,4 @@
-"""JSON, and atomic writes: a file or folder appears on disk complete or not at all."""
+"""Atomic writes: a file or folder appears on disk complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,22 +14,6 @@ from typing import Any
 
 def save_json(values: Any, path: str | Path) -> None:
     write_text(path, json.dumps(values, indent=2) + "\n")
-
-
-def load_json(path: str | Path) -> Any:
-    """Raises ValueError naming the file if it is not JSON."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-
-
-def load_object(path: str | Path) -> dict[str, Any]:
-    """Raises ValueError naming the file if it is not a JSON object."""
-    values = load_json(path)
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {str(values)[:40]!r}")
-    return values
 
 
 @contextmanager

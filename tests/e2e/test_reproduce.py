@@ -13,8 +13,8 @@ from cfld.ablations.conditioners import CLIPConditioner, clip_vision_config
 from cfld.build import CONDITIONERS, build_conditioner
 from cfld.cli import main
 from cfld.config.presets import tiny_model
-from cfld.files import load_object
 from cfld.pipeline import CFLDPipeline
+from cfld.readers.text import load_object
 from cfld.reproduction.rows import TABLE_3, TABLE_5
 from cfld.reproduction.scales import SCALES
 from cfld.reproduction.tables import Experiment, Options

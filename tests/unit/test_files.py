@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cfld.files import link_or_copy, load_json, load_object, replacing, save_json, whole_folder, write_text
+from cfld.files import link_or_copy, replacing, whole_folder, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -16,20 +16,6 @@ def names(folder: Path) -> list[str]:
 def write_half(path: Path) -> None:
     path.write_text("half")
     raise InterruptedError
-
-
-def test_json_round_trip(tmp_path: Path) -> None:
-    save_json({"a": [1, None]}, tmp_path / "a.json")
-    assert load_object(tmp_path / "a.json") == {"a": [1, None]}
-    save_json([1], tmp_path / "a.json")
-    assert load_json(tmp_path / "a.json") == [1]
-
-
-@pytest.mark.parametrize(("content", "message"), [(b"{", "not JSON"), (b"\xff", "not JSON"), (b"[1]", "JSON object")])
-def test_other_contents_raise(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.json: .*{message}"):
-        load_object(tmp_path / "a.json")
 
 
 def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:

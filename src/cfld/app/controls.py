@@ -17,7 +17,7 @@ from cfld.app.uploads import read_upload
 from cfld.app.validation import LARGEST_SEED, MODEL_SCHEDULER
 from cfld.config.schema import SamplingConfig
 from cfld.diffusion.schedulers import SCHEDULERS
-from cfld.inference.pose_reading import is_image_file
+from cfld.readers.images import is_image_file
 
 EXAMPLES: Final = (3, 8, 12, 21, 30, 44)
 """Seeds of the example mannequins."""

@@ -20,13 +20,14 @@ from cfld.data.transforms import read_image, resize
 from cfld.diffusion.interpolation import interpolation_weights
 from cfld.diffusion.schedulers import make_scheduler
 from cfld.inference.attention import attention_sheet
-from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style
+from cfld.inference.editing import interpolate_styles, strip, transfer_style
 from cfld.inference.generation import sampling_arguments
 from cfld.inference.jobs import Job, image_jobs
-from cfld.inference.pose_reading import PoseReader, is_image_file, target_poses
+from cfld.inference.pose_reading import PoseReader, target_poses
 from cfld.inference.preprocessing import Preprocessing, preprocess_jobs
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.keypoints import Keypoints
+from cfld.readers.images import is_image_file, read_pixels
 
 PREVIEWS: Final = 5
 """Previews per image, approximately."""
@@ -148,7 +149,7 @@ class Engine:
         return Output(image, prepared.retargeting_sheet())
 
     def _style_transfer(self, settings: StyleTransfer, folder: Path, on_progress: OnProgress) -> Output:
-        reference, mask = read_image(folder / settings.reference), read_mask(folder / settings.mask)
+        reference, mask = read_image(folder / settings.reference), read_pixels(folder / settings.mask)
         job, on_step_end = self._job(settings, folder, settings.source), self._start_sampling(settings, on_progress)
         options = (settings.sampling, settings.feather, settings.paste, on_step_end)
         return Output(transfer_style(self._pipe, reference, mask, job, *options))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from cfld.app.limits import Limits
-from cfld.data.transforms import UNREADABLE, read_image
+from cfld.data.transforms import read_image
+from cfld.readers.images import UPRIGHT, decoding_errors, open_image, orientation
 
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are decoded; some of Pillow's other decoders run external programs."""
-UPRIGHT: Final = 1
 THRESHOLD: Final = 128
 """Brightness or opacity from which a pixel of a mask counts as painted."""
 
@@ -37,16 +34,14 @@ def read_upload(path: Path, limits: Limits) -> Upload:
         ValueError: one sentence that begins with the file's name and reveals no folder.
     """
     notes = upload_notes(path, limits)
-    try:
+    with _without_folder(path):
         return Upload(read_image(path), notes)
-    except ValueError as error:
-        raise ValueError(str(error).replace(str(path), path.name)) from None
 
 
 def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
     """The notes of `read_upload`, from the file's header; raises its errors as far as the header shows them."""
-    with _open(path, limits) as image, _decoding_errors(path):
-        rotated = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT  # decodes a PNG
+    with _opened(path, limits) as image:
+        rotated = orientation(image) != UPRIGHT  # decodes a PNG
         notes = {
             "The file is an animation; its first image is used.": getattr(image, "is_animated", False),
             "Transparent areas were replaced by white.": image.has_transparency_data,
@@ -57,7 +52,7 @@ def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
 
 def read_layer(path: Path, limits: Limits) -> Image.Image:
     """Reads a layer of a painted mask as RGBA. Limits and errors as in `read_upload`."""
-    with _open(path, limits) as layer, _decoding_errors(path):
+    with _opened(path, limits) as layer:
         return layer.convert("RGBA")
 
 
@@ -83,32 +78,21 @@ def painted_mask(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.
     return mask
 
 
-def _open(path: Path, limits: Limits) -> Image.Image:
-    """Opens an image file: reads its header, but not its pixels."""
-    size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path.name}: the file is empty (0 bytes)")
-    if size > limits.bytes:
-        raise ValueError(f"{path.name}: has {size / 2**20:.1f} MB; the limit is {limits.megabytes:g} MB")
-    too_many = f"{path.name}: has too many pixels; the limit is {limits.megapixels:g} megapixels"
-    try:
-        with _decoding_errors(path), warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-            image = Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise ValueError(too_many) from None
-    if image.width * image.height > limits.megapixels * 1e6:
-        image.close()
-        raise ValueError(f"{too_many}, and the image is {image.width} x {image.height}")
-    return image
+@contextmanager
+def _opened(path: Path, limits: Limits) -> Iterator[Image.Image]:
+    """An image file of which the header is read, but not the pixels."""
+    with (
+        _without_folder(path),
+        open_image(path, limits.bytes, limits.megapixels * 1e6) as image,
+        decoding_errors(path),
+    ):
+        yield image
 
 
 @contextmanager
-def _decoding_errors(path: Path) -> Iterator[None]:
-    """Turns Pillow's errors on broken files into a ValueError of one sentence."""
+def _without_folder(path: Path) -> Iterator[None]:
+    """Shortens the path in the reader's errors to the file's name."""
     try:
         yield
-    except UnidentifiedImageError:
-        raise ValueError(f"{path.name}: not an image in a supported format ({', '.join(FORMATS)})") from None
-    except UNREADABLE as error:
-        raise ValueError(f"{path.name}: is damaged or not readable ({error})") from None
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(path), path.name)) from None

@@ -18,6 +18,7 @@ from cfld.cli.attention import Attention
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
 from cfld.cli.edit import Edit
+from cfld.cli.errors import user_errors
 from cfld.cli.evaluate import Evaluate
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
@@ -45,20 +46,13 @@ Command = (
     | Data
     | Study
 )
-USER_ERRORS = (ValueError, OSError, FloatingPointError)
-"""Errors of input, files and numbers: one line and exit code 2. Other exceptions are bugs and keep their traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; exits with code 2 after a one-line message when the input is invalid."""
     command = parse(arguments)
-    try:
+    with user_errors():
         command.run()
-    except USER_ERRORS as error:
-        print(f"cfld: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 def parse(arguments: Sequence[str] | None = None) -> Any:

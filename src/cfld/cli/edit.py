@@ -66,10 +66,11 @@ class Transfer(EditOptions):
     def run(self) -> None:
         from cfld.data.transforms import read_image
         from cfld.diffusion.masking import soft_mask
-        from cfld.inference.editing import read_mask, transfer_style
+        from cfld.inference.editing import transfer_style
+        from cfld.readers.images import read_pixels
 
         check_output(self.out, (self.reference, self.mask, self.source))
-        reference, mask, (job,) = read_image(self.reference), read_mask(self.mask), self.jobs(self.source)
+        reference, mask, (job,) = read_image(self.reference), read_pixels(self.mask), self.jobs(self.source)
         soft_mask(mask, (reference.height, reference.width), self.feather)  # reports a bad mask before loading a model
         edited = transfer_style(self.open_pipeline(), reference, mask, job, self.sampling, self.feather, self.paste)
         save_images([edited], self.out, settings_of(self))

@@ -81,8 +81,8 @@ class Pose:
     def _read(self, reader: PoseReader) -> tuple[Image.Image | None, Keypoints]:
         """The image after --mask and --fit, and the pose in it; no image when --image is a keypoint file."""
         from cfld.data.transforms import read_image
-        from cfld.inference.pose_reading import is_image_file
         from cfld.poses.fit import fit_image, flatten
+        from cfld.readers.images import is_image_file
 
         if not is_image_file(self.image):
             if self.fitted is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
 from cfld.cli.options import Json, Split, extra
+from cfld.readers.text import read_text
 from cfld.study.definition import Limits, Protocol, StudyFolder, open_study
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Create:
         from cfld.study.create import create_study, parse_methods
 
         methods = parse_methods(self.method, self.pattern)
-        introduction = "" if self.introduction is None else self.introduction.read_text(encoding="utf-8")
+        introduction = "" if self.introduction is None else read_text(self.introduction)
         images = self._pair_images(next(iter(methods.values())))
         created = create_study(self.out, images, methods, self.protocol, title=self.title, introduction=introduction)
         pairs = len(created.study.pairs)

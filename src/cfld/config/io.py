@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cfld.files import load_json, save_json
+from cfld.files import save_json
+from cfld.readers.text import load_json
 
 T = TypeVar("T")
 

@@ -7,13 +7,13 @@ names         one image name per line                 `.lst`
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from cfld.files import write_text
 from cfld.poses.keypoints import ANNOTATION_HEADER, Keypoints, parse_annotation
+from cfld.readers.text import read_lines, read_table
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 PAIRS_HEADER: Final = ("from", "to")
@@ -26,7 +26,7 @@ def is_image_name(name: str) -> bool:
 
 def read_names(path: Path) -> list[str]:
     """Reads the image names of a `.lst` file; ignores other lines."""
-    return [line for _, line in _lines(path) if is_image_name(line)]
+    return [line for _, line in read_lines(path) if is_image_name(line)]
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -35,10 +35,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: if a column or a name is missing; names file and row.
     """
-    rows = csv.DictReader(line for _, line in _lines(path))
-    if not set(PAIRS_HEADER) <= set(rows.fieldnames or ()):
-        raise ValueError(f"{path}: expected the header 'from,to', got {','.join(rows.fieldnames or ())!r}")
-    pairs = [(row["from"], row["to"]) for row in rows]
+    pairs = [(row["from"], row["to"]) for row in read_table(path, PAIRS_HEADER)]
     for number, pair in enumerate(pairs, start=1):
         if not all(pair):
             raise ValueError(f"{path}, row {number}: expected two image names, got {pair}")
@@ -51,7 +48,7 @@ def read_annotations(path: Path, frame: tuple[int, int]) -> dict[str, Keypoints]
     Raises:
         ValueError: for another header, a malformed row, or two different rows of one name; names file and line.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     _, header = next(lines, (0, ""))
     if header.replace(" ", "") != ANNOTATION_HEADER:
         raise ValueError(f"{path}: expected the header {ANNOTATION_HEADER!r}, got {header[:60]!r}")
@@ -82,12 +79,3 @@ def write_annotations(path: Path, annotations: Mapping[str, Keypoints]) -> None:
     """Writes an annotation CSV."""
     rows = (":".join((name, *pose.to_annotation())) for name, pose in annotations.items())
     write_names(path, [ANNOTATION_HEADER, *rows])
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not a text file (UTF-8)") from None
-    return ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip())

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error)
-"""Errors of Pillow's decoders on broken files."""
+from cfld.readers.images import read_pixels, upright
 
 
 def read_image(path: str | Path) -> Image.Image:
@@ -24,24 +20,11 @@ def read_image(path: str | Path) -> Image.Image:
         ValueError: if the file is absent, a folder, empty, not an image, truncated, or larger than Pillow's limit
             against decompression bombs; one line that names the file.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder, expected an image file")
-    if not path.exists():
-        raise ValueError(f"{path}: no such image")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: is empty (0 bytes)")
+    pixels = read_pixels(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return to_rgb(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: is not an image that Pillow can read") from None
-    except UNREADABLE as error:
-        raise ValueError(f"{path}: is damaged or not readable ({error})") from None
+        return to_rgb(pixels)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -52,7 +35,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if getattr(image, "is_animated", False):
         image.seek(0)
-    image = ImageOps.exif_transpose(image)
+    image = upright(image)
     if image.mode == "F":
         raise ValueError(
             "the value range of a floating-point image (mode F) is unknown; save it with 8 bits per channel"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,6 +18,7 @@ from cfld.files import replacing
 from cfld.metrics.fid import FeatureStatistics, Gaussian
 from cfld.metrics.protocols import Protocol
 from cfld.metrics.weights import Loaded
+from cfld.readers.tensors import load_arrays
 
 
 def reference_names(data: FolderDataset, protocol: Protocol) -> Sequence[str]:
@@ -81,9 +80,9 @@ def save_gaussian(gaussian: Gaussian, path: Path) -> None:
 def load_gaussian(path: Path) -> Gaussian:
     """Raises ValueError naming a file that `save_gaussian` did not write."""
     try:
-        with np.load(path) as file:
-            return Gaussian(file["mean"], file["covariance"], int(file["n"]))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        file = load_arrays(path)
+        return Gaussian(file["mean"], file["covariance"], int(file["n"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a file of FID statistics ({error}); remove it") from None
 
 

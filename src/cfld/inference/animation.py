@@ -11,14 +11,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from cfld.config.schema import SamplingConfig
-from cfld.files import load_json
 from cfld.inference.generation import sampling_arguments
-from cfld.inference.pose_reading import PoseReader, is_image_file
+from cfld.inference.pose_reading import PoseReader
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.formats import is_coco_annotation, parse_people
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import choose_person
 from cfld.poses.registry import POSE_SEQUENCES
+from cfld.readers.images import is_image_file
+from cfld.readers.text import load_json
 
 WALK_FRAMES: Final = 16
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
 
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import contact_sheet
-from cfld.data.transforms import read_image
 from cfld.diffusion.interpolation import interpolate
 from cfld.inference.generation import sampling_arguments
 from cfld.inference.jobs import Job
@@ -64,10 +62,3 @@ def strip(images: Sequence[Image.Image], rows: Sequence[Sequence[float]]) -> Ima
         return images[0]
     titles = [" ".join(f"{weight:.2g}" for weight in weights) for weights in rows]
     return contact_sheet([images], titles, (images[0].height, images[0].width))
-
-
-def read_mask(path: Path) -> Image.Image:
-    """Reads a mask with its transparency, which `read_image` would replace by white."""
-    read_image(path)  # reports an unreadable file
-    with Image.open(path) as mask:
-        return mask.copy()

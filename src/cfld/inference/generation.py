@@ -15,10 +15,11 @@ import torch
 from tqdm import tqdm
 
 from cfld.config.schema import SamplingConfig
-from cfld.files import load_object, replacing, save_json
+from cfld.files import replacing, save_json
 from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.render import pose_map
+from cfld.readers.text import load_object
 from cfld.types import Conditioning
 
 CACHE_SIZE: Final = 16

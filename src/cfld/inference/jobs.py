@@ -13,8 +13,8 @@ from PIL import Image
 
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import read_image, to_pil
-from cfld.inference.pose_reading import is_image_file
 from cfld.poses.keypoints import Keypoints
+from cfld.readers.images import is_image_file
 
 logger = logging.getLogger(__name__)
 

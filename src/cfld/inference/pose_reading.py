@@ -16,6 +16,7 @@ from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
 from cfld.poses.people import CONFIDENCE
 from cfld.poses.registry import SEEDED_POSES
+from cfld.readers.images import is_image_file
 
 
 class PoseReader:
@@ -93,11 +94,6 @@ def target_poses(
             raise ValueError(f"two target poses are called {name!r}, so their images would have the same name")
         poses[name] = pose
     return poses
-
-
-def is_image_file(path: Path) -> bool:
-    """Whether a file has the extension of an image format that Pillow reads."""
-    return Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
 
 
 def _target_pose(

@@ -25,6 +25,7 @@ from cfld.data.transforms import to_pil
 from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
+from cfld.readers.text import read_text
 
 T = TypeVar("T")
 MAX_IDENTITIES: Final = 10**7
@@ -162,7 +163,7 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
     assert LAYOUT.marker is not None
     path, content = out / LAYOUT.marker, json.dumps(settings)
     if path.exists():
-        found = path.read_text(encoding="utf-8").strip()
+        found = read_text(path).strip()
         if found != content:
             raise ValueError(f"{out}: holds images of {found}, not of {content}; choose another folder")
     elif out.exists() and any(out.iterdir()):

@@ -15,6 +15,7 @@ from cfld.metrics.base import NetworkMetric
 from cfld.metrics.networks import Backbone
 from cfld.metrics.protocols import BackboneKind, Protocol
 from cfld.metrics.weights import BACKBONE_FILES, Loaded, load_published
+from cfld.readers.tensors import load_pickle
 
 
 class LPIPS(nn.Module):
@@ -50,7 +51,7 @@ class LPIPS(nn.Module):
 def published_heads(kind: BackboneKind) -> dict[str, Tensor]:
     """Returns the linear layers of version 0.1, which torchmetrics ships."""
     file = distribution("torchmetrics").locate_file(f"torchmetrics/functional/image/lpips_models/{kind}.pth")
-    heads: dict[str, Tensor] = torch.load(str(file), map_location="cpu", weights_only=True)
+    heads: dict[str, Tensor] = load_pickle(str(file))
     return heads
 
 

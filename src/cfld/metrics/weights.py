@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import torch
 from torch import nn
 
 from cfld.downloads import PublishedFile
 from cfld.metrics.networks import InceptionV3
 from cfld.metrics.protocols import BackboneKind, InceptionKind
+from cfld.readers.tensors import load_pickle
 
 
 def _published(url: str, origin: str = "torchvision's") -> PublishedFile:
@@ -82,9 +81,9 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises:
         ValueError: naming the file, if it is damaged or does not fit.
     """
+    state = load_pickle(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict({key: value for key, value in state.items() if not key.startswith(CLASSIFIERS)})
-    except (OSError, RuntimeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: not the weights of {type(network).__name__} ({reason})") from None

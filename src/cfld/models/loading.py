@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from cfld.files import load_object
+from cfld.readers.text import load_object
 
 
 def load_component(cls: type[Any], folder: str | Path, name: str, **options: Any) -> Any:

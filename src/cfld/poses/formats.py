@@ -26,11 +26,11 @@ from cfld.poses.keypoints import (
     DEEPFASHION_FRAME,
     Keypoints,
     parse_annotation,
-    parse_json,
     parse_keypoints,
 )
 from cfld.poses.people import CONFIDENCE, Person, choose_person, person_of
 from cfld.poses.skeleton import NUM_JOINTS
+from cfld.readers.text import parse_json, read_text
 
 Frame: TypeAlias = tuple[int, int]
 Format: TypeAlias = Callable[[Any, Frame, float], list[Person] | None]
@@ -63,10 +63,7 @@ def load_keypoints(
 def load_people(path: str | Path, frame: Frame = DEEPFASHION_FRAME, confidence: float = CONFIDENCE) -> list[Person]:
     """Reads everybody in a keypoint file; arguments and errors as in `load_keypoints`."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable keypoint file ({error})") from None
+    text = read_text(path)
     if text.lstrip().startswith(ANNOTATION_HEADER):
         return _annotations(text, frame, path)
     return parse_people(parse_json(text, str(path)), frame, str(path), confidence)

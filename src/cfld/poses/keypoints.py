@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfld.poses.skeleton import MIRROR, NUM_JOINTS
+from cfld.readers.text import parse_json
 
 MISSING: Final = -1
 """Coordinate of a missing joint."""
@@ -144,20 +145,3 @@ def parse_annotation(
     if counts != [NUM_JOINTS, NUM_JOINTS]:
         raise ValueError(f"{name}: a pose needs {NUM_JOINTS} joints, got {counts[0]} y and {counts[1]} x coordinates")
     return Keypoints(np.array(columns, dtype=np.float32).T, frame)
-
-
-def parse_json(text: str, name: str) -> Any:
-    """Parses JSON.
-
-    Raises:
-        ValueError: if it is malformed; names `name`, and explains NumPy 2's `np.int64(3)`.
-    """
-    if "np.int" in text or "np.float" in text:
-        raise ValueError(
-            f"{name}: holds 'np.int64(...)', which NumPy 2 writes for str(list(array)); "
-            "write the coordinates with json.dumps(array.tolist()) instead"
-        )
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name}: not JSON ({error})") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cfld.config import io
-from cfld.files import load_object
+from cfld.readers.text import load_object
 
 STUDY_FILE: Final = "study.json"
 KEYS_FILE: Final = "keys.json"

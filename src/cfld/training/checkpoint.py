@@ -16,10 +16,12 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from cfld.files import whole_folder
+from cfld.readers.tensors import load_pickle, load_safetensors
+from cfld.readers.text import load_object
 
 KEPT: Final = 2
 _NAME: Final = re.compile(r"step-(\d{8,})")
@@ -75,14 +77,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ValueError: naming the folder, when it is damaged.
     """
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = load_object(path / "state.json")
         return Checkpoint(
-            weights=load_file(path / "weights.safetensors"),
-            average=load_file(path / "average.safetensors"),
-            optimizer=torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True),
+            weights=load_safetensors(path / "weights.safetensors"),
+            average=load_safetensors(path / "average.safetensors"),
+            optimizer=load_pickle(path / "optimizer.pt"),
             **state,
         )
-    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, EOFError) as error:
+    except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: a damaged checkpoint ({reason}); remove it to resume from the one before") from None
 

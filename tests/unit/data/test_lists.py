@@ -39,7 +39,7 @@ def test_image_names() -> None:
     [
         (b"a.jpg,b.jpg\n", "expected the header 'from,to', got 'a.jpg,b.jpg'"),
         (b"", "expected the header"),
-        (b"from,to\na.jpg\n", "row 1: expected two image names"),
+        (b"from,to\na.jpg\n", "line 2: has 1 fields"),
         (b"\xff\xd8\xff\xe0", "not a text file"),
     ],
 )

@@ -41,5 +41,5 @@ def test_available_weights_are_loaded(tmp_path: Path) -> None:
 
 def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
     (tmp_path / INCEPTION_FILES["imagenet"].name).write_bytes(b"no weights")
-    with pytest.raises(ValueError, match="not the weights of InceptionV3"):
+    with pytest.raises(ValueError, match="not a plain file of weights"):
         load_networks(PROTOCOLS["cfld"], tmp_path)

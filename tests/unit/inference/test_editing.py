@@ -10,11 +10,12 @@ from PIL import Image
 
 from cfld.config.schema import SamplingConfig
 from cfld.contact_sheet import GAP
-from cfld.inference.editing import interpolate_styles, read_mask, strip, transfer_style
+from cfld.inference.editing import interpolate_styles, strip, transfer_style
 from cfld.inference.generation import generate
 from cfld.inference.jobs import Job, image_jobs
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
+from cfld.readers.images import read_pixels
 from support.images import difference, pixels
 
 SAMPLING = SamplingConfig(steps=2, seed=3)
@@ -58,7 +59,7 @@ def test_a_strip_of_several_images_and_of_one(person: Image.Image) -> None:
 
 def test_masks_keep_their_transparency(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(tmp_path / "mask.png")
-    assert read_mask(tmp_path / "mask.png").getextrema()[3] == (0, 0)
+    assert read_pixels(tmp_path / "mask.png").getextrema()[3] == (0, 0)
     (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(ValueError, match=r"text\.png"):
-        read_mask(tmp_path / "text.png")
+        read_pixels(tmp_path / "text.png")

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from cfld import mannequin
-from cfld.inference.pose_reading import PoseReader, is_image_file, target_poses
+from cfld.inference.pose_reading import PoseReader, target_poses
 from cfld.poses.keypoints import Keypoints, save_keypoints
+from cfld.readers.images import is_image_file
 
 
 def test_target_poses_by_file_row_and_number(poses: list[Keypoints], tmp_path: Path) -> None:
@@ -28,9 +29,9 @@ def test_target_poses_by_file_row_and_number(poses: list[Keypoints], tmp_path: P
     ("text", "told"),
     [
         ("nobody.jpg", "no --annotations"),
-        ("none.json", "not a readable"),
+        ("none.json", "no such file"),
         ("-3", "neither a file nor a number"),
-        ("", "not a readable"),
+        ("", "is a folder"),
     ],
 )
 def test_target_poses_that_do_not_exist_are_reported(text: str, told: str) -> None:

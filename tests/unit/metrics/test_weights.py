@@ -42,7 +42,7 @@ def test_another_file_of_that_name_is_loaded_and_marked_as_unpublished(alexnet: 
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 cut"])
 def test_a_file_that_is_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.pth: not the weights of Backbone"):
+    with pytest.raises(ValueError, match=r"x\.pth: not a(n archive| plain file)"):
         load_weights(Backbone("alex"), tmp_path / "x.pth")
 
 

@@ -130,5 +130,5 @@ def test_broken_files_are_refused(tmp_path: Path, content: str, message: str) ->
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
-        with pytest.raises(ValueError, match="not a readable keypoint file"):
+        with pytest.raises(ValueError, match=r"no such file|is a folder|not a text file"):
             load_keypoints(path)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfld.poses.skeleton import NUM_JOINTS
+from cfld.readers.tensors import load_safetensors
+from cfld.readers.text import load_object
 
 INPUT_SIZE: Final = (128, 96)
 """(height, width) of the input."""
@@ -118,9 +119,9 @@ def load_network(folder: Path) -> PoseNetwork:
         ValueError: if the folder holds no pose network, or its weights do not fit; the message names the folder.
     """
     try:
-        network = PoseNetwork(**json.loads((folder / CONFIGURATION).read_text(encoding="utf-8")))
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        network = PoseNetwork(**load_object(folder / CONFIGURATION))
+        network.load_state_dict(load_safetensors(folder / WEIGHTS))
+    except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"{folder}: no pose network ({reason}); expected a folder that cfld pose-net train wrote"

@@ -29,6 +29,7 @@ from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, save_network
 from cfld.poses.skeleton import MIRROR
+from cfld.readers.tensors import map_array
 from cfld.training.optim import learning_rate_factor, make_optimizer
 
 IMAGE_SIZE: Final = (160, 110)
@@ -87,7 +88,7 @@ def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Imag
             pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
             for i, name in enumerate(tqdm(dataset.names, desc="rendering", unit="image", disable=None)):
                 pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
-    return Images(np.load(file, mmap_mode="r"), joints)
+    return Images(map_array(file), joints)
 
 
 def fit(images: Images, config: PoseNetworkConfig) -> PoseNetwork:

@@ -1,0 +1,97 @@
+"""Image files: formats by content, from a list; size and number of pixels are checked before decoding."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from cfld.readers.text import check_file
+
+logger = logging.getLogger(__name__)
+
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""Formats that are decoded; some of Pillow's other decoders run external programs, such as Ghostscript."""
+MAX_IMAGE_BYTES: Final = 512 * 2**20
+UPRIGHT: Final = 1
+TRANSPOSED: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what makes the image upright."""
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file has the extension of one of these formats."""
+    return Image.registered_extensions().get(path.suffix.lower()) in FORMATS
+
+
+def read_pixels(path: str | Path) -> Image.Image:
+    """Decodes an image file: upright, in its own mode, with transparency; of an animation, the first frame.
+
+    Raises:
+        ValueError: if the file is absent, not a file, empty, not an image, truncated, or larger than `MAX_IMAGE_BYTES`
+            or Pillow's limit against decompression bombs; one line that names the file.
+    """
+    with open_image(path) as image, decoding_errors(path):
+        pixels = upright(image).copy()  # a plain image, whose properties no longer depend on the file
+    pixels.info = {key: value for key, value in pixels.info.items() if key == "transparency"}
+    return pixels
+
+
+@contextmanager
+def open_image(
+    path: str | Path, max_bytes: float = MAX_IMAGE_BYTES, max_pixels: float | None = None
+) -> Iterator[Image.Image]:
+    """Opens an image file: reads its header, but not its pixels.
+
+    Args:
+        max_pixels: default: Pillow's limit, `Image.MAX_IMAGE_PIXELS`.
+    """
+    if check_file(path, max_bytes) == 0:
+        raise ValueError(f"{path}: is empty (0 bytes)")
+    limit = max_pixels or Image.MAX_IMAGE_PIXELS
+    with decoding_errors(path):
+        image = Image.open(path, formats=FORMATS)
+    with image:
+        if limit is not None and image.width * image.height > limit:
+            raise ValueError(f"{path}: has too many pixels, {image.width} x {image.height}; the limit is {limit:,.0f}")
+        yield image
+
+
+@contextmanager
+def decoding_errors(path: str | Path) -> Iterator[None]:
+    """Turns the errors of Pillow's decoders into one line. They can raise anything on a damaged file."""
+    try:
+        yield
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: is not an image in a supported format ({', '.join(FORMATS)})") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path}: has too many pixels (over {Image.MAX_IMAGE_PIXELS:,}); make it smaller") from None
+    except Exception as error:
+        raise ValueError(f"{path}: is damaged or not readable ({' '.join(str(error).split())})") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation. An image whose EXIF data are damaged counts as upright."""
+    method = TRANSPOSED.get(orientation(image))
+    return image if method is None else image.transpose(method)
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, from 1 (upright) to 8."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception as error:  # noqa: BLE001 - Pillow's parser can raise anything
+        logger.warning("damaged EXIF data are ignored (%s)", error)
+        return UPRIGHT
+    return value if isinstance(value, int) else UPRIGHT
