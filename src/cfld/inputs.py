@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -13,12 +14,19 @@ from PIL import Image
 from torch import Tensor
 
 from cfld.data import transforms
+from cfld.poses.fit import fit_poses, same_aspect
 from cfld.poses.keypoints import Keypoints, as_keypoints
-from cfld.poses.render import POSE_CHANNELS, pose_map
+from cfld.poses.render import POSE_CHANNELS, check_drawn, pose_map
 from cfld.poses.skeleton import NUM_JOINTS
+
+logger = logging.getLogger(__name__)
 
 Images: TypeAlias = Image.Image | Sequence[Image.Image] | Tensor
 Pose: TypeAlias = Keypoints | NDArray[Any] | Tensor
+
+
+RANGE_MARGIN: Final = 0.01
+"""By how much rounding and interpolation exceed the range of a pose map."""
 
 
 def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appearance_guidance_scale: float) -> None:
@@ -30,59 +38,125 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
             raise ValueError(f"guidance scales must be finite numbers, got {scale}")
 
 
-def source_batch(images: Images, side: int) -> Tensor:
+def source_batch(images: Images, side: int, shape: tuple[int, int] | None = None) -> Tensor:
     """Converts images to float32 (B, 3, side, side) in [-1, 1].
 
     Args:
-        images: PIL image(s) of any mode and size, or a floating-point tensor (B, 3, H, W) or (3, H, W) in [-1, 1].
+        images: PIL image(s) of any mode and size, or a tensor (B, 3, H, W) or (3, H, W), see `transforms.by_content`.
+        shape: (height, width) whose aspect ratio the square stands for: other images are extended to it first, in the
+            colour of their edge, unless they are squares of the model; None = images are stretched to the square.
 
     Raises:
         ValueError: for anything else.
     """
     if isinstance(images, Tensor):
         batch = images if images.ndim == 4 else images[None]
-        if batch.ndim != 4 or batch.shape[1] != 3 or not batch.is_floating_point():
+        if batch.ndim != 4 or batch.shape[1] != 3 or not batch.numel():
             raise ValueError(
-                "a source_image tensor must be floating point (B, 3, H, W) in [-1, 1], "
-                f"got {images.dtype} {tuple(images.shape)}"
+                f"a source_image tensor must be (B, 3, H, W) in [-1, 1], got {images.dtype} {tuple(images.shape)}"
             )
-        return transforms.resize(batch.float(), (side, side))
+        try:
+            return _squares(transforms.by_content(batch), side, shape)
+        except ValueError as error:
+            raise ValueError(f"source_image: {error}") from None
     pils = [images] if isinstance(images, Image.Image) else images
     if not isinstance(pils, Sequence) or not pils or not all(isinstance(pil, Image.Image) for pil in pils):
         raise ValueError("source_image must be PIL image(s), a tensor, or the result of encode_source")
     tensors = [transforms.to_model_range(transforms.to_tensor(image)) for image in pils]
-    return torch.stack([transforms.resize(tensor, (side, side)) for tensor in tensors])
+    return torch.stack([_squares(tensor, side, shape) for tensor in tensors])
 
 
-def pose_batch(poses: Pose | Sequence[Pose], size: tuple[int, int]) -> Tensor:
+def extended(images: Tensor, side: int, shape: tuple[int, int]) -> Tensor:
+    """Extends images (..., H, W) of any unit to an aspect ratio; arguments and exceptions as in `source_batch`."""
+    size = (images.shape[-2], images.shape[-1])
+    if size == (side, side) or same_aspect(size, shape):
+        return images
+    logger.warning(
+        "a source image of %d x %d (height x width) is extended to the model's aspect ratio, %d:%d, in the colour of "
+        "its edge; --fit crop or letterbox cuts it to the person",
+        *size,
+        *shape,
+    )
+    return transforms.letterbox(images, shape)
+
+
+def _squares(images: Tensor, side: int, shape: tuple[int, int] | None) -> Tensor:
+    return transforms.resize(images if shape is None else extended(images, side, shape), (side, side))
+
+
+def check_reference(size: tuple[int, int], shape: tuple[int, int]) -> None:
+    """Warns that a reference of this size, which the result has to match, is stretched to the model's aspect ratio."""
+    if not same_aspect(size, shape):
+        logger.warning(
+            "the reference image of %d x %d (height x width) is stretched to the model's aspect ratio, %d:%d; "
+            "cut it to that first (cfld pose --fit) to keep proportions",
+            *size,
+            *shape,
+        )
+
+
+def pose_batch(
+    poses: Pose | Sequence[Pose], size: tuple[int, int], shape: tuple[int, int] | None = None, blank: bool = False
+) -> Tensor:
     """Converts poses to pose maps, float32 (B, 21, *size) in [0, 1].
 
     Args:
         poses: `Keypoints`, an array (18, 2) or (B, 18, 2) of (y, x) in a 256x176 frame, a pose map (21, *size) or
             (B, 21, *size), or a list of these.
+        shape: (height, width) whose aspect ratio the maps stand for: keypoints in a frame of another one are moved into
+            its middle, see `fit_poses`, unless their frame is `size`; None = all are stretched to the maps.
+        blank: whether maps may show nobody, as those of data sets.
 
     Raises:
-        ValueError: for anything else, and for keypoints without a visible joint.
+        ValueError: for anything else, and for maps without any joint or limb, unless `blank`.
     """
     items = poses if isinstance(poses, list | tuple) else [poses]
     if not items:
         raise ValueError("target_pose is empty; give at least one pose")
-    return torch.cat([_pose_maps(pose, size) for pose in items])
+    maps = torch.cat([_pose_maps(pose, size, shape, blank) for pose in items])
+    if not blank and not maps[:, :3].flatten(1).any(dim=1).all():
+        raise ValueError(
+            "target_pose: no joint or limb is drawn in the pose map; for no pose at all, give pipe.conditioner.null(1)"
+        )
+    return maps
 
 
-def _pose_maps(pose: Any, size: tuple[int, int]) -> Tensor:
+def fitted_poses(poses: Sequence[Keypoints], size: tuple[int, int], shape: tuple[int, int]) -> list[Keypoints]:
+    """Fits poses whose frame has another aspect ratio, those of one frame alike; arguments as in `pose_batch`."""
+    fitted = list(poses)
+    for frame in dict.fromkeys(pose.frame for pose in poses):
+        if frame == size or same_aspect(frame, shape):
+            continue
+        logger.warning(
+            "a target pose in a frame of %d x %d (height x width) is fitted to the model's, %d:%d: the person fills it "
+            "with proportions kept",
+            *frame,
+            *shape,
+        )
+        moved = iter(fit_poses([pose for pose in poses if pose.frame == frame], shape))
+        fitted = [next(moved) if pose.frame == frame else own for pose, own in zip(poses, fitted, strict=True)]
+    return fitted
+
+
+def _pose_maps(pose: Any, size: tuple[int, int], shape: tuple[int, int] | None, blank: bool) -> Tensor:
     if isinstance(pose, Tensor) and tuple(pose.shape[-2:]) != (NUM_JOINTS, 2):
         if tuple(pose.shape[-3:]) != (POSE_CHANNELS, *size) or pose.ndim > 4 or not pose.is_floating_point():
             raise ValueError(
                 f"a pose map must be floating point ({POSE_CHANNELS}, {size[0]}, {size[1]}) for this model, "
                 f"got {pose.dtype} {tuple(pose.shape)}"
             )
-        return pose.float().reshape(-1, POSE_CHANNELS, *size)
+        maps = pose.float().reshape(-1, POSE_CHANNELS, *size)
+        if not bool(((maps >= -RANGE_MARGIN) & (maps <= 1 + RANGE_MARGIN)).all()):
+            low, high = maps.min().item(), maps.max().item()
+            raise ValueError(f"target_pose: a pose map is in [0, 1], got values from {low:.4g} to {high:.4g}")
+        return maps
     if isinstance(pose, Keypoints):
         people = [pose]
     else:
-        array = pose.cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
+        array = pose.float().cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
         people = [as_keypoints(yx) for yx in (array if array.ndim == 3 else array[None])]
-    if not all(keypoints.visible.any() for keypoints in people):
-        raise ValueError("target_pose: all 18 joints are missing; give at least one visible joint")
+    if not blank:
+        for keypoints in people:
+            check_drawn(keypoints)
+    people = people if shape is None else fitted_poses(people, size, shape)
     return torch.stack([pose_map(keypoints, size=size) for keypoints in people])

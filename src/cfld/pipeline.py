@@ -29,6 +29,7 @@ from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.unet import predict_noise
+from cfld.readers.tensors import check_finite
 from cfld.types import Conditioning, SourceConditioning
 
 BUNDLED: Final = Path(__file__).parent / "assets"
@@ -87,6 +88,9 @@ class CFLDPipeline(DiffusionPipeline):
         except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             problem = "does not load" if folder.exists() else "is not a folder and cannot be loaded from the hub"
             raise ValueError(f"model {str(model)!r} {problem}: {' '.join(str(error).split())[:300]}") from error
+        if not folder.exists():  # a folder's components are checked one by one
+            for name in build.CLASSES:
+                check_finite(getattr(pipe, name).state_dict(), f"model {str(model)!r}, {name}")
         return pipe
 
     @torch.no_grad()
@@ -109,10 +113,12 @@ class CFLDPipeline(DiffusionPipeline):
         """Generates the source person in the target pose. One source combines with many poses, and vice versa.
 
         Args:
-            source_image: PIL image(s) of any mode and size, a float tensor (B, 3, H, W) in [-1, 1], or the result of
-                `encode_source`.
+            source_image: PIL image(s) of any mode and size, a tensor (B, 3, H, W), float in [-1, 1] or of 0 to 255, or
+                the result of `encode_source`. Images of another aspect ratio than `output_size` are extended to it.
             target_pose: `Keypoints`, an (18, 2) array of (y, x) in a 256x176 frame with -1 for missing joints, or a
-                pose map (21, H, W); a list or a batch of these; or the result of `encode_pose`.
+                pose map (21, H, W); a list or a batch of these; the result of `encode_pose`, or
+                `conditioner.null(1)` for no pose. Keypoints in a frame of another aspect ratio than `output_size`
+                are fitted to it, see `cfld.poses.fit`.
             num_inference_steps: number of denoising steps.
             pose_guidance_scale, appearance_guidance_scale: w_pose and w_app of eq. 7; 1 and 1 disable guidance.
             generator: one for the whole batch, or a list of one per sample, which makes each sample's image
@@ -143,30 +149,42 @@ class CFLDPipeline(DiffusionPipeline):
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
     @torch.no_grad()
-    def encode_source(self, source_image: Images | SourceConditioning) -> SourceConditioning:
+    def encode_source(
+        self, source_image: Images | SourceConditioning, as_in_training: bool = False
+    ) -> SourceConditioning:
         """Encodes the source once, to pass to the call in place of the image for many poses.
 
         Args:
             source_image: as in the call.
+            as_in_training: stretch images to the model's square, as those of a data set, whatever their aspect ratio.
         """
         if isinstance(source_image, SourceConditioning):
             return source_image.to(self._execution_device, self.unet.dtype)
-        batch = inputs.source_batch(source_image, self.conditioner.config.source_size)
+        shape = None if as_in_training else tuple(self.config.output_size)
+        batch = inputs.source_batch(source_image, self.conditioner.config.source_size, shape)
         conditioning = self.conditioner(batch.to(self._execution_device, self.conditioner.dtype), None)
         return SourceConditioning(conditioning.prompt_embeds, conditioning.query_bias)
 
     @torch.no_grad()
-    def encode_pose(self, target_pose: Pose | Sequence[Pose] | Conditioning) -> Conditioning:
+    def encode_pose(
+        self, target_pose: Pose | Sequence[Pose] | Conditioning, as_in_training: bool = False
+    ) -> Conditioning:
         """Encodes the pose once, to pass to the call in place of the pose for many sources.
 
         The result has the null prompt: it is the condition of the middle branch of eq. 7.
 
         Args:
             target_pose: as in the call.
+            as_in_training: stretch poses to the model's square, as those of a data set, whatever the aspect ratio of
+                their frame, and accept those that show nobody.
         """
+        shape = None if as_in_training else tuple(self.config.output_size)
+        return self._encode_pose(target_pose, shape, blank=as_in_training)
+
+    def _encode_pose(self, target_pose: Any, shape: tuple[int, int] | None, blank: bool = False) -> Conditioning:
         if isinstance(target_pose, Conditioning):
             return target_pose.to(self._execution_device, self.unet.dtype)
-        maps = inputs.pose_batch(target_pose, self.conditioner.pose_size)
+        maps = inputs.pose_batch(target_pose, self.conditioner.pose_size, shape, blank)
         conditioning: Conditioning = self.conditioner(None, maps.to(self._execution_device, self.conditioner.dtype))
         return conditioning
 
@@ -205,8 +223,10 @@ class CFLDPipeline(DiffusionPipeline):
         """
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
         reference = transforms.to_rgb(reference_image)
+        inputs.check_reference((reference.height, reference.width), tuple(self.config.output_size))
         weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
-        source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
+        # the pose is stretched with the reference
+        source, pose = _pair(self.encode_source(source_image), self._encode_pose(target_pose, shape=None))
         denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
         size = (reference.height, reference.width) if paste else self._output_size(None, None)
@@ -258,6 +278,8 @@ class CFLDPipeline(DiffusionPipeline):
             return randn_tensor(shape, generator=generator, device=self._execution_device, dtype=self.unet.dtype)
         if tuple(latents.shape) != shape:
             raise ValueError(f"latents must have shape {shape}, got {tuple(latents.shape)}")
+        if not torch.isfinite(latents).all():
+            raise ValueError("latents hold NaN or infinite values; expected standard normal noise")
         return latents.to(self._execution_device, self.unet.dtype)
 
     def _sample(

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,7 +18,7 @@ from PIL import Image
 from cfld.cli import main
 from cfld.mannequin.dataset import write_mannequin
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.keypoints import Keypoints
+from cfld.poses.keypoints import Keypoints, save_keypoints
 from support.commands import error_line, process, run
 from support.disk import largest_file
 from support.images import difference
@@ -113,6 +114,38 @@ class TestGenerate:
         assert "1 images" in caplog.text
         assert name in caplog.text
 
+    def test_a_wide_source_and_pose_are_fitted_and_it_is_said(
+        self, model_folder: Path, poses: list[Keypoints], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        Image.new("RGB", (320, 180), "red").save(tmp_path / "wide.png")
+        yx = poses[0].yx
+        save_keypoints(Keypoints(np.where(yx == -1, -1, yx * 4 + (20, 700)), (1080, 1920)), tmp_path / "pose.json")
+        arguments = ("--source", tmp_path / "wide.png", "--target-pose", tmp_path / "pose.json", *QUICK)
+        run("generate", "--model", model_folder, *arguments, "--out", tmp_path / "out")
+        assert "source image of 180 x 320 (height x width) is extended to the model's aspect ratio" in caplog.text
+        assert "target pose in a frame of 1080 x 1920 (height x width) is fitted" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ({"frame": [256, 176], "keypoints": [[1000 + i, 1000] for i in range(18)]}, "no joint or limb lies in"),
+            ({"keypoints": [[0.05 * i, 0.5] for i in range(18)]}, "fractions of an image"),
+            ([{"keypoints": [0.5, 0.25, 2] * 17}], "fractions of an image"),
+        ],
+    )
+    def test_poses_of_another_unit(
+        self,
+        content: object,
+        message: str,
+        arguments: list[str | Path],
+        pose_file: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        pose_file.write_text(json.dumps(content))
+        assert message in error_line(capsys, *arguments, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
     def test_other_settings_leave_the_folder_alone(
         self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -138,7 +171,7 @@ def broken_images(folder: Path, photo: Path) -> dict[str, Path]:
         files[say] = folder / f"broken{i}.png"
         files[say].write_bytes(content)
     (folder / "giant.png").write_bytes(giant_png())
-    return {**files, "too many pixels": folder / "giant.png", "no such image": folder / "none.png"}
+    return {**files, "too many pixels": folder / "giant.png", "no such file": folder / "none.png"}
 
 
 class TestGenerateRefuses:

@@ -21,8 +21,10 @@ from torch import Tensor, nn
 from cfld.build import build_conditioner
 from cfld.config.presets import tiny_model
 from cfld.config.schema import ModelConfig, SchedulerConfig
+from cfld.data.transforms import letterbox, resize, to_model_range, to_tensor
 from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
 from cfld.pipeline import CFLDPipeline
+from cfld.poses.fit import fit_poses
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.render import pose_map
 
@@ -262,6 +264,60 @@ class TestOutput:
         other = make_pipe()
         source, pose = other.encode_source(person), other.encode_pose(poses[0])
         assert generate(other.to(torch.bfloat16), source, pose).dtype == torch.bfloat16
+
+
+class TestUnits:
+    """Numbers in another unit are understood or refused."""
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+    def test_a_tensor_of_0_to_255_is_its_image(
+        self, dtype: torch.dtype, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        tensor = to_tensor(person).to(dtype)
+        assert torch.equal(generate(pipe, tensor, poses[0]), generate(pipe, person, poses[0]))
+
+    @pytest.mark.parametrize("change", [lambda yx: yx + 1000, lambda yx: yx / 256, lambda yx: yx * np.inf])
+    def test_poses_that_show_nobody_raise(
+        self, change: Callable[..., Any], pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        with pytest.raises(ValueError, match=r"no joint or limb|fractions of an image|-?inf"):
+            pipe(person, change(poses[0].yx))
+
+    def test_no_pose_is_the_null_condition(self, pipe: CFLDPipeline, person: Image.Image) -> None:
+        without = generate(pipe, person, pipe.conditioner.null(1))
+        assert torch.isfinite(without).all()
+        with pytest.raises(ValueError, match=r"conditioner\.null"):
+            pipe(person, torch.zeros(21, *pipe.conditioner.pose_size))
+
+    def test_a_wide_source_and_a_wide_pose_keep_their_proportions(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        wide, shape = Image.new("RGB", (700, 300), "white"), tuple(pipe.config.output_size)
+        wide.paste(person, (100, 100))
+        pose = Keypoints(poses[0].yx + (20, 300), (300, 700))  # noqa: RUF005
+        extended = letterbox(to_tensor(wide), shape)
+        assert torch.equal(generate(pipe, wide, pose), generate(pipe, extended, fit_poses([pose], shape)[0]))
+
+    def test_data_sets_are_stretched_as_in_training(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        wide, pose = person.resize((90, 40)), poses[0].scaled((128, 256))
+        side, size = pipe.conditioner.config.source_size, pipe.conditioner.pose_size
+        square = resize(to_model_range(to_tensor(wide)), (side, side))[None]
+        expected = pipe.conditioner(square, pose_map(pose, size=size)[None])
+        source, found = pipe.encode_source(wide, as_in_training=True), pipe.encode_pose(pose, as_in_training=True)
+        assert torch.equal(source.prompt_embeds, expected.prompt_embeds)
+        for a, b in zip(found.pose_features, expected.pose_features, strict=True):
+            assert torch.equal(a, b)
+        nobody = Keypoints(np.full((18, 2), -1))
+        assert pipe.encode_pose(nobody, as_in_training=True).batch_size == 1
+
+    def test_latents_that_are_not_finite_raise(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        latents = torch.full((1, pipe.unet.config.in_channels, *pipe.conditioner.latent_size), float("nan"))
+        with pytest.raises(ValueError, match="latents hold NaN"):
+            pipe(person, poses[0], latents=latents)
 
 
 class TestPairing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,6 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cfld.readers.images import read_pixels, upright
+
+DARK: Final = 16
+"""An image of 0 to 255 whose values are all at most this is black, or has another range."""
+MAX_12_BIT: Final = 4095
+RANGE_MARGIN: Final = 0.1
+"""By how much interpolation overshoots values of [0, 1] or [-1, 1]."""
 
 
 def read_image(path: str | Path) -> Image.Image:
@@ -28,24 +35,48 @@ def read_image(path: str | Path) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Converts to 8-bit RGB: applies EXIF orientation, blends alpha with white, scales 16-bit grey; first frame only.
+    """Converts to 8-bit RGB: applies EXIF orientation, blends alpha with white, scales deep grey (`to_8_bit`).
+
+    Of an animation, its current frame. The image itself is not changed.
 
     Raises:
-        ValueError: for floating-point images, whose value range is unknown.
+        ValueError: for deep grey of an unknown value range.
     """
-    if getattr(image, "is_animated", False):
-        image.seek(0)
-    image = upright(image)
-    if image.mode == "F":
-        raise ValueError(
-            "the value range of a floating-point image (mode F) is unknown; save it with 8 bits per channel"
-        )
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) / 257.0).round().clip(0, 255).astype(np.uint8))
+    info = dict(image.info)
+    pixels = upright(image)
+    pixels = pixels.copy() if pixels is image else pixels
+    image.info = info  # loading the pixels may have added to it
+    image = to_8_bit(pixels)
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image.convert("RGB")
+
+
+def to_8_bit(image: Image.Image) -> Image.Image:
+    """Converts grey of modes I, I;16 and F to mode L, by the largest value; other modes are returned unchanged.
+
+    Values up to 255 are kept, those of 16 bits are divided by 257, and fractions (mode F, at most 1) become 0 to 255.
+
+    Raises:
+        ValueError: for any other range, such as 0 to 4095 or negative values.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image).astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        values = values * 255
+    elif image.mode != "F" and low >= 0 and MAX_12_BIT < high <= 65535:
+        values = values / 257.0
+    elif not 0 <= low <= high <= 255 or 0 < high <= DARK:
+        raise ValueError(
+            f"unknown value range {low:g} to {high:g} of an image of mode {image.mode}; "
+            "expected 0 to 255, 16 bits or, in mode F, 0 to 1"
+        )
+    return Image.fromarray(values.round().astype(np.uint8))
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -69,6 +100,50 @@ def resize(images: Tensor, size: tuple[int, int], value_range: tuple[float, floa
     batch = images if images.ndim == 4 else images[None]
     resized = F.interpolate(batch, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(*value_range)
     return resized if images.ndim == 4 else resized[0]
+
+
+def letterbox(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Extends images to an aspect ratio, each in the median colour of its edge.
+
+    Args:
+        images: (B, C, H, W) or (C, H, W).
+        shape: (height, width) with that aspect ratio.
+    """
+    height, width = images.shape[-2:]
+    rows, columns = max(height, round(width * shape[0] / shape[1])), max(width, round(height * shape[1] / shape[0]))
+    edge = torch.cat([images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1)
+    colour = edge.median(dim=-1).values[..., None, None]
+    extended = colour.expand(*images.shape[:-2], rows, columns).clone()
+    top, left = (rows - height) // 2, (columns - width) // 2
+    extended[..., top : top + height, left : left + width] = images
+    return extended
+
+
+def by_content(images: Tensor) -> Tensor:
+    """Converts an image tensor to float32 in [-1, 1].
+
+    Integers are 0 to 255. Floating-point values are in [-1, 1] if the darkest is clearly negative, and 0 to 255 if the
+    brightest is above 16. What could be [0, 1] as well as a bright image in [-1, 1] is refused.
+
+    Args:
+        images: of any shape, all in one unit.
+
+    Raises:
+        ValueError: for any other range, naming it, and for NaN and infinite values.
+    """
+    values = images.float()
+    if not torch.isfinite(values).all():
+        raise ValueError("the image tensor holds NaN or infinite values")
+    low, high = values.min().item(), values.max().item()
+    if images.dtype == torch.uint8 or (low >= 0 and DARK < high <= 255):
+        return to_model_range(values)
+    if images.is_floating_point() and -1 - RANGE_MARGIN <= low < -RANGE_MARGIN and high <= 1 + RANGE_MARGIN:
+        return values
+    hint = "; if it is [0, 1], pass 2 * image - 1" if low >= -RANGE_MARGIN and high <= 1 + RANGE_MARGIN else ""
+    raise ValueError(
+        f"the unit of an image tensor ({images.dtype}) with values from {low:.6g} to {high:.6g} is unknown{hint}; "
+        "expected [-1, 1] or 0 to 255"
+    )
 
 
 def to_model_range(images: Tensor) -> Tensor:

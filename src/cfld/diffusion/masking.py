@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Mask: TypeAlias = Image.Image | NDArray[Any] | Tensor
-"""The region to generate, in white: a PIL image of any mode, or (H, W) of bool, of 0 and 1, or of 0 to 255."""
+"""The region to generate, in white: a PIL image of any mode, or (H, W) of bool, 0 and 1, 0 to 255, or 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,14 @@ def paste(generated: Tensor, backdrop: Tensor, weights: Tensor) -> Tensor:
 def _binarise(mask: Mask) -> NDArray[np.bool_]:
     """bool (H, W)."""
     if isinstance(mask, Image.Image):
-        upright = ImageOps.exif_transpose(mask).convert("RGBA")
+        mask = ImageOps.exif_transpose(mask)
+    if isinstance(mask, Image.Image) and not mask.mode.startswith(("I", "F")):
+        upright = mask.convert("RGBA")
         mask = np.asarray(Image.alpha_composite(Image.new("RGBA", upright.size, "black"), upright).convert("L"))
     values = mask.cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"a mask has one channel (H, W), got shape {tuple(values.shape)}")
-    white = 255 if np.issubdtype(values.dtype, np.integer) and values.max() > 1 else 1
+    if not np.isfinite(values).all():
+        raise ValueError("a mask holds NaN or infinite values; expected 0 and 1, or 0 to 255")
+    white = next((white for white in (1, 255) if values.max() <= white), 65535)
     return np.asarray(values >= white / 2)

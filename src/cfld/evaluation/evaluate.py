@@ -112,6 +112,8 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
     if settings.protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {settings.protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     preparation = Preparation(PROTOCOLS[settings.protocol], settings.size or _size(methods, data))
+    for file in [next(iter(method.files.values())) for method in methods]:
+        _check_first(file, preparation)
     vae = None if settings.vae is None else open_vae(settings.vae, settings.device)
     networks = load_networks(preparation.protocol, settings.weights, settings.device)
     notes = list(networks.missing)
@@ -157,6 +159,18 @@ def _size(methods: Sequence[Method], data: FolderDataset) -> tuple[int, int]:
             aspect = image.width / image.height / (data.frame[1] / data.frame[0])
             return (image.height, image.width) if abs(aspect - 1) < ASPECT_TOLERANCE else data.frame
     return data.frame
+
+
+def _check_first(file: Path, preparation: Preparation) -> None:
+    """Raises ValueError if the first image of a folder, so probably each, has another shape; not if it is damaged."""
+    try:
+        image = read_image(file)
+    except ValueError:
+        return
+    try:
+        preparation.check_aspect(image)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def _reconstructed(data: FolderDataset, preparation: Preparation, vae: AutoencoderKL, work: Path) -> Method:

@@ -14,9 +14,13 @@ from torch import Tensor
 
 from cfld.data.transforms import resize, to_tensor
 from cfld.metrics.protocols import Protocol
+from cfld.poses.fit import ASPECT_TOLERANCE, same_aspect
 
 SMALLEST_SIDE: Final = 32
 """Required by AlexNet's convolutions."""
+
+LARGEST_STRETCH: Final = 1.5
+"""Largest ratio of the aspect ratios of a true image and of the comparison; a square and 256:176 differ by 1.45."""
 
 OPENCV: Final = {"opencv-linear": cv2.INTER_LINEAR, "opencv-cubic": cv2.INTER_CUBIC}
 
@@ -45,7 +49,16 @@ class Preparation:
             raise ValueError(f"this protocol pads upright images to squares, got size {self.size}")
 
     def truth(self, image: Image.Image) -> ImageArray:
-        """Prepares a true image of any size."""
+        """Prepares a true image of any size.
+
+        Raises:
+            ValueError: if it would be stretched beyond recognition, as strips of several images.
+        """
+        aspects = image.width / image.height, self.size[1] / self.size[0]
+        if max(aspects) > LARGEST_STRETCH * min(aspects):
+            raise ValueError(
+                f"the image is {image.height}x{image.width} and would be stretched to {self.size[0]}x{self.size[1]}"
+            )
         return self._pad(self.resized_truth(image))
 
     def resized_truth(self, image: Image.Image) -> ImageArray:
@@ -64,7 +77,8 @@ class Preparation:
         """Prepares a generated image; one of the right size is not resampled.
 
         Raises:
-            ValueError: if the size differs and the protocol does not resize generated images.
+            ValueError: if the size differs and the protocol does not resize generated images, or the aspect ratio
+                differs, see `check_aspect`.
         """
         if (image.height, image.width) == self.size:
             return self._pad(_to_array(image))
@@ -73,8 +87,24 @@ class Preparation:
                 f"the image is {image.height}x{image.width}, but this protocol does not resize generated images to "
                 f"{self.size[0]}x{self.size[1]}; choose another --size or --protocol"
             )
+        self.check_aspect(image)
         resized = resize(to_tensor(image).float() / 255, self.size, value_range=(0.0, 1.0))
         return self._pad((self.to_uint8(resized).float() / 255).numpy())
+
+    def check_aspect(self, image: Image.Image) -> None:
+        """Checks that a generated image can be resized: with its aspect ratio kept, or from or to the model's square.
+
+        Raises:
+            ValueError: for other images, such as strips of several side by side.
+        """
+        found, square = (image.height, image.width), (1, 1)
+        squares = same_aspect(found, square) or same_aspect(self.size, square)
+        if same_aspect(found, self.size) or (squares and found[1] <= (1 + ASPECT_TOLERANCE) * found[0] <= 3 * found[1]):
+            return
+        raise ValueError(
+            f"the image is {found[0]}x{found[1]} and would be stretched to {self.size[0]}x{self.size[1]}; expected "
+            "that aspect ratio or a square (cut a strip into its images, or choose another --size)"
+        )
 
     def to_uint8(self, images: Tensor) -> Tensor:
         """Converts [0, 1] to uint8, truncated or rounded."""

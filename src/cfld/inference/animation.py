@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cfld.config.schema import SamplingConfig
 from cfld.inference.generation import sampling_arguments
 from cfld.inference.pose_reading import PoseReader
+from cfld.inputs import fitted_poses
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.formats import is_coco_annotation, parse_people
 from cfld.poses.keypoints import Keypoints
@@ -55,6 +56,7 @@ def generate_frames(
 ) -> list[Image.Image]:
     """Generates the source in every pose; a frame does not depend on the batch size."""
     pipe.set_progress_bar_config(disable=True)
+    poses = fitted_poses(poses, pipe.conditioner.pose_size, tuple(pipe.config.output_size))
     encoded, images = pipe.encode_source(source), []
     with tqdm(total=len(poses), unit="frame", disable=None) as bar:
         for start in range(0, len(poses), batch):

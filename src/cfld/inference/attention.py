@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from cfld.contact_sheet import contact_sheet
-from cfld.data.transforms import resize, to_rgb
-from cfld.inputs import Images
+from cfld.data.transforms import resize, to_pil, to_tensor
+from cfld.inputs import Images, extended
 from cfld.models.attention_maps import recorded_attention
 from cfld.pipeline import CFLDPipeline
 
@@ -61,8 +61,10 @@ def attention_sheet(
     Args:
         height: of a cell in pixels; its aspect ratio is that of the model's output.
     """
-    cell = (height, round(height * pipe.config.output_size[1] / pipe.config.output_size[0]))
-    sources = [to_rgb(image).resize(cell[::-1], Image.Resampling.BICUBIC) for image in images]
-    attention = query_attention(pipe, list(images), blocks)
+    side, shape = pipe.conditioner.config.source_size, tuple(pipe.config.output_size)
+    cell = (height, round(height * shape[1] / shape[0]))
+    whole = [to_pil(extended(to_tensor(image), side, shape)) for image in images]
+    sources = [image.resize(cell[::-1], Image.Resampling.BICUBIC) for image in whole]
+    attention = query_attention(pipe, whole, blocks)
     rows = [[source, *(overlay(source, m) for m in maps)] for source, maps in zip(sources, attention, strict=True)]
     return contact_sheet(rows, ("source", *(str(query + 1) for query in range(attention.shape[1]))), cell)

@@ -18,7 +18,6 @@ from cfld.config.schema import SamplingConfig
 from cfld.files import replacing, save_json
 from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
-from cfld.poses.render import pose_map
 from cfld.readers.text import load_object
 from cfld.types import Conditioning
 
@@ -103,20 +102,21 @@ def _cached_encoder(
     pipe: CFLDPipeline, jobs: Sequence[Job]
 ) -> Callable[[Sequence[Job]], tuple[Conditioning, Conditioning]]:
     """Encodes batches of these jobs, sources and poses, each once however many jobs share it."""
-    readers = {job.source: job.read_source for job in jobs}
-    poses = {_key(job): job.pose for job in jobs}
+    sources = {job.source: job for job in jobs}
+    poses = {_key(job): job for job in jobs}
 
     @functools.lru_cache(CACHE_SIZE)
     def encode_source(source: str) -> Conditioning:
-        return pipe.encode_source(readers[source]()).with_pose()
+        job = sources[source]
+        return pipe.encode_source(job.read_source(), job.as_in_training).with_pose()
 
     @functools.lru_cache(CACHE_SIZE)
     def encode_pose(key: tuple[bytes, tuple[int, int]]) -> Conditioning:
-        return pipe.encode_pose(pose_map(poses[key], size=pipe.conditioner.pose_size))  # a map: may have no joint
+        return pipe.encode_pose(poses[key].pose, poses[key].as_in_training)
 
     def encode(batch: Sequence[Job]) -> tuple[Conditioning, Conditioning]:
-        sources = Conditioning.cat([encode_source(job.source) for job in batch])
-        return sources, Conditioning.cat([encode_pose(_key(job)) for job in batch])
+        encoded = Conditioning.cat([encode_source(job.source) for job in batch])
+        return encoded, Conditioning.cat([encode_pose(_key(job)) for job in batch])
 
     return encode
 

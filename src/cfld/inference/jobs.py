@@ -28,12 +28,14 @@ class Job:
         read_source: reads the source image.
         pose: the target pose.
         name: of the image file, without extension.
+        as_in_training: whether source and pose are encoded like those of a data set, see `CFLDPipeline.encode_pose`.
     """
 
     source: str
     read_source: Callable[[], Image.Image]
     pose: Keypoints
     name: str
+    as_in_training: bool = False
 
     def noise_seed(self, seed: int) -> int:
         """The random seed of this image's noise, so that it depends neither on the batch nor on other jobs."""
@@ -64,7 +66,7 @@ def dataset_jobs(dataset: PoseDataset) -> list[Job]:
         return to_pil(dataset.image(name))
 
     jobs = [
-        Job(source, functools.partial(read, source), dataset.keypoints(target), pair_name(source, target))
+        Job(source, functools.partial(read, source), dataset.keypoints(target), pair_name(source, target), True)
         for source, target in dict.fromkeys(dataset.pairs)
     ]
     if empty := [job.name for job in jobs if not job.pose.visible.any()]:

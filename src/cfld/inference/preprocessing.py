@@ -15,6 +15,7 @@ from cfld.inference.jobs import Job
 from cfld.inference.pose_reading import PoseReader
 from cfld.poses.fit import Colour, Fit, Fitted, fit_image
 from cfld.poses.keypoints import Keypoints
+from cfld.poses.render import check_drawn
 from cfld.poses.retarget import retarget, retarget_all
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ def preprocess_jobs(jobs: Sequence[Job], preprocessing: Preprocessing) -> list[P
     """Fits the sources and retargets the poses of jobs; the pose in each source is detected once.
 
     Raises:
-        ValueError: when no person is found in a source, or one `source_pose` is given for several sources.
+        ValueError: when no person is found in a source, one `source_pose` is given for several sources, or a pose lies
+            outside its frame.
     """
     poses: dict[str, Keypoints] = {}
     if preprocessing.needs_pose:
@@ -106,7 +108,8 @@ def preprocess_jobs(jobs: Sequence[Job], preprocessing: Preprocessing) -> list[P
         poses = {name: preprocessing.find_pose(job.read_source(), name) for name, job in sources.items()}
     preprocessed = [_preprocess_job(job, poses.get(job.source), preprocessing) for job in jobs]
     for one in preprocessed:
-        _warn_about_pose(one.job.pose, one.job.name)
+        if not one.job.as_in_training:
+            _check_pose(one.job.pose, one.job.name)
     return preprocessed
 
 
@@ -141,6 +144,8 @@ def preprocess_sequence(
         fitted = preprocessing.fitted(image, preprocessing.find_pose(image, name))
         image = fitted.image
         poses = retarget_all(fitted.keypoints, poses) if preprocessing.retarget else poses
+    for number, pose in enumerate(poses, start=1):
+        check_drawn(pose, f"{name}: pose {number}")
     _warn_about_pose(next((pose for pose in poses if pose.cut_off), poses[0]), name)
     return PreprocessedSequence(image, poses)
 
@@ -152,11 +157,14 @@ def retargeting_sheet(source: Keypoints, target: Keypoints, result: Keypoints) -
     return contact_sheet([poses], ("source", "target", "retargeted"), cell)
 
 
+def _check_pose(pose: Keypoints, name: str) -> None:
+    check_drawn(pose, name)
+    _warn_about_pose(pose, name)
+
+
 def _warn_about_pose(pose: Keypoints, name: str) -> None:
     if pose.cut_off:
         logger.warning("%s: joints of the pose lie outside the image and will not be visible", name)
-    if pose.frame[1] > pose.frame[0]:
-        logger.warning("%s: the pose refers to a landscape image, so the person gets too narrow; use --retarget", name)
 
 
 def _padded(pose: Keypoints, shape: tuple[int, int]) -> Keypoints:

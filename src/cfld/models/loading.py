@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from cfld.readers.tensors import check_finite
 from cfld.readers.text import load_object
 
 
@@ -24,8 +25,8 @@ def load_component(cls: type[Any], folder: str | Path, name: str, **options: Any
         options: of `ModelMixin.from_pretrained`.
 
     Raises:
-        ValueError: if the component is missing, of another class or cannot be loaded, or naming the missing and
-            unexpected weights.
+        ValueError: if the component is missing, of another class or cannot be loaded, or naming the missing,
+            unexpected, NaN and infinite weights.
     """
     path = Path(folder) / name
     if not (path / "config.json").is_file():
@@ -38,6 +39,7 @@ def load_component(cls: type[Any], folder: str | Path, name: str, **options: Any
         model, info = cls.from_pretrained(folder, subfolder=name, output_loading_info=True, **options)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ValueError(f"{path} does not load: {' '.join(str(error).split())[:300]}") from error
+    check_finite(model.state_dict(), path)
     if problems := [_summary(kind, info[f"{kind}_keys"]) for kind in ("missing", "unexpected") if info[f"{kind}_keys"]]:
         raise ValueError(f"{path} does not fit its config.json: {'; '.join(problems)}")
     return model

@@ -1,8 +1,9 @@
-"""Fits an image to the framing of the training images: aspect ratio, size and position of the person."""
+"""Fits images and poses to the framing of the training images: aspect ratio, size and position of the person."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 Fit = Literal["crop", "letterbox"]
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+"""(top, left, bottom, right)."""
+ASPECT_TOLERANCE: Final = 0.05
+"""Relative difference of aspect ratios up to which an image or a pose is stretched to the other one."""
 FIGURE_HEIGHT: Final = 0.755
 """Height of the joints' bounding box as a fraction of the image height: the median of 400 mannequins."""
 FIGURE_MIDDLE: Final = 0.53
@@ -62,13 +67,33 @@ def fit_image(
             f"the pose has a frame of {keypoints.frame[0]} x {keypoints.frame[1]}, "
             f"but the image is {image.height} x {image.width}"
         )
-    top, left, height, width = _window(keypoints, how, shape)
+    limits = keypoints.frame if how == "crop" else None
+    top, left, height, width = _window(joint_box(keypoints), shape, limits)
     result = Image.new("RGB", (width, height), edge_colour(image) if fill is None else fill)
     result.paste(image.convert("RGB"), (-left, -top))
     fitted = Fitted(result, keypoints.cropped(top, left, (height, width)))
     if fitted.keypoints.cut_off:
         logger.warning("%s cuts off joints of the person; letterbox keeps the whole image content", how)
     return fitted
+
+
+def fit_poses(poses: Sequence[Keypoints], shape: tuple[int, int] = DEEPFASHION_FRAME) -> list[Keypoints]:
+    """Cuts out the window of `letterbox` around all poses of one frame, such as an animation's.
+
+    Args:
+        poses: each with a visible joint.
+        shape: (height, width), the aspect ratio of the results.
+    """
+    boxes = np.array([joint_box(pose) for pose in poses])
+    (top, left), (bottom, right) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    top, left, height, width = _window((top, left, bottom, right), shape)
+    return [pose.cropped(top, left, (height, width)) for pose in poses]
+
+
+def same_aspect(size: tuple[int, int], shape: tuple[int, int]) -> bool:
+    """Whether two (height, width) have the same aspect ratio, up to `ASPECT_TOLERANCE` or half a pixel of rounding."""
+    exact = size[0] * shape[1] / shape[0]
+    return abs(size[1] - exact) <= max(ASPECT_TOLERANCE * exact, 0.5)
 
 
 def flatten(image: Image.Image, mask: Image.Image, colour: Colour | None = None) -> Image.Image:
@@ -98,15 +123,15 @@ def edge_colour(image: Image.Image) -> Colour:
     return red, green, blue
 
 
-def _window(keypoints: Keypoints, how: Fit, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the window in pixels."""
+def _window(box: Box, shape: tuple[int, int], limits: tuple[int, int] | None = None) -> tuple[int, int, int, int]:
+    """(top, left, height, width) in pixels of the window around a figure, inside an image of size `limits` if given."""
     aspect = shape[1] / shape[0]
-    top, left, bottom, right = joint_box(keypoints)
+    top, left, bottom, right = box
     height = max((bottom - top) / FIGURE_HEIGHT, (right - left) / FIGURE_WIDTH / aspect, 1 / aspect)
-    if how == "crop":
-        height = min(height, keypoints.frame[0], keypoints.frame[1] / aspect)
+    if limits is not None:
+        height = min(height, limits[0], limits[1] / aspect)
     rows, columns = max(round(height), 1), max(round(height * aspect), 1)
     y, x = round((top + bottom) / 2 - FIGURE_MIDDLE * rows), round((left + right) / 2 - columns / 2)
-    if how == "crop":
-        y, x = min(max(y, 0), keypoints.frame[0] - rows), min(max(x, 0), keypoints.frame[1] - columns)
+    if limits is not None:
+        y, x = min(max(y, 0), limits[0] - rows), min(max(x, 0), limits[1] - columns)
     return y, x, rows, columns

@@ -8,7 +8,8 @@ ControlNet      the same, as DWPose writes it: with canvas_width and canvas_heig
 COCO            {"annotations": [{"keypoints": [x, y, v, ... 17 times]}], "images": [...]}, the list alone, or one entry
                 of it; v is a visibility (0, 1, 2) or a confidence; COCO-WholeBody has 133, the first 17 are COCO's
 
-Another JSON format is one function here and one row in `FORMATS`.
+Where a file states the size of its image, coordinates may be fractions of it (`keypoints.are_fractions`). Another JSON
+format is one function here and one row in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from cfld.poses.keypoints import (
     ANNOTATION_HEADER,
     DEEPFASHION_FRAME,
     Keypoints,
+    are_fractions,
+    in_pixels,
     parse_annotation,
     parse_keypoints,
 )
@@ -40,8 +43,6 @@ Raises ValueError if the content has this format but is malformed."""
 
 BODY_25: Final = (*range(8), *range(9, 19))
 """Positions of the 18 joints in OpenPose's BODY_25, which has a mid-hip joint after the wrists and the feet last."""
-MAX_FRACTION: Final = 2.0
-"""Coordinates up to this value are fractions of the canvas; in pixels, the joints of a person are further apart."""
 
 
 def load_keypoints(
@@ -107,14 +108,14 @@ def _is_openpose(content: Any) -> bool:
 def _openpose_image(content: Mapping[str, Any], frame: Frame, confidence: float, image: str = "") -> list[Person]:
     canvas = _size(content.get("canvas_height"), content.get("canvas_width"))
     return [
-        _person(*_openpose_joints(person, number, canvas, confidence), canvas, frame, image)
+        _person(*_openpose_joints(person, number, confidence), canvas, frame, image)
         for number, person in enumerate(content["people"], start=1)
         if isinstance(person, dict) and person.get("pose_keypoints_2d")
     ]
 
 
 def _openpose_joints(
-    person: Mapping[str, Any], number: int, canvas: Frame | None, confidence: float
+    person: Mapping[str, Any], number: int, confidence: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     rows = _triples(person["pose_keypoints_2d"], f"pose_keypoints_2d of person {number}")
     if len(rows) not in (NUM_JOINTS, 25):
@@ -123,10 +124,6 @@ def _openpose_joints(
         )
     rows = rows[list(BODY_25)] if len(rows) == 25 else rows
     yx, scores = rows[:, 1::-1], rows[:, 2]
-    if 0 < np.abs(yx).max() <= MAX_FRACTION:
-        if canvas is None:
-            raise ValueError("coordinates are fractions of a canvas, but canvas_height and canvas_width are missing")
-        yx = yx * canvas
     scores = np.where((rows[:, :2] == 0).all(axis=1), 0, scores)  # (0, 0) is written for joints that were not found
     return without_uncertain(yx, scores, confidence)
 
@@ -188,20 +185,27 @@ def _triples(numbers: Any, what: str) -> NDArray[np.float64]:
 
 
 def _size(height: Any, width: Any) -> Frame | None:
-    """(height, width) of an image, None if the file does not give both."""
+    """(height, width) of an image, None if the file does not give both; `Keypoints` checks that they are a frame."""
     if height is None or width is None:
         return None
     if not all(isinstance(side, int | float) and side >= 1 for side in (height, width)):
         raise ValueError(f"height and width of the image must be numbers of at least 1, got {height!r} and {width!r}")
-    return int(height), int(width)
+    return height, width
 
 
 def _person(
     yx: NDArray[np.float32], scores: NDArray[np.float32], size: Frame | None, frame: Frame, image: str
 ) -> Person:
     """A person in an image of this size, or of `frame` if the file gives no size."""
-    if size is None and (np.nan_to_num(yx) > frame).any():
+    if size is not None:
+        return person_of(in_pixels(yx, size), scores, image)
+    if are_fractions(yx, frame):
+        raise ValueError(
+            "coordinates are fractions of an image, but its size is missing: canvas_height and canvas_width, "
+            "in COCO height and width of the image"
+        )
+    if (np.nan_to_num(yx) > frame).any():
         raise ValueError(
             f"gives no image size, and joints lie outside {frame[0]} x {frame[1]}; set it with --frame HEIGHT WIDTH"
         )
-    return person_of(Keypoints(yx, size or frame), scores, image)
+    return person_of(Keypoints(yx, frame), scores, image)

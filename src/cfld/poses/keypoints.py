@@ -27,6 +27,15 @@ BESIDE_MISSING: Final = float(np.nextafter(np.float32(MISSING), np.float32(-2)))
 DEEPFASHION_FRAME: Final = (256, 176)
 """(height, width) that DeepFashion's annotations refer to."""
 
+MAX_SIDE: Final = 65_535
+"""Largest height or width of a frame; that of JPEG."""
+MAX_ASPECT: Final = 100
+"""Largest ratio of a frame's sides."""
+MAX_DISTANCE: Final = 1e6
+"""Largest coordinate in pixels."""
+MAX_FRACTION: Final = 8.0
+"""Largest coordinate of a joint, in image sizes, among coordinates that are fractions of the image."""
+
 ANNOTATION_HEADER: Final = "name:keypoints_y:keypoints_x"
 
 
@@ -40,21 +49,32 @@ class Keypoints:
         frame: (height, width) of the image that the coordinates refer to.
 
     Raises:
-        ValueError: for another number of joints, or a frame without area.
+        ValueError: for another number of joints, a frame without area, coordinates that are infinite, and coordinates
+            that are fractions of the image (`are_fractions`); `in_pixels` converts those.
     """
 
     yx: NDArray[np.float32]
     frame: tuple[int, int] = DEEPFASHION_FRAME
 
     def __post_init__(self) -> None:
-        yx = np.array(self.yx, dtype=np.float32)
-        if yx.shape != (NUM_JOINTS, 2):
-            raise ValueError(f"a pose needs {NUM_JOINTS} joints of (y, x) in OpenPose order, got shape {yx.shape}")
-        if len(self.frame) != 2 or min(self.frame) < 1:
-            raise ValueError(f"a frame is (height, width) in pixels, got {self.frame}")
-        yx[~np.isfinite(yx).all(axis=1) | (yx == MISSING).any(axis=1)] = MISSING
-        object.__setattr__(self, "yx", yx)
-        object.__setattr__(self, "frame", (int(self.frame[0]), int(self.frame[1])))
+        yx, frame = _joints(self.yx), _frame(self.frame)
+        if are_fractions(yx, frame):
+            raise ValueError(
+                f"coordinates from {_range(yx)} are fractions of an image, expected pixels of one of "
+                f"{frame[0]} x {frame[1]}; multiply (y, x) by the image's height and width"
+            )
+        self._store(yx, frame)
+
+    @classmethod
+    def _transformed(cls, yx: NDArray[np.float32], frame: tuple[int, int]) -> Keypoints:
+        """A pose computed from another one, not checked again: its coordinates may have become small or large."""
+        pose = object.__new__(cls)
+        pose._store(yx, frame)
+        return pose
+
+    def _store(self, yx: NDArray[np.float32], frame: tuple[int, int]) -> None:
+        object.__setattr__(self, "yx", np.where(_known(yx)[:, None], yx, np.float32(MISSING)))
+        object.__setattr__(self, "frame", (int(frame[0]), int(frame[1])))
 
     @property
     def visible(self) -> NDArray[np.bool_]:
@@ -70,16 +90,16 @@ class Keypoints:
     def scaled(self, frame: tuple[int, int]) -> Keypoints:
         """The pose scaled to another frame (height, width)."""
         factor = np.array(frame, dtype=np.float32) / np.array(self.frame, dtype=np.float32)
-        return Keypoints(self._where_visible(self.yx * factor), frame)
+        return self._transformed(self._where_visible(self.yx * factor), frame)
 
     def cropped(self, top: float, left: float, frame: tuple[int, int]) -> Keypoints:
         """The pose relative to a crop whose corner is (top, left) and whose (height, width) is `frame`."""
-        return Keypoints(self._where_visible(self.yx - np.array([top, left], dtype=np.float32)), frame)
+        return self._transformed(self._where_visible(self.yx - np.array([top, left], dtype=np.float32)), frame)
 
     def mirrored(self) -> Keypoints:
         """The pose in the horizontally flipped image: right limbs become left limbs."""
         flipped = self._where_visible(np.stack([self.yx[:, 0], self.frame[1] - 1 - self.yx[:, 1]], axis=1))
-        return Keypoints(flipped[list(MIRROR)], self.frame)
+        return self._transformed(flipped[list(MIRROR)], self.frame)
 
     def to_json(self) -> str:
         """This project's JSON, rounded to hundredths of a pixel."""
@@ -99,7 +119,83 @@ class Keypoints:
 
 def as_keypoints(pose: Keypoints | ArrayLike, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
     """Returns `Keypoints` unchanged; wraps an (18, 2) array of (y, x) in `frame`."""
-    return pose if isinstance(pose, Keypoints) else Keypoints(np.asarray(pose, dtype=np.float32), frame)
+    return pose if isinstance(pose, Keypoints) else Keypoints(_joints(pose), frame)
+
+
+def are_fractions(yx: NDArray[Any], frame: tuple[int, int]) -> bool:
+    """Whether (y, x) of joints are fractions of an image rather than pixels of `frame`.
+
+    They are if not all are whole numbers, half of them are at most 1, and none is above `MAX_FRACTION`: in pixels, that
+    would be somebody a few pixels tall in the corner of the frame. Frames that are themselves so small have no
+    fractions.
+
+    Args:
+        yx: (N, 2); joints with a coordinate of -1 or NaN are missing.
+    """
+    known = np.abs(yx[_known(yx)])
+    if not known.size or max(frame) <= 2 * MAX_FRACTION or not (known % 1).any():
+        return False
+    return bool(np.median(known) <= 1 and known.max() <= MAX_FRACTION)
+
+
+def in_pixels(yx: ArrayLike, frame: tuple[int, int]) -> Keypoints:
+    """The pose of coordinates that are pixels or fractions of `frame`.
+
+    Args:
+        yx: (18, 2); -1 or NaN = missing.
+
+    Raises:
+        ValueError: for what `Keypoints` refuses, and for fractions with the origin in the middle of the image.
+    """
+    joints, (height, width) = _joints(yx), _frame(frame)
+    if not are_fractions(joints, (height, width)):
+        return Keypoints(joints, (height, width))
+    known = _known(joints)
+    if (joints[known] < 0).mean() > 0.25:
+        raise ValueError(
+            f"coordinates from {_range(joints)} are neither pixels nor fractions of the image; "
+            "give pixels, with the origin in its upper left corner"
+        )
+    pixels = joints * np.array([height, width], dtype=np.float32)
+    pixels[pixels == MISSING] = BESIDE_MISSING
+    return Keypoints._transformed(np.where(known[:, None], pixels, np.float32(MISSING)), (height, width))
+
+
+def _joints(yx: ArrayLike) -> NDArray[np.float32]:
+    """A float32 copy (18, 2), its numbers finite or NaN."""
+    try:
+        with np.errstate(over="ignore"):
+            joints = np.array(yx, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"a pose needs {NUM_JOINTS} joints, each two numbers (y, x)") from None
+    if joints.shape != (NUM_JOINTS, 2):
+        raise ValueError(f"a pose needs {NUM_JOINTS} joints of (y, x) in OpenPose order, got shape {joints.shape}")
+    if (beyond := joints[np.abs(joints) > MAX_DISTANCE]).size:
+        raise ValueError(f"joints lie at most {MAX_DISTANCE:,.0f} pixels away, got a coordinate of {beyond[0]:g}")
+    return joints
+
+
+def _known(yx: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(yx).all(axis=1) & (yx != MISSING).all(axis=1))
+
+
+def _range(yx: NDArray[Any]) -> str:
+    known = yx[_known(yx)]
+    return f"{known.min():.3g} to {known.max():.3g}"
+
+
+def _frame(frame: Any) -> tuple[int, int]:
+    """(height, width) as whole numbers."""
+    try:
+        height, width = frame
+        if min(height, width) >= 1 and max(height, width) <= min(MAX_SIDE, MAX_ASPECT * min(height, width)):
+            return int(height), int(width)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        f"a frame is (height, width) in pixels, each from 1 to {MAX_SIDE:,} and at most {MAX_ASPECT} times the other, "
+        f"got {str(frame)[:60]}"
+    )
 
 
 def save_keypoints(keypoints: Keypoints, path: str | Path) -> None:
@@ -110,6 +206,8 @@ def save_keypoints(keypoints: Keypoints, path: str | Path) -> None:
 def parse_keypoints(content: Any, frame: tuple[int, int] = DEEPFASHION_FRAME, name: str = "pose") -> Keypoints:
     """Parses the content of this project's JSON, or a bare list of 18 pairs.
 
+    Coordinates are pixels, or fractions of the frame if the content states it.
+
     Args:
         frame: (height, width) that a bare list refers to.
         name: for messages.
@@ -117,14 +215,13 @@ def parse_keypoints(content: Any, frame: tuple[int, int] = DEEPFASHION_FRAME, na
     Raises:
         ValueError: for anything else; names `name`.
     """
+    if isinstance(content, dict) and "keypoints" not in content:
+        raise ValueError(f'{name}: no "keypoints" in it')
     try:
-        if isinstance(content, dict):
-            frame, content = content.get("frame", frame), content["keypoints"]
-        height, width = frame
-        return Keypoints(np.asarray(content, dtype=np.float32), (height, width))
-    except KeyError:
-        raise ValueError(f'{name}: no "keypoints" in it') from None
-    except (ValueError, TypeError) as error:
+        if isinstance(content, dict) and "frame" in content:
+            return in_pixels(content["keypoints"], content["frame"])
+        return Keypoints(content["keypoints"] if isinstance(content, dict) else content, frame)
+    except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
@@ -134,7 +231,8 @@ def parse_annotation(
     """Parses the two columns of an annotation row.
 
     Raises:
-        ValueError: if a column is not a JSON list of 18 numbers; names `name`, and explains NumPy 2's `np.int64(3)`.
+        ValueError: if a column is not a JSON list of 18 numbers, or they are fractions; names `name`, and explains
+            NumPy 2's `np.int64(3)`.
     """
     columns = []
     for text in (keypoints_y, keypoints_x):
@@ -144,4 +242,7 @@ def parse_annotation(
     counts = [len(column) for column in columns]
     if counts != [NUM_JOINTS, NUM_JOINTS]:
         raise ValueError(f"{name}: a pose needs {NUM_JOINTS} joints, got {counts[0]} y and {counts[1]} x coordinates")
-    return Keypoints(np.array(columns, dtype=np.float32).T, frame)
+    try:
+        return Keypoints(np.array(list(zip(*columns, strict=True)), dtype=np.float32), frame)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -17,6 +17,8 @@ POSE_CHANNELS: Final = 3 + NUM_JOINTS
 BONE_WIDTH: Final = 2
 JOINT_RADIUS: Final = 3
 HEAT_MAP_SIGMA: Final = 6.0
+SMALLEST_FIGURE: Final = 0.02
+"""Size of the smallest person with most joints visible, relative to the frame: one disc."""
 
 
 def pose_map(
@@ -37,6 +39,20 @@ def pose_map(
     pose = as_keypoints(keypoints, frame)
     skeleton = draw_skeleton(pose, size=size).astype(np.float32) / 255.0
     return torch.from_numpy(np.concatenate([skeleton.transpose(2, 0, 1), heat_maps(pose, size=size)]))
+
+
+def check_drawn(pose: Keypoints, name: str = "target_pose") -> None:
+    """Raises ValueError, naming `name`, if the map of a pose would show nobody: all joints are missing, lie outside the
+    frame, or lie on one point although most of them are visible."""
+    known = pose.yx[pose.visible]
+    if not known.size:
+        raise ValueError(f"{name}: all {NUM_JOINTS} joints are missing; give at least one visible joint")
+    (top, left), (bottom, right) = known.min(axis=0), known.max(axis=0)
+    where = f"rows {top:g} to {bottom:g}, columns {left:g} to {right:g} of {pose.frame[0]} x {pose.frame[1]}"
+    if not draw_skeleton(pose).any():
+        raise ValueError(f"{name}: no joint or limb lies in the frame ({where}); check the frame, or move the pose")
+    if len(known) > NUM_JOINTS / 2 and max(bottom - top, right - left) <= SMALLEST_FIGURE * max(pose.frame):
+        raise ValueError(f"{name}: {len(known)} joints lie on one point ({where}); are they pixels in (y, x) order?")
 
 
 def draw_skeleton(pose: Keypoints, size: tuple[int, int] = (256, 256)) -> NDArray[np.uint8]:

@@ -83,6 +83,7 @@ def decoding_errors(path: str | Path) -> Iterator[None]:
 
 def upright(image: Image.Image) -> Image.Image:
     """Applies the EXIF orientation. An image whose EXIF data are damaged counts as upright."""
+    image.load()  # Pillow rotates some formats itself, such as TIFF
     method = TRANSPOSED.get(orientation(image))
     return image if method is None else image.transpose(method)
 

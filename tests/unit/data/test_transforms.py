@@ -1,14 +1,26 @@
 """Images of every kind come out upright, 8-bit, RGB; broken files give one line that names them."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from cfld.data.transforms import read_image, resize, to_model_range, to_rgb, to_tensor, to_uint8
+from cfld.data.transforms import (
+    by_content,
+    letterbox,
+    read_image,
+    resize,
+    to_model_range,
+    to_rgb,
+    to_tensor,
+    to_uint8,
+)
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -57,17 +69,113 @@ def test_every_other_mode_becomes_rgb(mode: str) -> None:
     assert to_rgb(Image.new("RGB", (3, 2), WHITE).convert(mode)).getpixel((1, 1)) == WHITE
 
 
-def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    with Image.open(tmp_path / "moving.gif") as image:
-        image.seek(1)
-        assert to_rgb(image).getpixel((0, 0)) == RED
+@pytest.mark.parametrize("suffix", ["gif", "tiff", "png", "webp"])
+def test_an_animation_gives_its_current_frame_and_stays_as_it_was(tmp_path: Path, suffix: str) -> None:
+    colours = [(255, 0, 0), (0, 0, 255), (0, 255, 0)]
+    frames = [Image.new("RGB", (4, 4), colour) for colour in colours]
+    path = tmp_path / f"moving.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], **({"lossless": True} if suffix == "webp" else {}))
+    for number, colour in enumerate(colours):
+        with Image.open(path) as image:
+            image.seek(number)
+            before = image.mode, image.size, image.tell(), dict(image.info)
+            assert to_rgb(image).getpixel((0, 0)) == colour
+            assert (image.mode, image.size, image.tell(), dict(image.info)) == before
+    assert read_image(path).getpixel((0, 0)) == colours[0]
 
 
-def test_floating_point_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="mode F"):
-        to_rgb(Image.new("F", (2, 2)))
+@pytest.mark.parametrize("mode", ["I", "I;16", "I;16B", "I;16L", "F"])
+def test_deep_grey_of_0_to_255_is_kept(mode: str) -> None:
+    grey = Image.effect_noise((9, 7), 60)
+    deep = grey.convert("I").convert(mode) if mode.startswith("I;") else grey.convert(mode)
+    assert deep.mode == mode
+    np.testing.assert_array_equal(np.asarray(to_rgb(deep)), np.asarray(grey.convert("RGB")))
+
+
+def test_floating_point_fractions_become_0_to_255() -> None:
+    image = Image.fromarray(np.array([[0, 0.5, 1]], dtype=np.float32))
+    assert np.asarray(to_rgb(image))[0, :, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values"),
+    [
+        *(("F", values) for values in [(-1, 1), (0, 3), (0, 65535), (0, np.nan), (0, np.inf)]),
+        *(("I", values) for values in [(0, 4095), (-1, 9), (0, 1), (0, 1e6)]),
+        ("I;16", (0, 1023)),
+    ],
+)
+def test_deep_grey_of_another_range_is_refused(mode: str, values: tuple[float, float]) -> None:
+    dtype = {"F": np.float32, "I": np.int32, "I;16": np.uint16}[mode]
+    image = Image.fromarray(np.array([values], dtype=dtype))
+    assert image.mode == mode
+    with pytest.raises(ValueError, match=f"unknown value range .* of an image of mode {mode}"):
+        to_rgb(image)
+
+
+@pytest.mark.parametrize("mode", ["LAB", "La", "RGBa", "RGBX"])
+def test_rare_modes_become_rgb(mode: str) -> None:
+    red = Image.new("RGB", (3, 2), (200, 40, 90))
+    image = {"La": lambda: red.convert("LA").convert("La"), "RGBa": lambda: red.convert("RGBA").convert("RGBa")}
+    grey = mode == "La"
+    found = np.asarray(to_rgb(image.get(mode, lambda: red.convert(mode))()))
+    np.testing.assert_allclose(found, np.asarray(red.convert("L").convert("RGB") if grey else red), atol=2)
+
+
+UNITS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "uint8": lambda x: x,
+    "0 to 255": lambda x: x.float(),
+    "[-1, 1]": lambda x: x.float() / 127.5 - 1,
+}
+
+
+@given(arrays(np.uint8, (3, 4, 4)))
+@settings(deadline=None)
+def test_every_unit_gives_the_image_or_an_error(levels: np.ndarray) -> None:
+    image = torch.from_numpy(levels)
+    expected = to_model_range(image)
+    for unit, convert in UNITS.items():
+        try:
+            found = by_content(convert(image))
+        except ValueError as error:
+            assert unit != "uint8"
+            assert "with values from" in str(error)  # noqa: PT017
+        else:
+            torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match=r"with values from .*\[0, 1\]"):
+        by_content(image / 255)
+
+
+def test_a_photograph_in_each_unit_is_understood() -> None:
+    image = torch.randint(0, 256, (3, 64, 44), dtype=torch.uint8)
+    for convert in UNITS.values():
+        torch.testing.assert_close(by_content(convert(image)), to_model_range(image), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_tensors_that_are_not_finite_are_refused(value: float) -> None:
+    image = torch.rand(3, 4, 4) * 2 - 1
+    image[1, 2, 3] = value
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        by_content(image)
+
+
+@pytest.mark.parametrize("bounds", [(-2.1, 2.6), (0, 1.03), (-0.05, 1.02), (0, 2), (0, 65535), (-3, 258)])
+def test_tensors_of_another_range_are_refused_with_it(bounds: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=f"values from {bounds[0]} to {bounds[1]} "):
+        by_content(torch.linspace(*bounds, 48).reshape(3, 4, 4))
+
+
+@pytest.mark.parametrize("size", [(10, 30), (30, 10), (7, 5)])
+def test_letterbox_keeps_the_pixels_and_takes_the_edge_colour(size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    image[..., 0, :] = image[..., -1, :] = image[..., :, 0] = image[..., :, -1] = 0.25
+    found = letterbox(image, (64, 44))
+    height, width = found.shape[-2:]
+    assert width / height == pytest.approx(44 / 64, abs=0.05)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    assert torch.equal(found[..., top : top + size[0], left : left + size[1]], image)
+    assert (found[..., 0, :] == 0.25).all()
 
 
 def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:

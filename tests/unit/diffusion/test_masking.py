@@ -25,6 +25,23 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("mode", "white"), [("I;16", 65535), ("I", 65535), ("I", 255), ("F", 1), ("F", 255), ("L", 255)]
+)
+def test_masks_of_every_depth(mode: str, white: float) -> None:
+    dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32, "L": np.uint8}[mode]
+    half = np.repeat([[0, white]], 4, axis=0).astype(dtype)
+    image = Image.fromarray(half)
+    assert image.mode == mode
+    for mask in (image, half if mode != "I;16" else half.astype(int)):
+        assert soft_mask(mask, (4, 2))[0, 0].tolist() == [[0, 1]] * 4
+
+
+def test_a_mask_that_is_not_finite_raises() -> None:
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        soft_mask(np.array([[np.nan, 1.0]]), (1, 2))
+
+
 def masked_sampling(name: str, schedule: str, steps: int) -> MaskedSampling:
     """Only the left half of the image is generated."""
     torch.manual_seed(0)

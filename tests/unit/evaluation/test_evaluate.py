@@ -45,6 +45,15 @@ def test_images_are_compared_at_the_size_of_the_first_one_if_its_aspect_ratio_fi
     assert not evaluation.problems
 
 
+@pytest.mark.parametrize("size", [(96, 264), (66, 96)])
+def test_strips_and_wide_images_are_refused_at_once(
+    size: tuple[int, int], data: FolderDataset, settings: Settings, tmp_path: Path
+) -> None:
+    wide = folder(data, tmp_path / "images", size)
+    with pytest.raises(ValueError, match=rf"images/.*png: the image is {size[0]}x{size[1]} and would be stretched"):
+        evaluate_images(data.root, [wide], settings, tmp_path / "work")
+
+
 def test_notes_name_what_limits_the_table(data: FolderDataset, settings: Settings, tmp_path: Path) -> None:
     notes = evaluate_images(data.root, [], replace(settings, size=SIZE), tmp_path / "work").notes
     assert [note.split(" is ")[0] for note in notes] == ["FID", "LPIPS", "SSIM's window of 51"]

@@ -44,6 +44,34 @@ def test_cfld_truncates_and_standard_rounds(photo: Image.Image) -> None:
     np.testing.assert_allclose(truncated, truncated.round(), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("size", "compared", "refused"),
+    [
+        ((64, 176), (64, 44), True),  # four images side by side
+        ((64, 88), (64, 44), True),
+        ((120, 90), (64, 44), True),
+        ((256, 44), (64, 44), True),
+        ((64, 176), (64, 64), True),
+        ((256, 256), (64, 44), False),
+        ((512, 352), (64, 44), False),
+        ((128, 64), (64, 64), False),
+        ((128, 64), (64, 32), False),
+    ],
+)
+def test_predictions_are_not_stretched(size: tuple[int, int], compared: tuple[int, int], refused: bool) -> None:
+    preparation, image = Preparation(PROTOCOLS["cfld"], compared), Image.new("RGB", size[::-1])
+    if refused:
+        with pytest.raises(ValueError, match=f"the image is {size[0]}x{size[1]} and would be stretched"):
+            preparation.prediction(image)
+    else:
+        assert preparation.prediction(image).shape == (3, *compared)
+
+
+def test_strips_as_true_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="the image is 64x88 and would be stretched to 64x44"):
+        Preparation(PROTOCOLS["cfld"], (64, 44)).truth(Image.new("RGB", (88, 64)))
+
+
 def test_other_protocols_reject_another_size(photo: Image.Image) -> None:
     with pytest.raises(ValueError, match="150x100, but this protocol does not resize generated images to 64x44"):
         Preparation(PROTOCOLS["pidm"], SIZE).prediction(photo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ def jobs(pose: Keypoints) -> list[Job]:
     [
         (POSE, None),
         (outside(), "me_to_pose: joints of the pose lie outside the image"),
-        (POSE.scaled((300, 400)), "me_to_pose: the pose refers to a landscape image"),
     ],
 )
 def test_target_poses_that_will_not_come_out_whole(
@@ -44,6 +44,16 @@ def test_target_poses_that_will_not_come_out_whole(
         preprocess_jobs(jobs(pose), Preprocessing())
     assert [told in message for message in caplog.messages if told] == ([True] if told else [])
     assert bool(caplog.messages) is bool(told)
+
+
+def test_a_pose_outside_its_frame_is_refused_unless_it_is_of_a_data_set() -> None:
+    far = Keypoints(POSE.yx + 1000)
+    with pytest.raises(ValueError, match="me_to_pose: no joint or limb lies in the frame"):
+        preprocess_jobs(jobs(far), Preprocessing())
+    with pytest.raises(ValueError, match=r"me\.png: pose 2: no joint or limb"):
+        preprocess_sequence(IMAGE, "me.png", [POSE, far], Preprocessing())
+    (job,) = jobs(far)
+    assert len(preprocess_jobs([replace(job, as_in_training=True)], Preprocessing())) == 1
 
 
 def test_of_a_sequence_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

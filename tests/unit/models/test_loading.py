@@ -34,6 +34,17 @@ def test_missing_and_unexpected_weights_raise(folder: Path) -> None:
         load_component(AutoencoderKL, folder, "vae")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(("component", "cls"), [("unet", UNet2DConditionModel), ("vae", AutoencoderKL)])
+def test_weights_that_are_not_finite_raise(folder: Path, component: str, cls: type, value: float) -> None:
+    weights = load_file(folder / component / WEIGHTS)
+    name = sorted(weights)[3]
+    weights[name].view(-1)[-1] = value
+    save_file(weights, folder / component / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"{component}: 1 tensors have values that are not finite \({name}\)"):
+        load_component(cls, folder, component)
+
+
 def test_mis_shaped_weights_raise(folder: Path) -> None:
     weights = load_file(folder / "vae" / WEIGHTS)
     weights["encoder.conv_in.weight"] = weights["encoder.conv_in.weight"][:4].clone()

@@ -3,9 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from hypothesis.strategies import SearchStrategy
 
 from cfld.poses.formats import load_keypoints
-from cfld.poses.keypoints import MISSING, Keypoints, as_keypoints, parse_annotation, save_keypoints
+from cfld.poses.keypoints import (
+    MISSING,
+    Keypoints,
+    as_keypoints,
+    in_pixels,
+    parse_annotation,
+    parse_keypoints,
+    save_keypoints,
+)
 
 JOINTS = np.stack([np.arange(18) * 10 + 5, np.arange(18) * 8 + 3], axis=1).astype(np.float32)
 COLUMN = json.dumps(list(range(18)))
@@ -27,10 +39,79 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
         Keypoints(np.zeros(shape))
 
 
-@pytest.mark.parametrize("frame", [(0, 176), (256,), (256, 176, 3)])
+@pytest.mark.parametrize(
+    "frame",
+    [(0, 176), (256,), (256, 176, 3), (256, 10**9), (float("inf"), 176), (float("nan"), 176), ("256", "176"), 5],
+)
 def test_frames_without_area_are_refused(frame: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="frame"):
         Keypoints(JOINTS, frame)  # type: ignore[arg-type]
+
+
+def persons(frame: tuple[int, int]) -> SearchStrategy[np.ndarray]:
+    """18 joints in pixels of a person of at least 10 % of the frame's height, up to half a frame outside of it."""
+    shares = arrays(np.float64, (18, 2), elements=st.floats(-0.5, 1.5))
+    return shares.map(lambda yx: yx * frame).filter(lambda yx: np.ptp(yx[:, 0]) > frame[0] / 10)
+
+
+FRAMES = st.tuples(st.integers(100, 4000), st.integers(100, 4000))
+
+
+@given(FRAMES.flatmap(lambda frame: st.tuples(st.just(frame), persons(frame))))
+@settings(deadline=None)
+def test_pixels_are_pixels(case: tuple[tuple[int, int], np.ndarray]) -> None:
+    frame, yx = case
+    assume(np.ptp(yx[:, 0]) > 16)
+    pose = Keypoints(yx, frame)
+    np.testing.assert_array_equal(in_pixels(yx, frame).yx, pose.yx)
+    for other in (pose.scaled((64, 44)), pose.scaled((1, 1)), pose.mirrored(), pose.cropped(3, 4, (9, 9))):
+        assert other.visible.sum() == pose.visible.sum()
+
+
+@given(arrays(np.float64, (18, 2), elements=st.floats(0.01, 1)), FRAMES, st.sets(st.integers(0, 17), max_size=17))
+@settings(deadline=None)
+def test_fractions_are_converted_where_the_frame_is_stated_and_refused_elsewhere(
+    shares: np.ndarray, frame: tuple[int, int], missing: set[int]
+) -> None:
+    shares[list(missing)] = -1
+    known = (shares != -1).all(axis=1)
+    assume((shares[known] != 1).any())
+    for refused in (Keypoints, as_keypoints):
+        with pytest.raises(ValueError, match=r"coordinates from .* are fractions of an image.*multiply"):
+            refused(shares, frame)
+    for content in (shares.tolist(), {"keypoints": shares.tolist()}):
+        with pytest.raises(ValueError, match=r"me: coordinates from .* are fractions"):
+            parse_keypoints(content, frame, "me")
+    with pytest.raises(ValueError, match=r"row 7: coordinates from .* are fractions"):
+        parse_annotation(json.dumps(shares[:, 0].tolist()), json.dumps(shares[:, 1].tolist()), frame, "row 7")
+    pose = parse_keypoints({"frame": frame, "keypoints": shares.tolist()})
+    assert (pose.visible == known).all()
+    np.testing.assert_allclose(pose.yx[known], shares[known] * frame, rtol=1e-5)
+
+
+def test_fractions_with_the_origin_in_the_middle_are_refused() -> None:
+    centred = JOINTS / (256, 176) * 2 - 1
+    with pytest.raises(ValueError, match="neither pixels nor fractions"):
+        in_pixels(centred, (256, 176))
+    with pytest.raises(ValueError, match="are fractions"):
+        Keypoints(centred)
+
+
+@pytest.mark.parametrize("joint", [(0, 0), (1, 0), (1, 1), (0, 175)])
+def test_a_single_joint_at_the_corner_of_a_data_set_is_a_joint(joint: tuple[int, int]) -> None:
+    yx = np.full((18, 2), -1)
+    yx[4] = joint
+    assert parse_annotation(*Keypoints(yx).to_annotation()).yx[4].tolist() == list(joint)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39, 2e6, 10**400])
+def test_endless_coordinates_are_refused(value: float) -> None:
+    rows = JOINTS.tolist()
+    rows[3][1] = value
+    with pytest.raises(ValueError, match="joints"):
+        Keypoints(rows)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"me: .*joints"):
+        parse_keypoints({"frame": [256, 176], "keypoints": rows}, name="me")
 
 
 def test_scaling_there_and_back() -> None:

@@ -1,10 +1,13 @@
 """Pose maps: heat maps and skeleton."""
 
 import numpy as np
+import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cfld.poses.keypoints import Keypoints
-from cfld.poses.render import draw_skeleton, heat_maps, pose_map
+from cfld.poses.render import check_drawn, draw_skeleton, heat_maps, pose_map
 
 SPREAD = np.stack([np.linspace(20, 230, 18), np.linspace(20, 150, 18)], axis=1).astype(np.float32)
 
@@ -33,6 +36,30 @@ def test_a_bone_needs_both_ends() -> None:
     yx[0] = -1
     assert with_bone[middle].any()
     assert not draw_skeleton(Keypoints(yx))[middle].any()
+
+
+@given(st.floats(-600, 600), st.floats(-600, 600))
+@settings(deadline=None, max_examples=50)
+def test_what_is_drawn_is_accepted_and_nothing_else(down: float, right: float) -> None:
+    """By the map, not by the list: a limb may cross the frame between two joints outside of it."""
+    pose = Keypoints(SPREAD + np.array([down, right]))
+    if draw_skeleton(pose).any():
+        check_drawn(pose)
+    else:
+        with pytest.raises(ValueError, match="me: no joint or limb lies in the frame"):
+            check_drawn(pose, "me")
+
+
+def test_a_limb_that_crosses_the_frame_is_drawn() -> None:
+    yx = np.full((18, 2), -1.0)
+    yx[2], yx[3] = (100, -40), (120, 300)
+    check_drawn(Keypoints(yx))
+
+
+@pytest.mark.parametrize("yx", [np.zeros((18, 2)), np.full((18, 2), 90), np.arange(36).reshape(18, 2) % 2])
+def test_a_heap_of_joints_is_nobody(yx: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="18 joints lie on one point"):
+        check_drawn(Keypoints(yx))
 
 
 def test_the_frame_decides_the_scale() -> None:

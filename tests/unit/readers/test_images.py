@@ -99,3 +99,11 @@ def test_errors_of_a_decoder_become_one_line() -> None:
             decoding_errors("x.png"),
         ):
             raise error
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "png", "jpg", "webp"])
+def test_the_orientation_is_applied_once_in_every_format(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / f"turned.{suffix}", exif=exif)
+    assert read_pixels(tmp_path / f"turned.{suffix}").size == (20, 40)

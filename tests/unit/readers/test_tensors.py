@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from cfld.readers.tensors import check_safetensors, load_arrays, load_pickle, load_safetensors, map_array
+from cfld.readers.tensors import check_finite, check_safetensors, load_arrays, load_pickle, load_safetensors, map_array
 from support.errors import refusal
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.int64)}
@@ -99,3 +99,8 @@ def test_an_archive_does_not_expand(tmp_path: Path) -> None:
     for read in (load_arrays, load_pickle):
         with pytest.raises(ValueError, match="expands to 10 MB"):
             read(tmp_path / "a.npz")
+
+
+def test_a_sum_that_overflows_is_no_infinite_value() -> None:
+    check_finite({"large": torch.full((4,), 2e38), "half": torch.full((4,), 6e4, dtype=torch.float16)}, "file")
+    check_finite({"meta": torch.empty(4, device="meta"), "index": torch.arange(3)}, "file")

@@ -16,7 +16,6 @@ from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_pil
 from cfld.models.unet import freeze_except
 from cfld.pipeline import CFLDPipeline, check_components
-from cfld.poses.render import pose_map
 from cfld.training.batches import PairSamples, Samples, open_data, sources_then_targets
 from cfld.training.dream import DREAMObjective
 from cfld.training.latent_cache import encode_moments, sample_moments
@@ -75,8 +74,8 @@ class CFLDStage:
         pipe = self._pipeline()
         pipe.set_progress_bar_config(disable=True)
         results = pipe(
-            sources,
-            [pose_map(pose, size=self.components.conditioner.pose_size) for pose in poses],
+            pipe.encode_source(sources, as_in_training=True),
+            pipe.encode_pose(poses, as_in_training=True),
             num_inference_steps=PREVIEW_STEPS,
             generator=torch.Generator().manual_seed(self.config.seed),
         ).images
