@@ -29,6 +29,7 @@ from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.unet import predict_noise
+from cfld.ranges import Side, check_number
 from cfld.readers.tensors import check_finite
 from cfld.types import Conditioning, SourceConditioning
 
@@ -253,8 +254,8 @@ class CFLDPipeline(DiffusionPipeline):
     def _output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         default_height, default_width = self.config.output_size
         size = (default_height if height is None else height, default_width if width is None else width)
-        if min(size) < 1:
-            raise ValueError(f"height and width must be at least 1, got {size}")
+        for name, side in zip(("height", "width"), size, strict=True):
+            check_number(Side, name, side)
         return size
 
     def _check_output(self, output_type: str, tensor_inputs: Sequence[str]) -> None:

@@ -246,14 +246,14 @@ class TestGenerateRefuses:
     @pytest.mark.parametrize(
         ("options", "say"),
         [
-            (("--steps", "0"), "num_inference_steps must be at least 1"),
+            (("--steps", "0"), "steps must be between 1 and 1,000"),
             (("--steps", "many"), "invalid literal for int()"),
             (("--pose-guidance-scale", "nan"), "finite"),
             (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
             (("--device", "abacus"), "--device abacus"),
             (("--device", "cuda:99"), "--device cuda:99"),
-            (("--batch", "0"), "batch must be at least 1"),
-            (("--limit", "0"), "--limit must be at least 1"),
+            (("--batch", "0"), "batch must be between 1 and 4,096"),
+            (("--limit", "0"), "limit must be at least 1"),
             (("--data", "."), "give either --data, or --source and --target-pose"),
             (("--dtype", "int8"), "int8"),
             (("--colour", "red"), "--colour"),

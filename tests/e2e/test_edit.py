@@ -88,7 +88,7 @@ class TestTransfer:
         [
             (("--feather", "-1"), "feather is a width"),
             (("--feather", "nan"), "feather is a width"),
-            (("--steps", "0"), "num_inference_steps must be at least 1"),
+            (("--steps", "0"), "steps must be between 1 and 1,000"),
             (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
             (("--source", "none.png"), "none.png: no such image"),
             (("--source", "."), "is a folder, expected an image file"),
@@ -162,7 +162,7 @@ class TestInterpolate:
                 ("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"),
                 "either --weights or --frames",
             ),
-            (("--source", "a.png", "b.png", "--frames", "1"), "at least 2 frames"),
+            (("--source", "a.png", "b.png", "--frames", "1"), "frames must be between 2"),
             (("--source", "a.png", "none.png"), "none.png: no such image"),
             (("--source", "a.png", "."), "is a folder"),
             (("--source", "a.png", "--out", "x.bmp"), "unknown file extension; use one of .png, .jpg, .jpeg, .gif"),

@@ -164,7 +164,10 @@ def test_bad_input_is_told_in_one_line(
             "not an image; --fit and --mask",
         ),
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
-        ((photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300), "0 to 255"),
+        (
+            (photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300),
+            "between 0 and 255",
+        ),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),
         ((photo, *out, *onnx, tmp_path / "text.png"), "not an ONNX model"),
         ((photo, *out, "--detector", tmp_path / "text.png"), "no separate person detector; leave out --detector"),
@@ -192,7 +195,7 @@ def test_bad_own_images_leave_nothing(
         ((3, "--source", nobody, "--fit", "crop"), "empty.png: nobody found"),
         ((3, "--source", photo, "--fit", "crop", "--source-pose", tmp_path / "square.json"), "100 x 100"),
         ((3, "--source", people, "--retarget", "--source-pose", tmp_path / "square.json"), "there are 2 sources"),
-        ((3, "--source", photo, "--fit", "letterbox", "--background", -1, 2, 3), "0 to 255"),
+        ((3, "--source", photo, "--fit", "letterbox", "--background", -1, 2, 3), "between 0 and 255"),
     ):
         assert expected in error_line(capsys, *generate, *arguments), arguments
     data = ("generate", "--model", model_folder, "--out", out, *QUICK, "--data", tmp_path, "--retarget")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from cfld.ranges import Frames, Range, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Limits on what one visitor may request."""
 
-    megabytes: float = 20.0
+    megabytes: Annotated[float, Range(0, 1024, above=True)] = 20.0
     """Maximum size of an uploaded file in MB (2**20 bytes)."""
-    megapixels: float = 30.0
+    megapixels: Annotated[float, Range(0, 1000, above=True)] = 30.0
     """Maximum size of an uploaded image in megapixels."""
-    steps: int = 250
+    steps: Annotated[int, Range(1, 1000)] = 250
     """Maximum number of sampling steps per image."""
-    frames: int = 16
+    frames: Frames = 16
     """Maximum number of images per interpolation strip."""
 
     @property
@@ -25,5 +28,4 @@ class Limits:
 
     def check(self) -> None:
         """Raises ValueError if a limit would allow nothing."""
-        if not all(value > 0 for value in vars(self).values()) or self.frames < 2:
-            raise ValueError(f"limits must be above 0, and frames at least 2; got {vars(self)}")
+        check_ranges(self)

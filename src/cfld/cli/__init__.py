@@ -28,6 +28,7 @@ from cfld.cli.pose_net import PoseNet
 from cfld.cli.reproduce import Reproduce
 from cfld.cli.study import Study
 from cfld.cli.train import Train
+from cfld.ranges import check_ranges
 
 Command = (
     Generate
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; exits with code 2 after a one-line message when the input is invalid."""
     command = parse(arguments)
     with user_errors():
+        check_ranges(command)
         command.run()
 
 

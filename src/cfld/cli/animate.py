@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from tyro.conf import OmitArgPrefixes
 
 from cfld.cli.options import DetectorOptions, Frame, GenerationOptions, PreprocessingOptions
 from cfld.cli.output import MOVING, check_output, save_images, settings_of
+from cfld.ranges import Batch, Frames, Range
 
 FORMATS: Final = (*MOVING, ".png")
 """A .png is an animated one."""
@@ -31,12 +32,12 @@ class Animate(GenerationOptions):
     one JSON file with a list of poses or of ControlNet images."""
     out: Path
     """File to write: .gif, .webp, .png or .apng (animated), or .mp4. The settings are saved as FILE.json."""
-    frames: int | None = None
+    frames: Frames | None = None
     """Number of frames; walk has 16 by default, other sequences all of their poses, or this many, evenly spaced."""
-    fps: float = 10.0
+    fps: Annotated[float, Range(0, 100, above=True)] = 10.0
     """Frames per second."""
     frame: Frame = (256, 176)
-    batch: int = 8
+    batch: Batch = 8
     """Batch size; it does not change the images."""
     preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
@@ -47,10 +48,6 @@ class Animate(GenerationOptions):
         from cfld.inference.preprocessing import preprocess_sequence
 
         check_output(self.out, [self.source], FORMATS)
-        if not 0 < self.fps <= 100:
-            raise ValueError(f"--fps must be above 0 and at most 100, got {self.fps}")
-        if self.batch < 1:
-            raise ValueError(f"--batch must be at least 1, got {self.batch}")
         preprocessing = self.preprocessing.open(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preprocessing.reader)

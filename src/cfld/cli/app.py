@@ -12,11 +12,13 @@ import signal
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
 from cfld.cli.options import DetectorOptions, PipelineOptions
+from cfld.ranges import Port, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +34,13 @@ class App:
     """How poses are found in images."""
     host: str = "127.0.0.1"
     """Address to listen on; with 0.0.0.0, all addresses of this machine, everyone who reaches it can use the page."""
-    port: int = 7860
+    port: Port = 7860
     """Port; 0 for any free one."""
-    queue_limit: int = 40
+    queue_limit: Annotated[int, Range(1, 10_000)] = 40
     """Requests that may wait; further ones are rejected."""
     limits: Limits = field(default_factory=Limits)
     """Limits on what one visitor may request."""
-    session_ttl: float = 60.0
+    session_ttl: Annotated[float, Range(0, 10_000_000)] = 60.0
     """Seconds until a visitor's files are removed after the page was closed."""
 
     def run(self) -> None:

@@ -17,6 +17,7 @@ from tyro.conf import UseAppendAction, subcommand
 
 from cfld.cli.options import Annotations, DetectorOptions, Frame, GenerationOptions
 from cfld.cli.output import MOVING, STILL, check_output, save_images, settings_of
+from cfld.ranges import Frames, Range, Share
 
 if TYPE_CHECKING:
     from cfld.inference.jobs import Job
@@ -58,7 +59,7 @@ class Transfer(EditOptions):
     """Image whose style the masked part gets."""
     out: Path
     """PNG or JPEG file to write. The settings are saved as FILE.json."""
-    feather: float = 0.0
+    feather: Annotated[float, Range(0, 10_000)] = 0.0
     """Width of the soft transition inside the mask's edge, in pixels of the reference; 0 = hard edge."""
     paste: bool = False
     """Write the result at the size of the reference, with its unmasked pixels unchanged: they do not pass the VAE."""
@@ -85,9 +86,9 @@ class Interpolate(EditOptions):
     out: Path
     """File to write: an image or a strip of images as .png or .jpg, an animation as .gif, .webp, .apng or .mp4. The
     settings are saved as FILE.json."""
-    weights: UseAppendAction[tuple[tuple[float, ...], ...]] = ()
+    weights: UseAppendAction[tuple[tuple[Share, ...], ...]] = ()
     """One weight per source, with sum 1; repeat the option for several images."""
-    frames: int | None = None
+    frames: Frames | None = None
     """Instead of --weights: number of images, evenly spaced from the first source to the last; 9 by default."""
 
     def run(self) -> None:

@@ -20,6 +20,7 @@ from tyro.conf import UseAppendAction, subcommand
 from cfld.cli.options import Device, GenerationOptions, Json, MetricWeights, SkipMissing, extra, find_device, option
 from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.registry import IDENTITY_FEATURES, IMAGE_METRICS
+from cfld.ranges import Range, Side
 
 if TYPE_CHECKING:
     from cfld.evaluation.evaluate import Evaluation, Folder, Settings
@@ -56,7 +57,7 @@ class Images:
     """How images are prepared and metrics computed: as in the evaluation code of this method, or of the metrics' own
     papers (standard)."""
     size: Annotated[
-        tuple[int, int] | None,
+        tuple[Side, Side] | None,
         option(
             "Height and width at which images are compared.",
             "those of the first image, or 256 176 if its aspect ratio differs",
@@ -183,11 +184,11 @@ class Images:
 class MannequinQuality(GenerationOptions):
     """Score a model on mannequins that it was not trained on: does it generate the right person in the right pose?"""
 
-    identities: int = 100
+    identities: Annotated[int, Range(2, 10_000)] = 100
     """Number of people."""
-    poses: int = 8
+    poses: Annotated[int, Range(1, 1000)] = 8
     """Number of images generated of each person."""
-    poses_compared: int = 20
+    poses_compared: Annotated[int, Range(2, 1000)] = 20
     """Number of poses among which the right one must be recognised."""
     json: Json = False
 

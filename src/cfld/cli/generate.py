@@ -26,6 +26,7 @@ from cfld.cli.options import (
 )
 from cfld.cli.output import save_image, settings_of
 from cfld.data.registry import detect_dataset, open_dataset
+from cfld.ranges import Batch, Count
 
 if TYPE_CHECKING:
     from cfld.inference.jobs import Job
@@ -52,9 +53,9 @@ class Generate(GenerationOptions):
     """Data set folder (see cfld data); generate its test or training pairs."""
     split: Split = "test"
     skip_missing: SkipMissing = False
-    limit: int | None = None
+    limit: Count | None = None
     """Generate only the first so many images."""
-    batch: int = 8
+    batch: Batch = 8
     """Batch size; it does not change the images."""
     preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
@@ -63,8 +64,6 @@ class Generate(GenerationOptions):
         from cfld.inference.generation import check_folder, generate
         from cfld.inference.preprocessing import preprocess_jobs
 
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"--limit must be at least 1, got {self.limit}")
         preprocessed = preprocess_jobs(self._jobs()[: self.limit], self.preprocessing.open(self.pose))
         check_folder(self.out, settings_of(self))
         jobs = [one.job for one in preprocessed]

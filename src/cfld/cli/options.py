@@ -12,6 +12,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from cfld.config.schema import SamplingConfig
 from cfld.poses.registry import DETECTORS
+from cfld.ranges import Byte, Count, Range, Side
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,7 @@ def option(help: str, default: str | None = None) -> Any:
 
 Device: TypeAlias = Annotated[str | None, option("Device to run on, for example cpu, cuda, cuda:1 or mps.", "auto")]
 Frame: TypeAlias = Annotated[
-    tuple[int, int],
+    tuple[Side, Side],
     option(
         "Height and width of the image that keypoint coordinates refer to, for rows of an annotation CSV and keypoint "
         "files that do not store it. Market-1501: 128 64."
@@ -50,7 +51,7 @@ Fit: TypeAlias = Annotated[
     ),
 ]
 Background: TypeAlias = Annotated[
-    tuple[int, int, int] | None,
+    tuple[Byte, Byte, Byte] | None,
     option("Red, green and blue, 0 to 255, of the background that is filled in.", "median colour of the image's edge"),
 ]
 Split: TypeAlias = Annotated[Literal["train", "test"], option("Split of --data.")]
@@ -143,9 +144,9 @@ class DetectorOptions:
             "see text",
         ),
     ] = None
-    confidence: float = 0.3
+    confidence: Annotated[float, Range(0, 1, below=True)] = 0.3
     """Joints with a lower confidence, in the detector's output or in a keypoint file, count as missing."""
-    person: Annotated[int | None, option("Which of several people, 1 = the largest.", "the largest")] = None
+    person: Annotated[Count | None, option("Which of several people, 1 = the largest.", "the largest")] = None
 
     def reader(self) -> PoseReader:
         from cfld.inference.pose_reading import PoseReader
@@ -191,30 +192,15 @@ class PreprocessingOptions:
     ] = None
 
     def open(self, detector: DetectorOptions) -> Preprocessing:
-        """
-        Raises:
-            ValueError: when the background is no colour.
-        """
         from cfld.inference.preprocessing import Preprocessing
 
         return Preprocessing(
             fit=self.fit,
-            background=check_colour(self.background),
+            background=self.background,
             retarget=self.retarget,
             source_pose=self.source_pose,
             reader=detector.reader(),
         )
-
-
-def check_colour(colour: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
-    """Returns `colour`.
-
-    Raises:
-        ValueError: when a channel is outside 0 to 255.
-    """
-    if colour is not None and not all(0 <= channel <= 255 for channel in colour):
-        raise ValueError(f"--background is red, green and blue from 0 to 255, got {colour}")
-    return colour
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tyro.conf import OmitArgPrefixes
 
-from cfld.cli.options import Background, DetectorOptions, Fit, Frame, check_colour
+from cfld.cli.options import Background, DetectorOptions, Fit, Frame
 from cfld.cli.output import check_output, save_image
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ class Pose:
             check_output(path, [self.image])
         if (self.fitted is None) != (self.fit is None and self.mask is None):
             raise ValueError("--fitted is the result of --fit or --mask; give both or neither")
-        check_colour(self.background)
 
     def _read(self, reader: PoseReader) -> tuple[Image.Image | None, Keypoints]:
         """The image after --mask and --fit, and the pose in it; no image when --image is a keypoint file."""

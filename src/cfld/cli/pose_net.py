@@ -15,6 +15,7 @@ from tyro.conf import OmitArgPrefixes, subcommand
 
 from cfld.cli.options import Json
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
+from cfld.ranges import Identities, Poses, Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,11 @@ class Test:
 
     model: Path | None = None
     """Folder of a network that `cfld pose-net train` wrote (default: the bundled one)."""
-    identities: int = 100
+    identities: Identities = 100
     """Number of people."""
-    poses: int = 8
+    poses: Poses = 8
     """Images of each person."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed of the people and their poses."""
     json: Json = False
 

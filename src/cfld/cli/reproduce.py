@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from tyro.conf import Positional
 
 from cfld.cli.options import Json, MetricWeights, option
+from cfld.ranges import Count
 from cfld.reproduction.rows import TABLES
 from cfld.reproduction.scales import SCALES
 
@@ -51,7 +52,7 @@ class Reproduce:
             "train a random one",
         ),
     ] = None
-    max_steps: Annotated[int | None, option("Steps of each training.", "the preset's")] = None
+    max_steps: Annotated[Count | None, option("Steps of each training.", "the preset's")] = None
     weights: MetricWeights = None
     json: Json = False
 

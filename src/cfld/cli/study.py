@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
 from cfld.cli.options import Json, Split, extra
+from cfld.ranges import Count, Port, Side
 from cfld.readers.text import read_text
 from cfld.study.definition import Limits, Protocol, StudyFolder, open_study
 
@@ -37,7 +38,7 @@ class Create:
     data: Path | None = None
     """Data set folder with the pairs and their images (see cfld data)."""
     split: Split = "test"
-    limit: int | None = None
+    limit: Count | None = None
     """Use only the first pairs of --data, as cfld generate --limit does."""
     sources: Path | None = None
     """Without --data: folder of source images."""
@@ -47,7 +48,7 @@ class Create:
     """Without --data: folder of pose images or keypoint JSON files, named as the ground-truth images."""
     pattern: str = "{source}_to_{target}.png"
     """File names of the generated images, by default those of cfld generate (see cfld evaluate)."""
-    size: tuple[int, int] | None = None
+    size: tuple[Side, Side] | None = None
     """Height and width of all images; None = those of the data set's frame, or of the first ground-truth image."""
     title: str = "Images of people"
     """Title of the first page."""
@@ -104,7 +105,7 @@ class Serve(AnswerOptions):
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for all addresses of this machine."""
-    port: int = 8000
+    port: Port = 8000
     """Port; 0 for any free port."""
     behind_proxy: bool = False
     """Trust the X-Forwarded-For and X-Forwarded-Proto headers of a reverse proxy on this machine."""

@@ -5,74 +5,89 @@ Only `build.py` reads a `ModelConfig`; modules receive plain arguments. The line
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from tyro.conf import Fixed, Suppress, arg
 
 from cfld.config.choices import DatasetKind, OptimizerName, SchedulerName, TimestepLaw
 from cfld.models.choices import DropoutMode, TrainableWeights
+from cfld.ranges import (
+    Batch,
+    Count,
+    Depth,
+    Identities,
+    Poses,
+    Positive,
+    Range,
+    Seed,
+    Share,
+    Side,
+    Width,
+    check_ranges,
+)
+
+Beta: TypeAlias = Annotated[float, Range(0, 1, above=True, below=True)]
+Guidance: TypeAlias = Annotated[float, Range(-1000, 1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerConfig:
     """H_S, H_D, H_A and H_P: the arguments of `models.conditioner.Conditioner`."""
 
-    source_size: int = 256
+    source_size: Side = 256
     """Side of the square source image in pixels."""
-    patch_size: int = 4
+    patch_size: Side = 4
     """Side of H_S's patches; source_size / patch_size is the side of the latents."""
-    swin_dim: int = 128
-    swin_depths: tuple[int, ...] = (2, 2, 18, 2)
-    swin_heads: tuple[int, ...] = (4, 8, 16, 32)
-    window_size: int = 16
-    drop_path_rate: float = 0.2
-    num_queries: int = 16
+    swin_dim: Width = 128
+    swin_depths: tuple[Depth, ...] = (2, 2, 18, 2)
+    swin_heads: tuple[Width, ...] = (4, 8, 16, 32)
+    window_size: Side = 16
+    drop_path_rate: Annotated[float, Range(0, 1, below=True)] = 0.2
+    num_queries: Width = 16
     """Q, the length of the coarse-grained prompt."""
-    prompt_dim: int = 768
+    prompt_dim: Width = 768
     """D, its width: the UNet's cross_attention_dim."""
-    decoder_depth: int = 8
+    decoder_depth: Depth = 8
     """R blocks of H_D."""
-    decoder_heads: int = 24
-    appearance_dims: tuple[int, ...] = (64, 128, 256)
-    appearance_heads: tuple[int, ...] = (2, 4, 8)
-    appearance_depth: int = 4
+    decoder_heads: Width = 24
+    appearance_dims: tuple[Width, ...] = (64, 128, 256)
+    appearance_heads: tuple[Width, ...] = (2, 4, 8)
+    appearance_depth: Depth = 4
     """K layers of each phi_A."""
-    pose_channels: int = 21
-    pose_downscale: int = 4
-    pose_norm_groups: int = 32
-    unet_channels: tuple[int, ...] = (320, 640, 1280)
-    attentions_per_block: int = 3
+    pose_channels: Width = 21
+    pose_downscale: Annotated[int, Range(1, 64)] = 4
+    pose_norm_groups: Width = 32
+    unet_channels: tuple[Width, ...] = (320, 640, 1280)
+    attentions_per_block: Depth = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig:
     """H_N: the stock diffusers UNet; defaults are Stable Diffusion 1.5."""
 
-    sample_size: int = 64
+    sample_size: Side = 64
     """Side of the latents."""
-    latent_channels: int = 4
-    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
-    layers_per_block: int = 2
-    num_heads: int = 8
-    prompt_dim: int = 768
-    norm_groups: int = 32
+    latent_channels: Width = 4
+    block_out_channels: tuple[Width, ...] = (320, 640, 1280, 1280)
+    layers_per_block: Depth = 2
+    num_heads: Width = 8
+    prompt_dim: Width = 768
+    norm_groups: Width = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig:
     """The autoencoder; defaults are Stable Diffusion 1.5."""
 
-    sample_size: int = 512
+    sample_size: Side = 512
     """Side of the square image that is encoded."""
-    latent_channels: int = 4
-    block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
-    layers_per_block: int = 2
-    norm_groups: int = 32
-    scaling_factor: float = 0.18215
+    latent_channels: Width = 4
+    block_out_channels: tuple[Width, ...] = (128, 256, 512, 512)
+    layers_per_block: Depth = 2
+    norm_groups: Width = 32
+    scaling_factor: Positive = 0.18215
     """1 / standard deviation of the latents."""
 
     @property
@@ -93,13 +108,13 @@ class VAEConfig:
 class SchedulerConfig:
     """The noise schedule of eq. 1; defaults are Stable Diffusion 1.5, sampled by DDPM."""
 
-    num_train_timesteps: int = 1000
-    beta_start: float = 0.00085
-    beta_end: float = 0.012
+    num_train_timesteps: Annotated[int, Range(1, 100_000)] = 1000
+    beta_start: Beta = 0.00085
+    beta_end: Beta = 0.012
     beta_schedule: Literal["scaled_linear", "linear", "squaredcos_cap_v2"] = "scaled_linear"
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
     timestep_spacing: Literal["leading", "trailing", "linspace"] = "leading"
-    steps_offset: int = 1
+    steps_offset: Annotated[int, Range(0, 1000)] = 1
     rescale_betas_zero_snr: bool = False
     """No signal at t = T, so that plain backgrounds keep their brightness; needs v_prediction and trailing spacing."""
 
@@ -114,7 +129,7 @@ class ModelConfig:
     unet: UNetConfig = field(default_factory=UNetConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
-    output_size: tuple[int, int] = (512, 352)
+    output_size: tuple[Side, Side] = (512, 352)
     """(height, width) of the generated images."""
 
 
@@ -125,17 +140,17 @@ class DataConfig:
     kind: DatasetKind = "deepfashion"
     root: Path | None = None
     """Folder of the data set. None: the mannequin set generates its images as they are read."""
-    identities: int = 1000
+    identities: Identities = 1000
     """Mannequins without a folder: number of people."""
-    poses: int = 8
+    poses: Poses = 8
     """Mannequins without a folder: images of each person."""
-    seed: int = 0
+    seed: Seed = 0
     """Mannequins without a folder: random seed of people and poses."""
     cache_in_memory: bool = False
     """Mannequins without a folder: every worker keeps the images it has generated in memory."""
     skip_missing: bool = False
     """Leave out pairs whose annotation or image is missing instead of stopping."""
-    workers: int = 2
+    workers: Annotated[int, Range(0, 256)] = 2
     """Processes that read and prepare the data; 0 = the training process itself."""
 
 
@@ -144,19 +159,19 @@ class OptimConfig:
     """Adam and its schedule (section 4.1), or Muon, which needs about half the steps where a whole model trains."""
 
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1.12e-4
+    learning_rate: Annotated[float, Range(0, 100)] = 1.12e-4
     """5e-7 times the batch in the paper (224)."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-    warmup_steps: int = 1000
-    warmup_from: float = 0.1
+    betas: tuple[Annotated[float, Range(0, 1, below=True)], Annotated[float, Range(0, 1, below=True)]] = (0.9, 0.999)
+    weight_decay: Annotated[float, Range(0, 100)] = 0.0
+    warmup_steps: Annotated[int, Range(0)] = 1000
+    warmup_from: Share = 0.1
     """Share of the learning rate that the warm-up starts from."""
-    decay_at: float = 0.5
+    decay_at: Share = 0.5
     """Share of the run after which the learning rate is multiplied by decay_by: epoch 50 of 100."""
-    decay_by: float = 0.1
+    decay_by: Share = 0.1
     decay: Literal["step", "linear"] = "step"
     """`step`: all at once, as in the paper. `linear`: gradually, reaching decay_by at the end of the run."""
-    max_grad_norm: float | None = None
+    max_grad_norm: Positive | None = None
     """Gradients are clipped to this norm; None = no clipping, as in the paper."""
 
 
@@ -179,17 +194,17 @@ class CFLDStageConfig(StageConfig):
     """Weights of the UNet that train: keys and values of the biased attentions, queries as well, or everything."""
     timestep_law: TimestepLaw = "cubic"
     """Distribution of the training timesteps (section 3.3)."""
-    condition_dropout: float = 0.2
+    condition_dropout: Share = 0.2
     """eta, the probability that a condition is replaced by the empty set."""
     dropout_mode: DropoutMode = "joint"
     """`joint`: source and pose together (the paper). `prompt`: the prompt alone (the released code). `independent`:
     source and pose independently."""
-    reconstruction_share: float = 1.0
+    reconstruction_share: Share = 1.0
     """Share of a batch's sources that eq. 5 is estimated from; fewer leave more time for the targets of eq. 3."""
-    dream_detail_preservation: float | None = None
+    dream_detail_preservation: Annotated[float, Range(0)] | None = None
     """p of DREAM (Zhou et al., CVPR 2024), which uses 1: inputs contain the model's own error, less of it for a higher
     p, at the cost of a second forward pass of the UNet. None trains on eq. 1."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """Probability that the source image is flipped left-right at the input of H_S."""
     latent_cache: bool = True
     """Encode every image with the VAE once, before training, instead of at every step."""
@@ -197,8 +212,6 @@ class CFLDStageConfig(StageConfig):
     """Folder of the encoded images, which several runs can share; by default in the run directory."""
 
     def check(self, model: ModelConfig) -> None:
-        _require(self, "between 0 and 1", lambda x: 0 <= x <= 1, "condition_dropout", "reconstruction_share", "flip")
-        _require(self, "0 or more", lambda x: 0 <= x < math.inf, "dream_detail_preservation")
         side = model.conditioner.source_size // model.conditioner.patch_size * model.vae.downscale
         if model.vae.sample_size != side:
             raise ValueError(
@@ -213,19 +226,18 @@ class VAEStageConfig(StageConfig):
     name: Annotated[str, Suppress, Fixed] = "vae"
     vae_weights: Literal["all", "decoder"] = "all"
     """Weights that train. The decoder alone leaves the latents unchanged, and with them any model trained on them."""
-    crop: int | None = None
+    crop: Side | None = None
     """Train on random square crops of this side in pixels; None = on whole images."""
     loss_resolution: Literal["square", "output"] = "square"
     """Resolution at which a reconstruction is compared with its image: the model's square, or, for whole images,
     `output_size`."""
-    latent_noise: float = 0.0
+    latent_noise: Annotated[float, Range(0)] = 0.0
     """Standard deviation of the noise added to the decoder's input, relative to that of the latents; it makes the
     decoder robust to errors of the sampler."""
-    kl_weight: float = 1e-6
+    kl_weight: Annotated[float, Range(0)] = 1e-6
     """Weight of the KL divergence from a standard normal distribution."""
 
     def check(self, model: ModelConfig) -> None:
-        _require(self, "0 or more", lambda x: 0 <= x < math.inf, "latent_noise")
         if self.crop is not None:
             model.vae.check_side(self.crop)
         if self.loss_resolution == "output" and self.crop is not None:
@@ -237,13 +249,10 @@ class UNetPretrainStageConfig(StageConfig):
     """A UNet that generates images from attributes, in place of Stable Diffusion, which generates them from text."""
 
     name: Annotated[str, Suppress, Fixed] = "unet-pretrain"
-    condition_dropout: float = 0.1
+    condition_dropout: Share = 0.1
     """Probability that an image's attributes are left out."""
     latents: Path | None = None
     """Folder of the encoded images, which several runs can share; by default in the run directory."""
-
-    def check(self, model: ModelConfig) -> None:  # noqa: ARG002
-        _require(self, "between 0 and 1", lambda x: 0 <= x <= 1, "condition_dropout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,30 +266,30 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     init_from: str | None = None
     """Model folder with the initial weights (of `cfld convert` or an earlier run); None = random weights."""
-    batch_size: int = 14
+    batch_size: Batch = 14
     """Samples per process and forward pass; the paper: 224 pairs over 16 processes."""
-    accumulation: int = 1
+    accumulation: Annotated[int, Range(1, 1_000_000)] = 1
     """Forward passes per optimiser step."""
-    epochs: float = 100
-    max_steps: int | None = None
+    epochs: Positive = 100
+    max_steps: Count | None = None
     """Optimiser steps, in place of epochs."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision; no = float32."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
-    ema_decay: float | None = None
+    ema_decay: Annotated[float, Range(0, 1, below=True)] | None = None
     """Decay of an exponential moving average of the weights, which is then saved as the model; None = no average."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed of initial weights, data order and noise."""
-    checkpoint_every: int = 1000
+    checkpoint_every: Count = 1000
     """Steps between checkpoints; the newest two are kept."""
-    log_every: int = 10
+    log_every: Count = 10
     """Steps between log entries."""
     log_with: tuple[str, ...] = ("tensorboard",)
     """Trackers by accelerate's names; `none` for no tracker."""
-    image_every: int = 2000
+    image_every: Annotated[int, Range(0)] = 2000
     """Steps between sheets of sample images; 0 = never."""
-    image_count: int = 4
+    image_count: Annotated[int, Range(1, 64)] = 4
     """Rows of such a sheet."""
 
     def with_stage(self, **changes: Any) -> TrainConfig:
@@ -289,8 +298,7 @@ class TrainConfig:
 
     def check(self) -> None:
         """Raises ValueError for values out of range, and sizes that do not fit together."""
-        _require(self, "at least 1", lambda x: x >= 1, "batch_size", "accumulation", "max_steps")
-        _require(self, "at least 0 and below 1", lambda x: 0 <= x < 1, "ema_decay")
+        check_ranges(self)
         self.stage.check(self.model)
         self.model.vae.check_side(self.model.vae.sample_size)
 
@@ -299,15 +307,15 @@ class TrainConfig:
 class SamplingConfig:
     """Sampling of images (section 3.3)."""
 
-    steps: int = 50
+    steps: Annotated[int, Range(1, 1000)] = 50
     """Number of sampling steps."""
-    pose_guidance_scale: float = 2.0
+    pose_guidance_scale: Guidance = 2.0
     """Guidance weight of the pose, w_pose of eq. 7."""
-    appearance_guidance_scale: float = 2.0
+    appearance_guidance_scale: Guidance = 2.0
     """Guidance weight of the source image, w_app of eq. 7."""
     scheduler: SchedulerName | None = None
     """Sampler; by default the model's own."""
-    seed: int = 0
+    seed: Annotated[int, Range(-(2**63), 2**63 - 1)] = 0
     """Random seed of the noise."""
 
     def arguments(self) -> dict[str, Any]:
@@ -317,11 +325,3 @@ class SamplingConfig:
             "pose_guidance_scale": self.pose_guidance_scale,
             "appearance_guidance_scale": self.appearance_guidance_scale,
         }
-
-
-def _require(config: Any, rule: str, holds: Callable[[float], bool], *names: str) -> None:
-    """Raises ValueError for the first of these fields that has a value for which the rule does not hold."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not holds(value):
-            raise ValueError(f"{name} must be {rule}, got {value}")

@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from cfld.ranges import Frames, check_number
 from cfld.types import SourceConditioning
 
 SUM_TOLERANCE: Final = 1e-4
@@ -57,8 +58,7 @@ def interpolation_weights(sources: int, frames: int) -> list[tuple[float, ...]]:
         ValueError: if there are no sources, or fewer than two frames.
     """
     _check_sources(sources)
-    if frames < 2:
-        raise ValueError(f"an interpolation takes at least 2 frames, got {frames}")
+    check_number(Frames, "frames", frames)
     positions = [frame * (sources - 1) / (frames - 1) for frame in range(frames)]
     return [tuple(max(0.0, 1.0 - abs(position - source)) for source in range(sources)) for position in positions]
 

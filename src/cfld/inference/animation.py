@@ -19,6 +19,7 @@ from cfld.poses.formats import is_coco_annotation, parse_people
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import choose_person
 from cfld.poses.registry import POSE_SEQUENCES
+from cfld.ranges import Batch, check_number
 from cfld.readers.images import is_image_file
 from cfld.readers.text import load_json
 
@@ -55,6 +56,7 @@ def generate_frames(
     pipe: CFLDPipeline, source: Image.Image, poses: Sequence[Keypoints], sampling: SamplingConfig, batch: int
 ) -> list[Image.Image]:
     """Generates the source in every pose; a frame does not depend on the batch size."""
+    check_number(Batch, "batch", batch)
     pipe.set_progress_bar_config(disable=True)
     poses = fitted_poses(poses, pipe.conditioner.pose_size, tuple(pipe.config.output_size))
     encoded, images = pipe.encode_source(source), []

@@ -18,6 +18,7 @@ from cfld.config.schema import SamplingConfig
 from cfld.files import replacing, save_json
 from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
+from cfld.ranges import Batch, check_number
 from cfld.readers.text import load_object
 from cfld.types import Conditioning
 
@@ -59,8 +60,7 @@ def generate(
     Raises:
         ValueError: if `out` contains images of other settings, or two jobs have one name.
     """
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}")
+    check_number(Batch, "batch", batch)
     if repeated := [name for name, count in Counter(job.name for job in jobs).items() if count > 1]:
         raise ValueError(f"{len(repeated)} images would be written more than once, for example {repeated[0]}.png")
     check_folder(out, settings)

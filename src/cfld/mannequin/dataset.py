@@ -25,10 +25,13 @@ from cfld.data.transforms import to_pil
 from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
+from cfld.ranges import Identities, Poses, Seed, Side, check_number
 from cfld.readers.text import read_text
 
 T = TypeVar("T")
 MAX_IDENTITIES: Final = 10**7
+MAX_PAIRS: Final = 10_000_000
+"""In one split; their names take about a gigabyte."""
 MAX_POSES: Final = 99
 """Two digits of a DeepFashion name."""
 
@@ -142,13 +145,13 @@ def image_name(number: int, view: int) -> str:
 
 
 def _check(identities: int, poses: int, seed: int, size: tuple[int, int]) -> None:
-    if not 1 <= identities <= MAX_IDENTITIES:
-        raise ValueError(f"identities must be from 1 to {MAX_IDENTITIES}, got {identities}")
-    if not 2 <= poses <= MAX_POSES:
-        raise ValueError(f"poses must be from 2 (a pair needs two) to {MAX_POSES}, got {poses}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
+    check_number(Identities, "identities", identities)
+    check_number(Poses, "poses", poses)
+    check_number(Seed, "seed", seed)
+    if (pairs := identities * poses * (poses - 1)) > MAX_PAIRS:
+        raise ValueError(f"{identities} people in {poses} poses are {pairs:,} pairs; the limit is {MAX_PAIRS:,}")
     height, width = size
+    check_number(Side, "size", height)
     if height < 16 or abs(width - height * DEEPFASHION_FRAME[1] / DEEPFASHION_FRAME[0]) > 1:
         raise ValueError(
             f"size must have the aspect ratio 256:176 of the keypoints' frame, e.g. (512, 352), got {size}"

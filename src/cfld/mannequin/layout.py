@@ -7,19 +7,20 @@ from typing import Final
 
 from cfld.data import deepfashion
 from cfld.data.layout import Layout, Preparation, PrepareReport
+from cfld.ranges import Identities, Poses, Seed, Side
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteMannequins(Preparation):
     """Render mannequins (procedural people) into a data set; needs no download."""
 
-    identities: int = 100
+    identities: Identities = 100
     """Number of people; one fifth of them, at least one, are the test split."""
-    poses: int = 8
+    poses: Poses = 8
     """Images of each person, from 2 to 99."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed of the people and their poses."""
-    size: tuple[int, int] = (256, 176)
+    size: tuple[Side, Side] = (256, 176)
     """Height and width of the images, in the aspect ratio 256:176."""
 
     def prepare(self) -> PrepareReport:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from cfld.metrics.psnr import psnr
 from cfld.metrics.ssim import ssim
 from cfld.pipeline import CFLDPipeline
 
+MAX_IMAGES: Final = 10_000
+"""Rendered images that are compared; at 256x176 they take 5 GB."""
 ImageArrays: TypeAlias = NDArray[np.floating[Any]]
 """(..., H, W, 3) in [0, 1]."""
 
@@ -82,6 +84,8 @@ def mannequin_quality(
     """
     if identities < 2 or poses < 1 or poses_compared < max(2, poses):
         raise ValueError(f"cannot compare {identities} people in {poses} of {poses_compared} poses; need two of each")
+    if identities * poses_compared > MAX_IMAGES:
+        raise ValueError(f"{identities} people in {poses_compared} poses exceed the limit of {MAX_IMAGES:,} images")
     check_sampling(**sampling.arguments())
     scene = Scene.render(pipe.config.output_size, identities, poses, poses_compared, sampling.seed)
     start = time.perf_counter()

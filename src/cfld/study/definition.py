@@ -12,9 +12,10 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 from cfld.config import io
+from cfld.ranges import Count, Range, Seed, Side, check_ranges
 from cfld.readers.text import load_object
 
 STUDY_FILE: Final = "study.json"
@@ -22,6 +23,8 @@ KEYS_FILE: Final = "keys.json"
 IMAGES: Final = "pictures"
 MAX_METHODS: Final = 9
 """Part two is answered by pressing one digit."""
+Questions: TypeAlias = Annotated[int, Range(0, 10_000)]
+Seconds: TypeAlias = Annotated[float, Range(0.05, 3600)]
 IMAGE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -39,23 +42,18 @@ class Protocol:
         comparison_seconds: how long the images of part two are shown, in the same way.
     """
 
-    seed: int = 0
-    images: int = 30
-    comparisons: int = 30
-    checks: int = 2
-    failed_checks_allowed: int = 1
-    seconds: float | None = None
-    comparison_seconds: float | None = None
+    seed: Seed = 0
+    images: Questions = 30
+    comparisons: Questions = 30
+    checks: Questions = 2
+    failed_checks_allowed: Questions = 1
+    seconds: Seconds | None = None
+    comparison_seconds: Seconds | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "comparisons", "checks", "failed_checks_allowed"):
-            if (value := getattr(self, name)) < 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+        check_ranges(self)
         if self.images + self.comparisons == 0:
             raise ValueError("a study needs images or comparisons; both are 0")
-        for name in ("seconds", "comparison_seconds"):
-            if (limit := getattr(self, name)) is not None and not 0.05 <= limit <= 3600:
-                raise ValueError(f"{name} must be from 0.05 to 3600, got {limit}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +66,12 @@ class Limits:
         participants: participants in the whole study.
     """
 
-    requests: int = 3000
-    starts: int = 300
-    participants: int = 10_000
+    requests: Count = 3000
+    starts: Count = 300
+    participants: Count = 10_000
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        check_ranges(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +124,12 @@ class Study:
     title: str
     introduction: str
     protocol: Protocol
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     methods: tuple[str, ...]
     pairs: tuple[Pair, ...]
-    generated: tuple[int, ...]
-    real: tuple[int, ...]
-    comparisons: tuple[int, ...]
+    generated: tuple[Annotated[int, Range(0)], ...]
+    real: tuple[Annotated[int, Range(0)], ...]
+    comparisons: tuple[Annotated[int, Range(0)], ...]
     cards: Cards
 
     def __post_init__(self) -> None:

@@ -14,5 +14,5 @@ def test_bytes_of_a_file() -> None:
 @pytest.mark.parametrize("limits", [Limits(megapixels=0), Limits(steps=-1), Limits(frames=1)])
 def test_limits_that_allow_nothing_are_rejected(limits: Limits) -> None:
     Limits().check()
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match=" must be "):
         limits.check()

@@ -10,6 +10,7 @@ from cfld.cli.options import DetectorOptions, PipelineOptions, PreprocessingOpti
 from cfld.diffusion.schedulers import SCHEDULERS
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.registry import DETECTORS
+from cfld.ranges import check_ranges
 
 POSE = ("pose", "--image", "me.png", "--out", "pose.json")
 GENERATE = ("generate", "--source", "me.png", "--target-pose", "3", "--out", "outputs")
@@ -56,5 +57,5 @@ def test_devices() -> None:
 
 def test_backgrounds_are_colours() -> None:
     assert PreprocessingOptions(background=(0, 128, 255)).open(DetectorOptions()).background == (0, 128, 255)
-    with pytest.raises(ValueError, match="from 0 to 255, got"):
-        PreprocessingOptions(background=(0, 0, 256)).open(DetectorOptions())
+    with pytest.raises(ValueError, match="background must be between 0 and 255, got 256"):
+        check_ranges(PreprocessingOptions(background=(0, 0, 256)))

@@ -82,7 +82,7 @@ def test_weights_are_evenly_spaced(sources: int, frames: int) -> None:
 
 
 def test_too_few_frames_or_sources_raise() -> None:
-    with pytest.raises(ValueError, match="at least 2 frames, got 1"):
+    with pytest.raises(ValueError, match="frames must be between 2 and 10,000, got 1"):
         interpolation_weights(2, 1)
     with pytest.raises(ValueError, match="no source"):
         interpolation_weights(0, 5)

@@ -72,10 +72,11 @@ def test_the_cache_changes_no_image() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"identities": 0}, "identities must be from 1"),
-        ({"poses": 1}, "poses must be from 2"),
-        ({"poses": 100}, "to 99, got 100"),
-        ({"seed": -1}, "seed must not be negative, got -1"),
+        ({"identities": 0}, "identities must be between 1"),
+        ({"poses": 1}, "poses must be between 2 and 99"),
+        ({"poses": 100}, "and 99, got 100"),
+        ({"identities": 10_000, "poses": 99}, "97,020,000 pairs; the limit is"),
+        ({"seed": -1}, "seed must be between 0"),
         ({"size": (256, 256)}, "aspect ratio 256:176"),
         ({"split": "val"}, "split 'val' is unknown"),
     ],

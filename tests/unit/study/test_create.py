@@ -129,8 +129,8 @@ def test_a_damaged_image_is_named_and_nothing_is_left_behind(tmp_path: Path) -> 
 BAD = {
     "too few pairs": (["--images", "7", "--comparisons", "1"], "7 questions of a kind need 7 pairs"),
     "no question": (["--images", "0", "--comparisons", "0"], "needs images or comparisons"),
-    "negative": (["--checks", "-1"], "checks must not be negative, got -1"),
-    "no time": (["--seconds", "0"], "seconds must be from 0.05 to 3600, got 0"),
+    "negative": (["--checks", "-1"], "checks must be between 0 and 10,000, got -1"),
+    "no time": (["--seconds", "0"], "seconds must be between 0.05 and 3,600, got 0"),
     "not a method": (["--method", "ours"], "expected NAME=FOLDER"),
     "twice": (["--method", "ours=elsewhere"], "ours: given twice"),
     "no such folder": (["--method", "new=nowhere"], "nowhere: no such folder"),

@@ -94,7 +94,7 @@ def test_averaged_weights_are_in_the_model_only_inside(config: TrainConfig, tmp_
 
 def test_an_invalid_configuration_leaves_no_directory(config: TrainConfig, tmp_path: Path) -> None:
     accelerator = make_accelerator(config, tmp_path)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch_size must be between 1 and 4,096, got 0"):
         prepare(replace(config, batch_size=0), tmp_path / "run", accelerator)
     assert not (tmp_path / "run").exists()
 

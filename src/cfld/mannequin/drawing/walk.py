@@ -11,6 +11,7 @@ from cfld.mannequin.drawing.body import BodyPose, keypoints
 from cfld.mannequin.drawing.identity import sample_identity
 from cfld.mannequin.drawing.stances import Limb
 from cfld.poses.keypoints import Keypoints
+from cfld.ranges import Frames, check_number
 
 WALKER: Final = 0
 """Random seed of the person."""
@@ -34,8 +35,7 @@ def walk_cycle(frames: int, yaw: float = 35.0) -> list[BodyPose]:
     Raises:
         ValueError: for fewer frames.
     """
-    if frames < 2:
-        raise ValueError(f"a walk cycle needs at least 2 frames, got {frames}")
+    check_number(Frames, "frames", frames)
     return [_moment(i / frames, yaw) for i in range(frames)]
 
 

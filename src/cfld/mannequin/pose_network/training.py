@@ -29,6 +29,7 @@ from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, save_network
 from cfld.poses.skeleton import MIRROR
+from cfld.ranges import check_ranges
 from cfld.readers.tensors import map_array
 from cfld.training.optim import learning_rate_factor, make_optimizer
 
@@ -63,8 +64,7 @@ def train_pose_network(config: PoseNetworkConfig, out: Path) -> Path:
         ValueError: if a number in `config` is out of range.
         FloatingPointError: if the loss is not finite; the message gives the step.
     """
-    if min(config.steps, config.batch_size) < 1:
-        raise ValueError(f"steps and batch_size must be at least 1, got {config.steps} and {config.batch_size}")
+    check_ranges(config)
     dataset = MannequinDataset(
         identities=config.identities, poses=config.poses, seed=config.seed, split="train", size=IMAGE_SIZE
     )

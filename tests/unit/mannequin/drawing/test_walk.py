@@ -44,5 +44,5 @@ def test_arms_swing_against_the_legs() -> None:
 
 
 def test_too_few_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 2 frames, got 1"):
+    with pytest.raises(ValueError, match="frames must be between 2 and 10,000, got 1"):
         walk_cycle(1)
