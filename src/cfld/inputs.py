@@ -34,7 +34,7 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
-        if not math.isfinite(scale):
+        if not isinstance(scale, int | float) or not math.isfinite(scale):
             raise ValueError(f"guidance scales must be finite numbers, got {scale}")
 
 
@@ -51,7 +51,7 @@ def source_batch(images: Images, side: int, shape: tuple[int, int] | None = None
     """
     if isinstance(images, Tensor):
         batch = images if images.ndim == 4 else images[None]
-        if batch.ndim != 4 or batch.shape[1] != 3 or not batch.numel():
+        if batch.ndim != 4 or batch.shape[1] != 3 or not batch.numel() or batch.is_complex():
             raise ValueError(
                 f"a source_image tensor must be (B, 3, H, W) in [-1, 1], got {images.dtype} {tuple(images.shape)}"
             )
@@ -62,26 +62,28 @@ def source_batch(images: Images, side: int, shape: tuple[int, int] | None = None
     pils = [images] if isinstance(images, Image.Image) else images
     if not isinstance(pils, Sequence) or not pils or not all(isinstance(pil, Image.Image) for pil in pils):
         raise ValueError("source_image must be PIL image(s), a tensor, or the result of encode_source")
+    if not all(min(pil.size) for pil in pils):
+        raise ValueError("source_image holds an image without pixels")
     tensors = [transforms.to_model_range(transforms.to_tensor(image)) for image in pils]
     return torch.stack([_squares(tensor, side, shape) for tensor in tensors])
 
 
-def extended(images: Tensor, side: int, shape: tuple[int, int]) -> Tensor:
-    """Extends images (..., H, W) of any unit to an aspect ratio; arguments and exceptions as in `source_batch`."""
+def is_extended(size: tuple[int, int], side: int, shape: tuple[int, int] | None) -> bool:
+    """Whether `source_batch` extends images of this (height, width)."""
+    return shape is not None and size != (side, side) and not same_aspect(size, shape)
+
+
+def _squares(images: Tensor, side: int, shape: tuple[int, int] | None) -> Tensor:
     size = (images.shape[-2], images.shape[-1])
-    if size == (side, side) or same_aspect(size, shape):
-        return images
+    if shape is None or not is_extended(size, side, shape):
+        return transforms.resize(images, (side, side))
     logger.warning(
         "a source image of %d x %d (height x width) is extended to the model's aspect ratio, %d:%d, in the colour of "
         "its edge; --fit crop or letterbox cuts it to the person",
         *size,
         *shape,
     )
-    return transforms.letterbox(images, shape)
-
-
-def _squares(images: Tensor, side: int, shape: tuple[int, int] | None) -> Tensor:
-    return transforms.resize(images if shape is None else extended(images, side, shape), (side, side))
+    return transforms.letterbox(images, shape, side)
 
 
 def check_reference(size: tuple[int, int], shape: tuple[int, int]) -> None:
@@ -154,7 +156,7 @@ def _pose_maps(pose: Any, size: tuple[int, int], shape: tuple[int, int] | None, 
         people = [pose]
     else:
         array = pose.float().cpu().numpy() if isinstance(pose, Tensor) else np.asarray(pose)
-        people = [as_keypoints(yx) for yx in (array if array.ndim == 3 else array[None])]
+        people = [as_keypoints(yx) for yx in (array if array.ndim == 3 and len(array) else array[None])]
     if not blank:
         for keypoints in people:
             check_drawn(keypoints)

@@ -87,6 +87,8 @@ def test_tensors_are_resized_and_kept_in_range() -> None:
         torch.zeros(0, 3, 8, 8),
         torch.zeros(8, 8),
         torch.zeros(3, 8, 8),
+        torch.zeros(3, 8, 8, dtype=torch.complex64),
+        Image.new("RGB", (0, 5)),
     ],
 )
 def test_invalid_sources_raise(images: Any) -> None:
@@ -141,6 +143,7 @@ def test_keypoints_are_scaled_from_their_frame(poses: list[Keypoints]) -> None:
     ("pose", "message"),
     [
         ([], "empty"),
+        (np.zeros((0, 18, 2)), "18 joints"),
         (np.full((18, 2), -1), "all 18 joints are missing"),
         (np.zeros((17, 2)), "18 joints"),
         (torch.zeros(21, 16, 16), r"a pose map must be .*\(21, 32, 32\)"),
@@ -213,7 +216,7 @@ def test_poses_of_one_frame_move_together(poses: list[Keypoints]) -> None:
     assert other is poses[1]
 
 
-@pytest.mark.parametrize("numbers", [(0, 2.0, 2.0), (50, float("nan"), 2.0), (50, 2.0, float("inf"))])
+@pytest.mark.parametrize("numbers", [(0, 2.0, 2.0), (50, float("nan"), 2.0), (50, 2.0, float("inf")), (50, None, 2.0)])
 def test_invalid_sampling_parameters_raise(numbers: tuple[int, float, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         check_sampling(*numbers)

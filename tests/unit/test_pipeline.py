@@ -292,11 +292,11 @@ class TestUnits:
     def test_a_wide_source_and_a_wide_pose_keep_their_proportions(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
     ) -> None:
-        wide, shape = Image.new("RGB", (700, 300), "white"), tuple(pipe.config.output_size)
+        wide, shape, side = Image.new("RGB", (700, 300), "white"), (64, 44), pipe.conditioner.config.source_size
         wide.paste(person, (100, 100))
         pose = Keypoints(poses[0].yx + (20, 300), (300, 700))  # noqa: RUF005
-        extended = letterbox(to_tensor(wide), shape)
-        assert torch.equal(generate(pipe, wide, pose), generate(pipe, extended, fit_poses([pose], shape)[0]))
+        square = letterbox(to_model_range(to_tensor(wide)), shape, side)
+        assert torch.equal(generate(pipe, wide, pose), generate(pipe, square, fit_poses([pose], shape)[0]))
 
     def test_data_sets_are_stretched_as_in_training(
         self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]

@@ -40,10 +40,12 @@ class EditOptions(GenerationOptions):
         from cfld.data.transforms import read_image
         from cfld.inference.jobs import file_job
         from cfld.inference.pose_reading import target_poses
+        from cfld.poses.render import check_drawn
 
         for source in sources:
             read_image(source)  # reports an unreadable file before loading a model
         ((name, pose),) = target_poses([self.target_pose], self.annotations, self.frame, self.pose.reader()).items()
+        check_drawn(pose, self.target_pose)
         return [file_job(source, name, pose) for source in sources]
 
 

@@ -102,21 +102,21 @@ def resize(images: Tensor, size: tuple[int, int], value_range: tuple[float, floa
     return resized if images.ndim == 4 else resized[0]
 
 
-def letterbox(images: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Extends images to an aspect ratio, each in the median colour of its edge.
+def letterbox(images: Tensor, shape: tuple[int, int], side: int) -> Tensor:
+    """Resizes images to squares that stand for an aspect ratio, extended to it in the median colour of their edge.
 
     Args:
-        images: (B, C, H, W) or (C, H, W).
-        shape: (height, width) with that aspect ratio.
+        images: floating point (B, C, H, W) or (C, H, W), in [-1, 1].
+        shape: (height, width) with the aspect ratio that a square is later stretched to.
     """
     height, width = images.shape[-2:]
-    rows, columns = max(height, round(width * shape[0] / shape[1])), max(width, round(height * shape[1] / shape[0]))
+    scale = min(1 / height, shape[1] / shape[0] / width)  # of an image as large as fits into a frame of height 1
+    rows, columns = max(round(side * height * scale), 1), max(round(side * width * scale * shape[0] / shape[1]), 1)
     edge = torch.cat([images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1)
-    colour = edge.median(dim=-1).values[..., None, None]
-    extended = colour.expand(*images.shape[:-2], rows, columns).clone()
-    top, left = (rows - height) // 2, (columns - width) // 2
-    extended[..., top : top + height, left : left + width] = images
-    return extended
+    squares = edge.median(dim=-1).values[..., None, None].repeat_interleave(side, -2).repeat_interleave(side, -1)
+    top, left = (side - rows) // 2, (side - columns) // 2
+    squares[..., top : top + rows, left : left + columns] = resize(images, (rows, columns))
+    return squares
 
 
 def by_content(images: Tensor) -> Tensor:
@@ -139,7 +139,8 @@ def by_content(images: Tensor) -> Tensor:
         return to_model_range(values)
     if images.is_floating_point() and -1 - RANGE_MARGIN <= low < -RANGE_MARGIN and high <= 1 + RANGE_MARGIN:
         return values
-    hint = "; if it is [0, 1], pass 2 * image - 1" if low >= -RANGE_MARGIN and high <= 1 + RANGE_MARGIN else ""
+    fraction = images.is_floating_point() and low >= -RANGE_MARGIN and high <= 1 + RANGE_MARGIN
+    hint = "; if it is [0, 1], pass 2 * image - 1" if fraction else ""
     raise ValueError(
         f"the unit of an image tensor ({images.dtype}) with values from {low:.6g} to {high:.6g} is unknown{hint}; "
         "expected [-1, 1] or 0 to 255"

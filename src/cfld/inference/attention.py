@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from cfld.contact_sheet import contact_sheet
-from cfld.data.transforms import resize, to_pil, to_tensor
-from cfld.inputs import Images, extended
+from cfld.data.transforms import resize, to_pil, to_rgb, to_uint8
+from cfld.inputs import Images, is_extended, source_batch
 from cfld.models.attention_maps import recorded_attention
 from cfld.pipeline import CFLDPipeline
 
@@ -61,10 +61,16 @@ def attention_sheet(
     Args:
         height: of a cell in pixels; its aspect ratio is that of the model's output.
     """
-    side, shape = pipe.conditioner.config.source_size, tuple(pipe.config.output_size)
-    cell = (height, round(height * shape[1] / shape[0]))
-    whole = [to_pil(extended(to_tensor(image), side, shape)) for image in images]
-    sources = [image.resize(cell[::-1], Image.Resampling.BICUBIC) for image in whole]
-    attention = query_attention(pipe, whole, blocks)
+    cell = (height, round(height * pipe.config.output_size[1] / pipe.config.output_size[0]))
+    sources = [_as_encoded(pipe, image).resize(cell[::-1], Image.Resampling.BICUBIC) for image in images]
+    attention = query_attention(pipe, list(images), blocks)
     rows = [[source, *(overlay(source, m) for m in maps)] for source, maps in zip(sources, attention, strict=True)]
     return contact_sheet(rows, ("source", *(str(query + 1) for query in range(attention.shape[1]))), cell)
+
+
+def _as_encoded(pipe: CFLDPipeline, image: Image.Image) -> Image.Image:
+    """The image, or the square that it is encoded as if it is extended to the model's aspect ratio."""
+    side, shape = pipe.conditioner.config.source_size, tuple(pipe.config.output_size)
+    if not is_extended((image.height, image.width), side, shape):
+        return to_rgb(image)
+    return to_pil(to_uint8(source_batch(image, side, shape)[0]))

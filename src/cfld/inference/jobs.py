@@ -69,8 +69,8 @@ def dataset_jobs(dataset: PoseDataset) -> list[Job]:
         Job(source, functools.partial(read, source), dataset.keypoints(target), pair_name(source, target), True)
         for source, target in dict.fromkeys(dataset.pairs)
     ]
-    if empty := [job.name for job in jobs if not job.pose.visible.any()]:
-        logger.warning("%d target poses have no joint, for example %s", len(empty), empty[0])
+    if empty := [job.name for job in jobs if not job.pose.inside.any()]:
+        logger.warning("%d target poses have no joint in their frame, for example %s", len(empty), empty[0])
     return jobs
 
 

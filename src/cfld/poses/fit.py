@@ -21,6 +21,8 @@ Box = tuple[float, float, float, float]
 """(top, left, bottom, right)."""
 ASPECT_TOLERANCE: Final = 0.05
 """Relative difference of aspect ratios up to which an image or a pose is stretched to the other one."""
+MAX_EXTENSION: Final = 10
+"""Largest height of a window in image sizes."""
 FIGURE_HEIGHT: Final = 0.755
 """Height of the joints' bounding box as a fraction of the image height: the median of 400 mannequins."""
 FIGURE_MIDDLE: Final = 0.53
@@ -69,6 +71,8 @@ def fit_image(
         )
     limits = keypoints.frame if how == "crop" else None
     top, left, height, width = _window(joint_box(keypoints), shape, limits)
+    if height > MAX_EXTENSION * max(image.size):
+        raise ValueError(f"the joints lie too far outside the image: the window would be {height} x {width}")
     result = Image.new("RGB", (width, height), edge_colour(image) if fill is None else fill)
     result.paste(image.convert("RGB"), (-left, -top))
     fitted = Fitted(result, keypoints.cropped(top, left, (height, width)))

@@ -180,7 +180,7 @@ def _annotations(text: str, frame: Frame, path: Path) -> list[Person]:
 def _triples(numbers: Any, what: str) -> NDArray[np.float64]:
     try:
         return np.asarray(numbers, dtype=np.float64).reshape(-1, 3)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what}: expected numbers x, y, confidence for each joint") from None
 
 

@@ -82,10 +82,14 @@ class Keypoints:
         return np.asarray((self.yx != MISSING).all(axis=1))
 
     @property
+    def inside(self) -> NDArray[np.bool_]:
+        """bool (18,): joints that lie in the frame."""
+        return np.asarray(((self.yx >= 0) & (self.yx < self.frame)).all(axis=1))
+
+    @property
     def cut_off(self) -> bool:
         """Whether a visible joint lies outside the frame."""
-        yx = self.yx[self.visible]
-        return bool((yx < 0).any() or (yx >= self.frame).any())
+        return bool((self.visible & ~self.inside).any())
 
     def scaled(self, frame: tuple[int, int]) -> Keypoints:
         """The pose scaled to another frame (height, width)."""

@@ -166,16 +166,20 @@ def test_tensors_of_another_range_are_refused_with_it(bounds: tuple[float, float
         by_content(torch.linspace(*bounds, 48).reshape(3, 4, 4))
 
 
-@pytest.mark.parametrize("size", [(10, 30), (30, 10), (7, 5)])
-def test_letterbox_keeps_the_pixels_and_takes_the_edge_colour(size: tuple[int, int]) -> None:
-    image = torch.rand(2, 3, *size)
+@pytest.mark.parametrize("size", [(10, 30), (30, 10), (7, 5), (1, 20_000), (20_000, 1)])
+def test_letterbox_takes_the_edge_colour_and_the_whole_image(size: tuple[int, int]) -> None:
+    image = torch.full((2, 3, *size), 0.25)
+    image[..., size[0] // 2 :, size[1] // 2 :] = 0.75
     image[..., 0, :] = image[..., -1, :] = image[..., :, 0] = image[..., :, -1] = 0.25
-    found = letterbox(image, (64, 44))
-    height, width = found.shape[-2:]
-    assert width / height == pytest.approx(44 / 64, abs=0.05)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    assert torch.equal(found[..., top : top + size[0], left : left + size[1]], image)
-    assert (found[..., 0, :] == 0.25).all()
+    found = letterbox(image, (64, 44), 64)
+    assert found.shape == (2, 3, 64, 64)
+    corners = found[..., [0, 0, -1, -1], [0, -1, 0, -1]]
+    torch.testing.assert_close(corners, torch.full_like(corners, 0.25))
+
+
+def test_letterbox_of_the_same_aspect_ratio_resizes() -> None:
+    image = torch.rand(3, 128, 88) * 2 - 1
+    assert torch.equal(letterbox(image, (64, 44), 64), resize(image, (64, 64)))
 
 
 def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:

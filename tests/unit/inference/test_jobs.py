@@ -49,7 +49,7 @@ def test_poses_without_joints_are_kept_with_a_warning(caplog: pytest.LogCaptureF
     dataset = Unannotated(identities=1, poses=2, split="test", size=SIZE)
     with caplog.at_level(logging.WARNING):
         assert len(dataset_jobs(dataset)) == len(dataset.pairs)
-    assert f"{len(dataset.pairs)} target poses have no joint" in caplog.text
+    assert f"{len(dataset.pairs)} target poses have no joint in their frame" in caplog.text
 
 
 def test_a_pair_is_named_after_both() -> None:

@@ -92,6 +92,9 @@ def test_images_poses_and_masks_must_fit_together() -> None:
         fit_image(image, Keypoints(np.full((18, 2), -1), FRAME), "crop")
     with pytest.raises(ValueError, match=r"600 x 800.*300 x 400"):
         fit_image(image.resize((400, 300)), pose, "crop")
+    far = Keypoints(np.where(np.arange(18)[:, None] == 3, 99_999, pose.yx), FRAME)
+    with pytest.raises(ValueError, match="too far outside the image"):
+        fit_image(image, far, "letterbox")
     with pytest.raises(ValueError, match="mask is 3 x 4"):
         flatten(image, Image.new("L", (4, 3), 255))
     with pytest.raises(ValueError, match="black everywhere"):
