@@ -34,8 +34,12 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
-        if not isinstance(scale, int | float) or not math.isfinite(scale):
-            raise ValueError(f"guidance scales must be finite numbers, got {scale}")
+        try:
+            finite = math.isfinite(scale)
+        except TypeError:
+            finite = False
+        if not finite:
+            raise ValueError(f"guidance scales must be finite numbers, got {scale!r}")
 
 
 def source_batch(images: Images, side: int, shape: tuple[int, int] | None = None) -> Tensor:

@@ -220,3 +220,7 @@ def test_poses_of_one_frame_move_together(poses: list[Keypoints]) -> None:
 def test_invalid_sampling_parameters_raise(numbers: tuple[int, float, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         check_sampling(*numbers)
+
+
+def test_scales_may_be_of_numpy_and_torch() -> None:
+    check_sampling(50, np.float32(2), torch.tensor(2.0))  # type: ignore[arg-type]
