@@ -10,6 +10,7 @@ from PIL import Image
 
 from cfld import mannequin
 from cfld.contact_sheet import draw_pose
+from cfld.files import replacing
 from cfld.inference.pose_reading import target_poses
 from cfld.poses.keypoints import Keypoints
 
@@ -41,5 +42,6 @@ def pose_file(folder: Path, seed: int) -> Path:
 def _saved(file: Path, make: Callable[[], Image.Image]) -> Path:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        make().save(file)
+        with replacing(file) as temporary:
+            make().save(temporary, format="PNG")
     return file

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from cfld.data.transforms import resize, to_model_range, to_uint8
+from cfld.digests import digest, in_threads
 from cfld.poses.keypoints import Keypoints
 from cfld.types import PosePair
 
@@ -60,6 +61,11 @@ class PoseDataset(Protocol):
     def keypoints(self, name: str) -> Keypoints:
         """The pose in `frame`. Raises ValueError for an image without annotation."""
 
+    def digest(self, name: str) -> str:
+        """Changes with the image and its pose; what was computed from them is kept as long as it is the same."""
+        image = self.image(name)
+        return digest(str(tuple(image.shape)), image.contiguous().numpy().data, self.keypoints(name).yx.tobytes())
+
 
 @runtime_checkable
 class AttributeDataset(PoseDataset, Protocol):
@@ -87,3 +93,9 @@ class ProceduralDataset(PoseDataset, Protocol):
             size: (height, width) of the images.
             cache_in_memory: keep rendered images and poses in memory; callers must not modify them.
         """
+
+
+def image_digests(dataset: PoseDataset, names: Iterable[str]) -> dict[str, str]:
+    """Name -> `digest`, of each image once; reads every file of a data set on disk."""
+    unique = list(dict.fromkeys(names))
+    return dict(zip(unique, in_threads(dataset.digest, unique, "checking images"), strict=True))

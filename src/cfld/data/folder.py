@@ -12,6 +12,7 @@ from cfld.data.base import PoseDataset
 from cfld.data.layout import Layout, check_split
 from cfld.data.lists import is_image_name, read_annotations, read_names, read_pairs
 from cfld.data.transforms import read_image, to_tensor
+from cfld.digests import digest, file_digest
 from cfld.poses.keypoints import Keypoints
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,10 @@ class FolderDataset(PoseDataset):
         if name not in self.annotations:
             raise ValueError(f"{self.root}: no annotation of {name!r} in the {self.split} split")
         return self.annotations[name]
+
+    def digest(self, name: str) -> str:
+        pose = self.annotations.get(name)
+        return digest(file_digest(self.path(name)), *(() if pose is None else (pose.yx.tobytes(), str(pose.frame))))
 
     def path(self, name: str) -> Path:
         """The file of an image.

@@ -23,6 +23,7 @@ class PrepareReport:
 
     Attributes:
         written, present: numbers of images written by this run, and by earlier ones.
+        again: number of those that this run replaced, and why; empty for none.
         missing_images: names in the lists for which there is no image.
         missing_lists: preferred names of the text files that were not found.
     """
@@ -31,9 +32,12 @@ class PrepareReport:
     present: int
     missing_images: tuple[str, ...] = ()
     missing_lists: tuple[str, ...] = ()
+    again: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.written} images written, {self.present} already present"]
+        if self.again:
+            lines.append(f"written again: {self.again}")
         for what, names in (("images of the lists", self.missing_images), ("lists", self.missing_lists)):
             if names:
                 some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from tqdm import tqdm
 
 from cfld.data.layout import SPLITS, Layout, PrepareReport
 from cfld.data.lists import read_annotations, read_names
+from cfld.data.transforms import read_image
+from cfld.digests import ABSENT, outdated
 from cfld.files import link_or_copy, replacing
 
 
@@ -24,19 +27,35 @@ def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], l
         ValueError: if `lists` holds none of them.
     """
     missing_lists = _place_lists(layout, lists, out)
-    written, present, missing = 0, 0, []
+    placed: list[str | None] = []
+    missing: list[str] = []
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
         for name in tqdm(_names(layout, available[split], lists, split), desc=split, unit="image", disable=None):
-            target = out / split / name
-            if target.exists():
-                present += 1
-            elif name in available[split]:
-                link_or_copy(available[split][name], target)
-                written += 1
-            else:
+            source, target = available[split].get(name), out / split / name
+            problem = _problem(target, source)
+            if problem and source is None:
                 missing.append(name)
-    return PrepareReport(written, present, tuple(missing), missing_lists)
+            else:
+                placed.append(problem)
+            if problem and source is not None:
+                link_or_copy(source, target)
+    present = placed.count(None)
+    return PrepareReport(len(placed) - present, present, tuple(missing), missing_lists, outdated(placed))
+
+
+def _problem(target: Path, source: Path | None) -> str | None:
+    """Why an image is not the data set's: it differs from its source, or has none and does not open. None if it is."""
+    if not target.exists():
+        return ABSENT
+    if source is not None:
+        same = target.samefile(source) or filecmp.cmp(target, source, shallow=False)
+        return None if same else "content changed"
+    try:
+        read_image(target)
+    except ValueError:
+        return "damaged"
+    return None
 
 
 def _place_lists(layout: Layout, lists: Path, out: Path) -> tuple[str, ...]:

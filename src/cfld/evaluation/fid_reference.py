@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 
 from cfld.data.folder import FolderDataset
+from cfld.digests import file_digest, in_threads, json_digest
 from cfld.evaluation.image_loading import read_batches, read_prepared, stack
 from cfld.evaluation.preparation import ImageArray, Preparation
 from cfld.files import replacing
@@ -46,7 +45,7 @@ def reference_statistics(
     """Returns the statistics of the named images' features.
 
     Args:
-        cache: folder that keeps them per protocol, size, network and list of files; about 33 MB each.
+        cache: folder that keeps them per protocol, size, network and content of the images; about 33 MB each.
 
     Raises:
         ValueError: naming every image that cannot be read, after all have been tried, or a damaged file of the cache.
@@ -87,7 +86,5 @@ def load_gaussian(path: Path) -> Gaussian:
 
 
 def _key(data: FolderDataset, names: Sequence[str], preparation: Preparation, inception: Loaded) -> str:
-    stats = [(name, data.path(name).stat()) for name in names]
-    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    content = json.dumps([asdict(preparation), inception.sha256, files])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    images = in_threads(lambda name: file_digest(data.path(name)), names, "checking images")
+    return json_digest([asdict(preparation), inception.sha256, images])[:16]

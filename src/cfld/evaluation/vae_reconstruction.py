@@ -11,6 +11,7 @@ from cfld.data.folder import FolderDataset
 from cfld.data.transforms import to_pil
 from cfld.evaluation.image_loading import read_batches, read_prepared, stack
 from cfld.evaluation.preparation import ImageArray, Preparation
+from cfld.files import replacing
 from cfld.inference.reconstruction import through_vae
 
 
@@ -36,5 +37,6 @@ def reconstruct(
         if batch.results:
             images = through_vae(vae, stack(batch.results, vae.device), preparation.size)
             for name, image in zip(batch.items, preparation.to_uint8(images), strict=True):
-                to_pil(image).save(files[name])
+                with replacing(files[name]) as temporary:
+                    to_pil(image).save(temporary, format="PNG")
     return files

@@ -22,6 +22,7 @@ from cfld.data.base import AttributeDataset, ProceduralDataset
 from cfld.data.layout import SPLITS, PrepareReport, check_split
 from cfld.data.lists import write_annotations, write_names, write_pairs
 from cfld.data.transforms import to_pil
+from cfld.digests import Record, in_threads, json_digest, outdated
 from cfld.files import replacing, write_text
 from cfld.mannequin.layout import LAYOUT
 from cfld.poses.keypoints import DEEPFASHION_FRAME, Keypoints
@@ -72,6 +73,9 @@ class MannequinDataset(ProceduralDataset, AttributeDataset):
 
     def keypoints(self, name: str) -> Keypoints:
         return self._get(self._poses, name, lambda name: mannequin.keypoints(*self._person(name), frame=self.frame))
+
+    def digest(self, name: str) -> str:
+        return json_digest([mannequin.DRAWING, self.seeds(name), self.size])
 
     def attributes(self, name: str) -> tuple[str, ...]:
         """Categorical attributes of the person and view, each a key of `vocabulary`."""
@@ -127,16 +131,21 @@ def write_mannequin(
     ]
     _claim(out, {"identities": identities, "poses": poses, "seed": seed, "size": size, "drawing": mannequin.DRAWING})
     files = {out / dataset.split / name: (dataset, name) for dataset in datasets for name in dataset.names}
-    missing = {file: image for file, image in files.items() if not file.exists()}
-    for file, (dataset, name) in tqdm(missing.items(), desc="rendering", unit="image", disable=None):
+    record = Record(out)
+    origins = {file: {"mannequin": dataset.digest(name)} for file, (dataset, name) in files.items()}
+    problems = in_threads(lambda file: record.problem(file, origins[file]), list(files), "checking images")
+    missing = [file for file, problem in zip(files, problems, strict=True) if problem]
+    for file in tqdm(missing, desc="rendering", unit="image", disable=None):
+        dataset, name = files[file]
         with replacing(file) as temporary:
             to_pil(dataset.image(name)).save(temporary, format="JPEG", quality=95)
+        record.add(file, origins[file])
     for dataset in datasets:
         lists, pairs, annotations = (out / names[0].format(split=dataset.split) for names in LAYOUT.lists())
         write_names(lists, dataset.names)
         write_annotations(annotations, {name: dataset.keypoints(name) for name in dataset.names})
         write_pairs(pairs, dataset.pairs)
-    return PrepareReport(written=len(missing), present=len(files) - len(missing))
+    return PrepareReport(written=len(missing), present=len(files) - len(missing), again=outdated(problems))
 
 
 def image_name(number: int, view: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from cfld.config.io import to_dict
 from cfld.config.schema import SamplingConfig, TrainConfig
 from cfld.convert import save_model
 from cfld.data.registry import detect_dataset, open_dataset
+from cfld.digests import UNRECORDED, Record, file_digest, json_digest
 from cfld.evaluation.evaluate import Folder, Settings, evaluate_images
 from cfld.files import save_json, whole_folder, write_text
 from cfld.inference.generation import generate
@@ -178,22 +179,38 @@ class Experiment:
         """A folder with nothing but the scale's VAE, so that no other component is taken from that model."""
         if self.scale.vae is None:
             return None
-        folder = self.out / "start"
-        if not (folder / "vae").is_dir():
-            with whole_folder(folder / "vae") as temporary:
-                shutil.copytree(BUNDLED / self.scale.vae / "vae", temporary, dirs_exist_ok=True)
+        source = BUNDLED / self.scale.vae / "vae"
+        return self._initial_weights(
+            "start", {"vae": file_digest(source)}, lambda folder: shutil.copytree(source, folder / "vae")
+        )
+
+    def _initial_weights(self, name: str, origin: Mapping[str, str], write: Callable[[Path], object]) -> str:
+        """A folder of initial weights, written again when what it is made from has changed."""
+        folder, record = self.out / name, Record(self.out)
+        if problem := record.problem(folder, origin):
+            with whole_folder(folder, replace=problem != UNRECORDED) as temporary:
+                write(temporary)
+            record.add(folder, origin)
         return str(folder)
 
     def _with_clip(self, config: TrainConfig) -> TrainConfig:
         """B2 with the pretrained encoder of `Options.clip`, or a random one that is trained."""
         config = replace(config, model=replace(config.model, conditioner_class=self.scale.clip))
-        if self.options.clip is None:
+        clip = self.options.clip
+        if clip is None:
             if self.scale.clip == FrozenCLIPConditioner.__name__:
                 raise ValueError("B2 needs a pretrained CLIP encoder at this scale; name one with --clip")
             return config
-        folder = self.out / "start-B2"
-        if not folder.is_dir():
+        origin = {name: _folder_digest(value) for name, value in (("start", config.init_from), ("clip", clip))}
+
+        def write(folder: Path) -> None:
             parts = initial_components(config)
-            load_clip(parts.conditioner, self.options.clip)
+            load_clip(parts.conditioner, clip)
             save_model(parts, folder, config.model.output_size)
-        return replace(config, init_from=str(folder))
+
+        return replace(config, init_from=self._initial_weights("start-B2", origin, write))
+
+
+def _folder_digest(name: str | None) -> str:
+    """The digest of a folder; of the name itself for anything else, such as a hub id."""
+    return file_digest(Path(name)) if name is not None and Path(name).is_dir() else json_digest(name)

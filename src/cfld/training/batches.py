@@ -85,8 +85,18 @@ def open_data(config: DataConfig, split: str, size: tuple[int, int]) -> PoseData
     )
 
 
+def paired_names(data: PoseDataset) -> list[str]:
+    """Source and target of each pair."""
+    return [name for pair in data.pairs for name in pair]
+
+
 class Samples(Dataset[dict[str, Tensor]]):
     """A data set of training samples, prepared in the data workers and addressed by `Key`."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The images of all samples, in the samples' order."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         """Samples per epoch."""
@@ -112,6 +122,10 @@ class PairSamples(Samples):
     flip: float
     seed: int
     latents: LatentCache | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return paired_names(self.dataset)
 
     def __len__(self) -> int:
         return len(self.dataset.pairs)
@@ -145,6 +159,10 @@ class AttributeSamples(Samples):
     dataset: AttributeDataset
     latents: LatentCache
 
+    @property
+    def names(self) -> Sequence[str]:
+        return self.dataset.names
+
     def __len__(self) -> int:
         return len(self.dataset.names)
 
@@ -172,6 +190,10 @@ class ImageSamples(Samples):
     image_size: tuple[int, int]
     crop: int | None = None
     seed: int = 0
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.dataset.names
 
     def __len__(self) -> int:
         return len(self.dataset.names)

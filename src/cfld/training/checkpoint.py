@@ -5,7 +5,6 @@ A run killed in the middle of a save leaves an incomplete folder under another n
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -19,11 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cfld.digests import Record
 from cfld.files import whole_folder
 from cfld.readers.tensors import load_pickle, load_safetensors
 from cfld.readers.text import load_object
 
 KEPT: Final = 2
+FILES: Final = ("weights.safetensors", "average.safetensors", "optimizer.pt", "state.json")
 _NAME: Final = re.compile(r"step-(\d{8,})")
 
 
@@ -36,7 +37,7 @@ class Checkpoint:
         weights: the trained parameters, by name.
         average: their moving average; empty for a run without one.
         optimizer, scaler: state dictionaries.
-        facts: what must be unchanged when the run is resumed: the number of processes and the frozen weights.
+        facts: what must be unchanged when the run is resumed: the number of processes, and digests of weights and data.
     """
 
     step: int
@@ -61,6 +62,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             torch.save(dict(checkpoint.optimizer), temporary / "optimizer.pt")
             state = {"step": checkpoint.step, "scaler": dict(checkpoint.scaler), "facts": dict(checkpoint.facts)}
             (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+            record = Record(temporary)
+            for name in FILES:
+                record.add(temporary / name, {})
     except (OSError, SafetensorError, RuntimeError) as error:
         last = newest_checkpoint(folder)
         kept = f"the last one, {last.name}, is complete" if last else "there is none yet"
@@ -74,9 +78,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Reads what `save_checkpoint` wrote, without executing anything in the files.
 
     Raises:
-        ValueError: naming the folder, when it is damaged.
+        ValueError: naming the folder and the file, when it is damaged.
     """
     try:
+        _check_files(path)
         state = load_object(path / "state.json")
         return Checkpoint(
             weights=load_safetensors(path / "weights.safetensors"),
@@ -94,13 +99,18 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return next(reversed(_checkpoints(folder)), None)
 
 
-def fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """A short hash of the names, shapes and bits of the tensors."""
-    digest = hashlib.blake2b(digest_size=12)
-    for name, tensor in tensors.items():
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def steps_done(path: Path) -> int:
+    """The step of the checkpoint in a folder."""
+    return int(path.name.removeprefix("step-"))
+
+
+def _check_files(path: Path) -> None:
+    """Raises ValueError naming a file that is not what was written; early checkpoints have no record of that."""
+    if (path / Record.NAME).exists():
+        record = Record(path)
+        for name in FILES:
+            if problem := record.problem(path / name, {}):
+                raise ValueError(f"{name} is {problem}")
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -110,4 +120,4 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _checkpoints(folder: Path) -> list[Path]:
     """Oldest first."""
     found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=steps_done)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -17,12 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from cfld.files import write_text
-from cfld.training.checkpoint import fingerprint
+from cfld.digests import ABSENT, DIGITS, digest, in_threads, json_digest, outdated, tensor_digest
+from cfld.training.workers import loaded
 
-_MOMENTS: Final = "moments.float16"
-_DONE: Final = "done"
-"""File with the number of images encoded so far."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class LatentCache:
     """Mean and standard deviation of the VAE's posterior for each image, on disk; training samples from it at each use.
 
     Attributes:
-        folder: contains one file with a row per image.
+        folder: contains one file with a row per image, and one with the digests of each row and of its image.
         rows: image name -> its row.
         shape: (C, h, w) of the latents.
     """
@@ -39,26 +36,56 @@ class LatentCache:
     rows: dict[str, int] = field(repr=False)
     shape: tuple[int, int, int]
 
+    @property
+    def moments_file(self) -> Path:
+        return self.folder / "moments.float16"
+
+    @property
+    def digests_file(self) -> Path:
+        return self.folder / "moments.digests"
+
+    @property
+    def row_bytes(self) -> int:
+        return 2 * int(np.prod(self.shape)) * np.dtype(np.float16).itemsize
+
     def moments(self, name: str) -> Tensor:
-        """float16 (2, C, h, w): mean and standard deviation."""
-        size = 2 * int(np.prod(self.shape))
-        values = np.fromfile(self.folder / _MOMENTS, np.float16, count=size, offset=2 * size * self.rows[name])
-        return torch.from_numpy(values).reshape(2, *self.shape)
+        """float16 (2, C, h, w): mean and standard deviation.
+
+        Raises:
+            ValueError: when the row is damaged.
+        """
+        row = self.rows[name]
+        content = _read(self.moments_file, row, self.row_bytes)
+        if digest(content) != _read(self.digests_file, row, 2 * DIGITS)[DIGITS:].decode(errors="replace"):
+            raise ValueError(
+                f"{self.moments_file}: the latents of {name} are damaged; repeat the command to encode them again"
+            )
+        return torch.frombuffer(bytearray(content), dtype=torch.float16).reshape(2, *self.shape)
+
+    def problem(self, name: str, image: str) -> str | None:
+        """Why the row of an image is not, or no longer, what would be encoded now; None if it is.
+
+        Args:
+            image: digest of the image.
+        """
+        recorded = _read(self.digests_file, self.rows[name], 2 * DIGITS).decode(errors="replace")
+        if not recorded.strip("\0"):
+            return ABSENT
+        if recorded[:DIGITS] != image:
+            return "image changed"
+        content = _read(self.moments_file, self.rows[name], self.row_bytes)
+        return None if recorded[DIGITS:] == digest(content) else "damaged"
 
 
-def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], images: Dataset[Tensor]) -> LatentCache:
-    """The cache below `folder` that belongs to these images and this encoder; `build_latent_cache` fills it.
+def open_latent_cache(folder: Path, vae: AutoencoderKL, names: Sequence[str], side: int) -> LatentCache:
+    """The cache below `folder` that belongs to images of these names and this encoder; `build_latent_cache` fills it.
 
     Args:
         names: of the images, each once.
-        images: as for `build_latent_cache`. The first, the middle and the last are part of the cache's key, so that
-            a data set of other images under the same names gets another cache.
+        side: of the square images in pixels.
     """
-    checked = {names[row]: images[row] for row in (0, len(names) // 2, len(names) - 1)}
-    belongs_to = [list(names), fingerprint(checked), fingerprint(encoder_weights(vae))]
-    key = hashlib.sha256(json.dumps(belongs_to).encode()).hexdigest()[:16]
-    side = checked[names[0]].shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
-    shape = (vae.config.latent_channels, side, side)
+    shape = (vae.config.latent_channels, *[side // 2 ** (len(vae.config.block_out_channels) - 1)] * 2)
+    key = json_digest([list(names), shape, tensor_digest(encoder_weights(vae))])[:16]
     return LatentCache(folder / key, {name: row for row, name in enumerate(names)}, shape)
 
 
@@ -68,32 +95,43 @@ def encoder_weights(vae: AutoencoderKL) -> dict[str, Tensor]:
 
 
 def build_latent_cache(
-    cache: LatentCache, vae: AutoencoderKL, images: Dataset[Tensor], batch_size: int = 16, workers: int = 0
+    cache: LatentCache,
+    vae: AutoencoderKL,
+    images: Dataset[Tensor],
+    digests: Mapping[str, str],
+    batch_size: int = 16,
+    workers: int = 0,
 ) -> None:
-    """Encodes the images that the cache lacks, after an interruption the rest. Removes other caches beside it.
+    """Encodes the images that the cache lacks, and those whose image has changed or whose latents are damaged.
+
+    Removes other caches beside it.
 
     Args:
         images: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
+        digests: of the images, by name.
+        batch_size: images are encoded in the same batches whenever and however often the cache is built.
     """
     cache.folder.mkdir(parents=True, exist_ok=True)
     for other in cache.folder.parent.iterdir():
         if other != cache.folder:
             shutil.rmtree(other)
-    marker = cache.folder / _DONE
-    done = int(marker.read_text()) if marker.is_file() else 0
-    if done == len(cache.rows):
-        return
-    todo = DataLoader(images, batch_size, sampler=range(done, len(cache.rows)), num_workers=workers)
-    bar = tqdm(desc="encoding images", unit="image", initial=done, total=len(cache.rows), mininterval=1)
-    with bar, (cache.folder / _MOMENTS).open("r+b" if done else "wb") as file:
-        file.truncate(2 * int(np.prod(cache.shape)) * 2 * done)
-        file.seek(0, 2)
-        for batch in todo:
-            file.write(encode_moments(vae, batch.to(vae.device)).half().cpu().numpy().tobytes())
-            file.flush()
-            done += len(batch)
-            write_text(marker, str(done))
-            bar.update(len(batch))
+    names = list(cache.rows)
+    for file in (cache.moments_file, cache.digests_file):
+        file.open("ab").close()
+    problems = in_threads(lambda name: cache.problem(name, digests[name]), names, "checking latents")
+    if again := outdated(problems):
+        logger.warning("%s: images encoded again: %s", cache.folder, again)
+    starts = sorted({row // batch_size * batch_size for row, problem in enumerate(problems) if problem})
+    batches = [list(range(len(names)))[start : start + batch_size] for start in starts]
+    bar = tqdm(desc="encoding images", unit="image", total=sum(map(len, batches)), mininterval=1, disable=not batches)
+    with bar, cache.moments_file.open("r+b") as moments, cache.digests_file.open("r+b") as recorded:
+        loader = DataLoader(images, batch_sampler=batches, num_workers=workers)
+        for rows, batch in zip(batches, loaded(loader), strict=True):
+            encoded = [row.tobytes() for row in encode_moments(vae, batch.to(vae.device)).half().cpu().numpy()]
+            lines = [digests[names[row]] + digest(content) for row, content in zip(rows, encoded, strict=True)]
+            _write(moments, rows[0], encoded)
+            _write(recorded, rows[0], [line.encode() for line in lines])
+            bar.update(len(rows))
 
 
 @torch.no_grad()
@@ -108,3 +146,17 @@ def sample_moments(moments: Tensor, scaling_factor: float) -> Tensor:
     mean, deviation = moments.float().unbind(1)
     noise = torch.randn(mean.shape, device=mean.device)  # the values of randn_like depend on the memory layout
     return scaling_factor * (mean + deviation * noise)
+
+
+def _read(file: Path, row: int, size: int) -> bytes:
+    """Row number `row` of a file of rows of `size` bytes; shorter at the end of the file."""
+    with file.open("rb", buffering=0) as opened:
+        opened.seek(row * size)
+        return opened.read(size)
+
+
+def _write(file: BinaryIO, row: int, rows: Sequence[bytes]) -> None:
+    """Writes rows of one size from number `row` on."""
+    file.seek(row * len(rows[0]))
+    file.write(b"".join(rows))
+    file.flush()

@@ -34,6 +34,7 @@ from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
 from cfld.training.setup import Run, make_accelerator, prepare
+from cfld.training.workers import ignore_signals, loaded
 
 
 def train(config: TrainConfig, out: str | Path) -> Run:
@@ -123,7 +124,7 @@ def forwards(run: Run) -> Iterator[dict[str, Tensor]]:
         worker_init_fn=ignore_signals,
         pin_memory=accelerator.device.type == "cuda",
     )
-    for batch in loader:
+    for batch in loaded(loader):
         yield {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
 
 
@@ -266,12 +267,6 @@ def stop_on_sigterm() -> Iterator[StopRequest]:
         yield stop
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def ignore_signals(worker: int) -> None:  # noqa: ARG001
-    """For data workers: a signal to the whole process group must not end them before the last step is done."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def agreed(accelerator: Accelerator, stop: StopRequest) -> bool:

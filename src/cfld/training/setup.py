@@ -30,8 +30,9 @@ from cfld.convert import load_scheduler
 from cfld.models import hybrid_granularity_attention
 from cfld.models.loading import load_component
 from cfld.training.batches import open_data
-from cfld.training.checkpoint import Checkpoint, fingerprint, load_checkpoint, newest_checkpoint
+from cfld.training.checkpoint import Checkpoint
 from cfld.training.optim import make_optimizer
+from cfld.training.resume import digest_inputs, resumable_checkpoint, run_facts
 from cfld.training.stages import STAGES, Stage, StageContext
 
 logger = logging.getLogger(__name__)
@@ -128,14 +129,22 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
     """Sets a run up to its first step, or to the newest checkpoint in its directory.
 
     Raises:
-        ValueError: for an invalid configuration, data set, initial model or run directory.
+        ValueError: for an invalid configuration, data set, initial model or run directory, and a run that cannot be
+            resumed; the directory is unchanged then.
     """
     config.check()
     check_run_dir(out, config)
     data = open_data(config.data, "train", config.model.output_size)
     components = initial_components(config)
-    context = StageContext(config=config, out=out, accelerator=accelerator, data=data, components=components)
+    digests = digest_inputs(config, data, accelerator)
+    context = StageContext(
+        config=config, out=out, accelerator=accelerator, data=data, components=components, digests=digests.images
+    )
     stage = STAGES[config.stage.name](context)
+    facts = run_facts(stage, digests, accelerator.num_processes)
+    steps = total_steps(config, len(stage.samples), accelerator.num_processes)
+    checkpoint = resumable_checkpoint(out, facts, steps)
+    context.fill_caches()
     if accelerator.is_main_process:
         claim_run_dir(out, config)  # not earlier: a run that cannot start leaves no directory
     accelerator.wait_for_everyone()
@@ -150,11 +159,11 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
         optimizer=optimizer,
         parameters=parameters,
         average=moving_average(parameters, config.ema_decay),
-        facts={"processes": accelerator.num_processes, "frozen": fingerprint(stage.frozen)},
-        total_steps=total_steps(config, len(stage.samples), accelerator.num_processes),
+        facts=facts,
+        total_steps=steps,
     )
-    if path := newest_checkpoint(run.checkpoints):
-        restore(run, load_checkpoint(path), path)
+    if checkpoint is not None:
+        restore(run, checkpoint)
     accelerator.init_trackers("cfld", init_kwargs={"tensorboard": {"purge_step": run.step + 1}})
     return run
 
@@ -271,15 +280,8 @@ def total_steps(config: TrainConfig, samples: int, processes: int) -> int:
 
 
 @torch.no_grad()
-def restore(run: Run, checkpoint: Checkpoint, path: Path) -> None:
-    """Sets the run to the state of the checkpoint that was read from `path`.
-
-    Raises:
-        ValueError: when it was saved with another number of processes or other frozen weights.
-    """
-    for name, value in run.facts.items():
-        if checkpoint.facts[name] != value:
-            raise ValueError(f"{path} was saved with {name}={checkpoint.facts[name]}, this run has {value}")
+def restore(run: Run, checkpoint: Checkpoint) -> None:
+    """Sets the run to the state of a checkpoint."""
     run.step = checkpoint.step
     for name, parameter in run.parameters.items():
         parameter.copy_(checkpoint.weights[name])
@@ -291,4 +293,4 @@ def restore(run: Run, checkpoint: Checkpoint, path: Path) -> None:
     if run.accelerator.scaler is not None:
         run.accelerator.scaler.load_state_dict(dict(checkpoint.scaler))
     if run.accelerator.is_main_process:
-        logger.info("resuming from %s", path)
+        logger.info("resuming from step %d", checkpoint.step)

@@ -40,7 +40,11 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 def test_one_png_per_job_and_the_settings(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     files = generate(pipe, jobs, SAMPLING, tmp_path / "out", SETTINGS)
     assert [file.name for file in files] == [f"p{i}_to_{pose}.png" for i in range(3) for pose in "ab"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {*(file.name for file in files), "config.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *(file.name for file in files),
+        "config.json",
+        "digests.jsonl",
+    }
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == SETTINGS
     found = pixels(files)
     assert {image.shape for image in found.values()} == {(64, 44, 3)}
@@ -102,7 +106,7 @@ def test_images_of_other_settings_are_left_alone(pipe: CFLDPipeline, jobs: list[
     with pytest.raises(ValueError, match=r"other settings \(seed, skip\)"):
         generate(pipe, jobs, SAMPLING, tmp_path / "out", {"steps": 2, "seed": 4, "skip": True})
     assert files[0].read_bytes() == before
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "digests.jsonl", files[0].name]
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])

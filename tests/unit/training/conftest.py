@@ -7,6 +7,7 @@ import pytest
 
 from cfld.config.presets import tiny
 from cfld.config.schema import DataConfig, TrainConfig
+from cfld.data.base import image_digests
 from cfld.training.batches import open_data
 from cfld.training.setup import initial_components, make_accelerator
 from cfld.training.stages import STAGES, StageContext
@@ -29,13 +30,17 @@ def make_stage(tmp_path: Path) -> Callable[[TrainConfig], Any]:
     """Builds the configured stage as `training.setup` does."""
 
     def make(config: TrainConfig) -> Any:
+        data = open_data(config.data, "train", config.model.output_size)
         context = StageContext(
             config=config,
             out=tmp_path,
             accelerator=make_accelerator(config, tmp_path),
-            data=open_data(config.data, "train", config.model.output_size),
+            data=data,
             components=initial_components(config),
+            digests=image_digests(data, data.names),
         )
-        return STAGES[config.stage.name](context)
+        stage = STAGES[config.stage.name](context)
+        context.fill_caches()
+        return stage
 
     return make

@@ -5,13 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cfld.training.checkpoint import (
-    Checkpoint,
-    fingerprint,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-)
+from cfld.digests import Record
+from cfld.training.checkpoint import FILES, Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 from support.disk import largest_file
 
 
@@ -74,22 +69,40 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, limit: int) -
     assert torch.equal(load_checkpoint(tmp_path / "step-00000001").weights["w"], first.weights["w"])
 
 
-@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.pt", "state.json"])
-@pytest.mark.parametrize("damage", ["cut", "absent"])
-def test_a_damaged_one_is_named(tmp_path: Path, file: str, damage: str) -> None:
+def damage(path: Path, kind: str) -> None:
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if kind == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    if kind == "one bit":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("kind", ["cut", "absent", "one bit"])
+def test_a_damaged_file_is_named(tmp_path: Path, file: str, kind: str) -> None:
     path = save_checkpoint(tmp_path, checkpoint())
-    content = (path / file).read_bytes()
-    (path / file).unlink()
-    if damage == "cut":
-        (path / file).write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="step-00000001: a damaged checkpoint"):
+    damage(path / file, kind)
+    problem = "absent" if kind == "absent" else "damaged"
+    with pytest.raises(ValueError, match=rf"step-00000001: a damaged checkpoint \({file} is {problem}\); remove it"):
         load_checkpoint(path)
 
 
-def test_the_fingerprint_sees_one_bit_a_name_and_a_shape() -> None:
-    tensor = torch.zeros(2, 3)
-    changed = tensor.clone()
-    changed[1, 2] = -0.0
-    variants = [{"a": tensor}, {"a": changed}, {"b": tensor}, {"a": tensor.T}, {"a": tensor.bfloat16()}]
-    assert len({fingerprint(tensors) for tensors in variants}) == len(variants)
-    assert fingerprint({"a": tensor.clone()}) == fingerprint({"a": tensor})
+def test_a_damaged_record_is_no_excuse(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path, checkpoint())
+    (path / Record.NAME).write_bytes(b"\xff{")
+    with pytest.raises(ValueError, match=r"weights\.safetensors is not recorded"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("kind", ["cut", "absent"])
+def test_an_early_checkpoint_has_no_record_and_its_damage_is_one_line(tmp_path: Path, file: str, kind: str) -> None:
+    path = save_checkpoint(tmp_path, checkpoint())
+    (path / Record.NAME).unlink()
+    assert load_checkpoint(path).step == 1
+    damage(path / file, kind)
+    with pytest.raises(ValueError, match="step-00000001: a damaged checkpoint") as error:
+        load_checkpoint(path)
+    assert "\n" not in str(error.value)

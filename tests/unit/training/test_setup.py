@@ -11,6 +11,7 @@ from cfld.config import io
 from cfld.config.presets import tiny, tiny_model
 from cfld.config.schema import DataConfig, TrainConfig, VAEStageConfig
 from cfld.convert import save_model
+from cfld.digests import Record
 from cfld.training.loop import save
 from cfld.training.setup import (
     check_run_dir,
@@ -33,8 +34,9 @@ def test_batch_and_accumulation_make_the_same_epoch(config: TrainConfig) -> None
 def test_a_run_with_other_frozen_weights_is_not_resumed(config: TrainConfig, tmp_path: Path) -> None:
     save(prepare(config, tmp_path, make_accelerator(config, tmp_path)))
     state = tmp_path / "checkpoints" / "step-00000000" / "state.json"
-    state.write_text(state.read_text().replace('"frozen": "', '"frozen": "0'))
-    with pytest.raises(ValueError, match="was saved with frozen="):
+    state.write_text(state.read_text().replace('"frozen_weights": "', '"frozen_weights": "0'))
+    (state.parent / Record.NAME).unlink()
+    with pytest.raises(ValueError, match="step-00000000 was saved with other frozen weights; restore"):
         prepare(config, tmp_path, make_accelerator(config, tmp_path))
 
 
@@ -64,7 +66,7 @@ def test_the_average_follows_its_formula() -> None:
 
 
 def test_a_resumed_average_goes_on_with_its_decay_and_weights(config: TrainConfig, tmp_path: Path) -> None:
-    config = replace(config, ema_decay=0.9)
+    config = replace(config, ema_decay=0.9, max_steps=9)
     runs = []
     for _ in range(2):
         run = prepare(config, tmp_path, make_accelerator(config, tmp_path))

@@ -2,12 +2,14 @@
 
     cfld pose-net train --out runs/pose-net
 
-Images are rendered once, into a file in `out` that can be deleted afterwards, and augmented whenever they are read:
+Images are rendered once, into a file in `out` that can be deleted afterwards and is only used again for the same
+people, and augmented whenever they are read:
 affine transform, flip, brightness, contrast, tint, blur, noise. Some crops show nobody.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from tqdm import tqdm
 from cfld.config.schema import OptimConfig
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_model_range
+from cfld.digests import ABSENT, Record, json_digest
 from cfld.files import replacing
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
@@ -32,6 +35,8 @@ from cfld.poses.skeleton import MIRROR
 from cfld.ranges import check_ranges
 from cfld.readers.tensors import map_array
 from cfld.training.optim import learning_rate_factor, make_optimizer
+
+logger = logging.getLogger(__name__)
 
 IMAGE_SIZE: Final = (160, 110)
 """(height, width) of the rendered images."""
@@ -75,19 +80,24 @@ def train_pose_network(config: PoseNetworkConfig, out: Path) -> Path:
 
 
 def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Images:
-    """Reads all images of a data set, from `file` if it exists; writes it otherwise.
+    """Reads all images of a data set, from `file` if it was written for just these images; writes it otherwise.
 
     Args:
         size: (height, width) of the images.
     """
     poses = [dataset.keypoints(name).scaled(size) for name in dataset.names]
     joints = np.stack([np.where(pose.visible[:, None], pose.yx, np.nan) for pose in poses]).astype(np.float32)
-    if not file.exists():
+    record, origin = Record(file.parent), {"images": json_digest([size, *map(dataset.digest, dataset.names)])}
+    if problem := record.problem(file, origin):
+        if problem != ABSENT:
+            logger.warning("%s: rendered again: %s", file, problem)
         shape = (len(dataset.names), *size, 3)
         with replacing(file) as temporary:
             pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
             for i, name in enumerate(tqdm(dataset.names, desc="rendering", unit="image", disable=None)):
                 pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
+            pixels.flush()
+        record.add(file, origin)
     return Images(map_array(file), joints)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -60,6 +60,8 @@ class StageContext:
         out: the run directory.
         data: the training split.
         components: the initial components, on the CPU, in float32.
+        digests: of the images, by name.
+        caches: those that `cached_latents` has returned, with their images.
     """
 
     config: TrainConfig
@@ -67,23 +69,30 @@ class StageContext:
     accelerator: Accelerator
     data: PoseDataset
     components: Components
+    digests: Mapping[str, str]
+    caches: list[tuple[LatentCache, NamedImages]] = field(default_factory=list)
 
     def frozen_vae(self) -> AutoencoderKL:
         """The VAE, frozen, in evaluation mode and on the device."""
         return self.components.vae.requires_grad_(False).eval().to(self.accelerator.device)
 
     def cached_latents(self, names: Sequence[str], folder: Path | None) -> LatentCache:
-        """Encodes the named images by the VAE, but for those that the folder holds already.
+        """The latents of the named images, which `fill_caches` encodes.
 
         Args:
             folder: of the cache; None = in the run directory.
         """
         images = NamedImages(self.data, sorted(set(names)), self.config.model.vae.sample_size)
-        cache = open_latent_cache(folder or self.out / "latents", self.components.vae, images.names, images)
-        if self.accelerator.is_main_process:
-            build_latent_cache(cache, self.components.vae, images, workers=self.config.data.workers)
-        self.accelerator.wait_for_everyone()
+        cache = open_latent_cache(folder or self.out / "latents", self.components.vae, images.names, images.side)
+        self.caches.append((cache, images))
         return cache
+
+    def fill_caches(self) -> None:
+        """Encodes the images that the caches lack. The first that a run writes: later than all that may be refused."""
+        if self.accelerator.is_main_process:
+            for cache, images in self.caches:
+                build_latent_cache(cache, self.components.vae, images, self.digests, workers=self.config.data.workers)
+        self.accelerator.wait_for_everyone()
 
 
 STAGES: Final[Registry[Callable[[StageContext], Stage]]] = Registry(

@@ -16,7 +16,7 @@ from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_pil
 from cfld.models.unet import freeze_except
 from cfld.pipeline import CFLDPipeline, check_components
-from cfld.training.batches import PairSamples, Samples, open_data, sources_then_targets
+from cfld.training.batches import PairSamples, Samples, open_data, paired_names, sources_then_targets
 from cfld.training.dream import DREAMObjective
 from cfld.training.latent_cache import encode_moments, sample_moments
 from cfld.training.objective import CFLDObjective
@@ -35,7 +35,6 @@ class CFLDStage:
             self.components.unet.enable_gradient_checkpointing()
             self.components.conditioner.enable_gradient_checkpointing()
         self.objective = make_objective(options, self.components)
-        names = [name for pair in self.data.pairs for name in pair]
         self.samples: Samples = PairSamples(
             dataset=self.data,
             source_size=self.components.conditioner.config.source_size,
@@ -43,7 +42,7 @@ class CFLDStage:
             image_size=config.model.vae.sample_size,
             flip=options.flip,
             seed=config.seed,
-            latents=context.cached_latents(names, options.latents) if options.latent_cache else None,
+            latents=context.cached_latents(paired_names(self.data), options.latents) if options.latent_cache else None,
         )
 
     @property

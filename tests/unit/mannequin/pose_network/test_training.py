@@ -32,13 +32,36 @@ def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> Non
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_images_are_drawn_once(tmp_path: Path) -> None:
-    dataset = MannequinDataset(identities=1, poses=2, size=IMAGE_SIZE)
-    first = read_images(dataset, IMAGE_SIZE, tmp_path / "images.npy")
-    changed = np.array(first.pixels)
-    changed[0] = 0
-    np.save(tmp_path / "images.npy", changed)
-    assert (read_images(dataset, IMAGE_SIZE, tmp_path / "images.npy").pixels[0] == 0).all()
+@pytest.fixture
+def dataset() -> MannequinDataset:
+    return MannequinDataset(identities=1, poses=2, size=IMAGE_SIZE)
+
+
+def test_images_are_drawn_once(dataset: MannequinDataset, tmp_path: Path) -> None:
+    file = tmp_path / "images.npy"
+    first = np.array(read_images(dataset, IMAGE_SIZE, file).pixels)
+    written = file.stat().st_mtime_ns
+    np.testing.assert_array_equal(read_images(dataset, IMAGE_SIZE, file).pixels, first)
+    assert file.stat().st_mtime_ns == written
+
+
+def test_images_of_other_people_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As many of them, under the same name."""
+    file = tmp_path / "images.npy"
+    for others in ({"identities": 2, "poses": 3}, {"identities": 3, "poses": 2}, {"identities": 3, "poses": 2}):
+        dataset = MannequinDataset(**others, size=IMAGE_SIZE)  # type: ignore[arg-type]
+        pixels = read_images(dataset, IMAGE_SIZE, file).pixels
+        for image, name in zip(pixels, dataset.names, strict=True):
+            np.testing.assert_array_equal(image, dataset.image(name).permute(1, 2, 0))
+    assert caplog.messages == [f"{file}: rendered again: images changed"]
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_damaged_images_are_drawn_again(dataset: MannequinDataset, tmp_path: Path, kept: int) -> None:
+    file = tmp_path / "images.npy"
+    first = np.array(read_images(dataset, IMAGE_SIZE, file).pixels)
+    file.write_bytes(file.read_bytes()[:kept])
+    np.testing.assert_array_equal(read_images(dataset, IMAGE_SIZE, file).pixels, first)
 
 
 def test_the_joints_go_where_their_pixels_go() -> None:
