@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers import DDIMScheduler
 from PIL import Image
 
 from cfld.config.schema import SamplingConfig
@@ -82,6 +84,104 @@ def test_existing_images_are_not_generated_again(pipe: CFLDPipeline, jobs: list[
         with_hook.remove()
     assert generated == []
     assert [file.stat().st_mtime_ns for file in files] == times
+
+
+Change = Callable[[Path, list[Job]], list[Job]]
+
+
+def other_source(people: Path, jobs: list[Job]) -> list[Job]:
+    """Under the same name, with the same size and date as the old one: the content alone tells."""
+    file, image = people / "p0.png", Image.open(people / "p0.png")
+    date = file.stat()
+    Image.eval(image, lambda value: 255 - value).save(file)
+    os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
+    return jobs
+
+
+def other_pose(people: Path, jobs: list[Job]) -> list[Job]:  # noqa: ARG001
+    return [replace(jobs[0], pose=jobs[0].pose.mirrored()), *jobs[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (other_source, {"p0_to_a.png": "source", "p0_to_b.png": "source"}),
+        (other_pose, {"p0_to_a.png": "pose"}),
+    ],
+)
+def test_what_has_changed_is_generated_again_and_nothing_else(
+    pipe: CFLDPipeline,
+    jobs: list[Job],
+    people: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: Change,
+    again: dict[str, str],
+) -> None:
+    files = generate(pipe, jobs, SAMPLING, tmp_path / "out", SETTINGS)
+    dates = {file.name: file.stat().st_mtime_ns for file in files}
+    changed = change(people, jobs)
+    resumed = generate(pipe, changed, SAMPLING, tmp_path / "out", SETTINGS)
+    assert {file.name for file in resumed if file.stat().st_mtime_ns != dates[file.name]} == set(again)
+    assert_same(pixels(resumed), pixels(generate(pipe, changed, SAMPLING, tmp_path / "fresh", SETTINGS)))
+    (reason,) = set(again.values())
+    assert f"images generated again: {len(again)} ({len(again)} {reason} changed)" in caplog.messages
+
+
+def test_other_weights_or_settings_of_the_model_generate_all_again(
+    make_pipe: Callable[..., CFLDPipeline], jobs: list[Job], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = make_pipe()
+    changes: list[Callable[[], object]] = [
+        lambda: next(pipe.unet.parameters()).data.view(-1)[:1].add_(1.0),
+        lambda: pipe.vae.register_to_config(scaling_factor=0.5),
+        lambda: setattr(pipe, "scheduler", DDIMScheduler.from_config(pipe.scheduler.config)),
+    ]
+    generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+    for change in changes:
+        change()
+        caplog.clear()
+        for _ in range(2):
+            generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+        assert caplog.messages.count("images generated again: 2 (2 model changed)") == 1
+
+
+DAMAGES: list[Callable[[bytes], bytes]] = [
+    lambda content: content[:0],
+    lambda content: content[: len(content) // 2],
+    lambda content: content[:90] + bytes([content[90] ^ 1]) + content[91:],
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["empty", "cut", "one bit"])
+def test_an_image_that_is_not_whole_is_generated_again(
+    pipe: CFLDPipeline,
+    jobs: list[Job],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    first, second = generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+    whole = pixels([first, second])
+    second.write_bytes(damage(second.read_bytes()))
+    assert_same(pixels(generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)), whole)
+    assert "images generated again: 1 (1 damaged)" in caplog.messages
+
+
+def test_images_exchanged_are_generated_again(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+    first, second = generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+    whole = pixels([first, second])
+    first.write_bytes(second.read_bytes())
+    assert_same(pixels(generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)), whole)
+
+
+def test_images_without_a_record_are_generated_again(
+    pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+    (tmp_path / "out" / "digests.jsonl").unlink()
+    generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
+    assert "images generated again: 2 (2 not recorded)" in caplog.messages
 
 
 def test_each_source_and_each_pose_is_encoded_once(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
