@@ -57,6 +57,38 @@ def test_an_interrupted_run_is_completed(raw: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(path.name for path in (raw / "out/train").iterdir()) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("content", [b"", b"cut", None], ids=["empty", "other", "other image"])
+def test_an_image_of_other_content_is_placed_again(raw: Path, content: bytes | None) -> None:
+    prepare(raw)
+    target = raw / "out/train" / NAMES[2]
+    whole = target.read_bytes()
+    target.unlink()  # the file is a link to its source
+    target.write_bytes((raw / "out/train" / NAMES[1]).read_bytes() + b"\0" if content is None else content)
+    report = prepare(raw)
+    assert (report.written, report.present, report.again) == (1, 11, "1 (1 content changed)")
+    assert "written again: 1 (1 content changed)" in str(report)
+    assert target.read_bytes() == whole
+
+
+def test_a_changed_source_is_placed_again(raw: Path) -> None:
+    prepare(raw)
+    source = raw / "img_highres/WOMEN/Dresses/id_00000001/01_1_front.jpg"
+    content = (raw / "img_highres/WOMEN/Skirts/id_00000009/01_1_front.jpg").read_bytes() + b"\0"
+    source.unlink()
+    source.write_bytes(content)
+    assert prepare(raw).again == "2 (2 content changed)"  # in both splits
+    assert (raw / "out/train" / NAMES[0]).read_bytes() == content
+
+
+def test_a_damaged_image_without_a_source_is_missing(raw: Path) -> None:
+    prepare(raw)
+    (raw / "img_highres/MEN/Denim/id_00000002/01_3_back.jpg").unlink()
+    (raw / "out/train" / NAMES[5]).unlink()
+    (raw / "out/train" / NAMES[5]).write_bytes(b"")
+    report = prepare(raw)
+    assert (report.written, report.present, report.missing_images) == (0, 11, (NAMES[5],))
+
+
 def test_without_hard_links_images_are_copied(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise OSError("no hard links here")

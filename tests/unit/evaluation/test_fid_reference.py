@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cfld.data.registry import open_dataset
 from cfld.evaluation.fid_reference import load_gaussian, reference_names, reference_statistics, save_gaussian
@@ -35,10 +37,14 @@ def test_computed_once(root: Path, networks: Networks, tmp_path: Path) -> None:
     stamp = kept.stat().st_mtime_ns
     np.testing.assert_array_equal(reference_statistics(*arguments).covariance, first.covariance)
     assert kept.stat().st_mtime_ns == stamp
-    train.path(train.names[0]).write_bytes(train.path(train.names[1]).read_bytes())
+    changed = train.path(train.names[0])
+    date = changed.stat()
+    other = Image.open(train.path(train.names[1])).copy()
+    other.save(changed, quality=50)
+    os.utime(changed, ns=(date.st_atime_ns, date.st_mtime_ns))  # the content alone tells
     assert (reference_statistics(*arguments).mean != first.mean).any()
-    other = replace(inception, sha256="2" * 64)
-    reference_statistics(*arguments[:3], other, arguments[-1])
+    others = replace(inception, sha256="2" * 64)
+    reference_statistics(*arguments[:3], others, arguments[-1])
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 

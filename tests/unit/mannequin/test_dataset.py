@@ -117,6 +117,17 @@ def test_an_interrupted_folder_is_finished(tmp_path: Path, monkeypatch: pytest.M
     assert len(open_dataset("mannequin", tmp_path, "test")) == 2
 
 
+@pytest.mark.parametrize("kept", [0, 300, None], ids=["empty", "cut", "another person"])
+def test_an_image_that_is_not_what_was_written_is_written_again(tmp_path: Path, kept: int | None) -> None:
+    write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
+    file, other = sorted((tmp_path / "train").iterdir())
+    whole = file.read_bytes()
+    file.write_bytes(other.read_bytes() if kept is None else whole[:kept])
+    report = write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
+    assert (report.written, report.present, report.again) == (1, 3, "1 (1 damaged)")
+    assert file.read_bytes() == whole
+
+
 def test_a_folder_begun_by_another_drawing_is_refused(tmp_path: Path) -> None:
     write_mannequin(tmp_path, identities=2, poses=2, size=SMALL)
     path = tmp_path / "mannequin.json"
