@@ -35,7 +35,7 @@ def test_every_row_has_its_conditioner_the_shared_base_and_all_images(folder: Pa
     for name, row in TABLE_3.items():
         pipe = CFLDPipeline.from_pretrained(folder / "runs" / name / "model")
         assert type(pipe.conditioner) is CONDITIONERS[row.conditioner]
-        assert load_object(folder / "runs" / name / "config.json")["init_from"] == str(folder / "runs/base/model")
+        assert load_object(folder / "runs" / name / "config.json")["init_from"] == str(folder / "start-rows")
         assert len(list((folder / "pictures" / name).glob("*.png"))) == table["settings"]["n"] == 2
 
 

@@ -246,13 +246,24 @@ class VAEStageConfig(StageConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class UNetPretrainStageConfig(StageConfig):
-    """A UNet that generates images from attributes, in place of Stable Diffusion, which generates them from text."""
+    """A UNet that generates images from attributes and a pose, in place of Stable Diffusion, which has text."""
 
     name: Annotated[str, Suppress, Fixed] = "unet-pretrain"
+    timestep_law: TimestepLaw = "uniform"
+    """Distribution of the training timesteps."""
     condition_dropout: Share = 0.1
-    """Probability that an image's attributes are left out."""
+    """Probability that an image's attributes are left out, and, independently, its pose."""
+    window_share: Share = 0.0
+    """Share of the steps on windows of half the latents' side, in which clothes take up more of the image."""
     latents: Path | None = None
     """Folder of the encoded images, which several runs can share; by default in the run directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePretrainStageConfig(StageConfig):
+    """H_S and H_D on the attributes of people, in place of a Swin transformer trained on ImageNet."""
+
+    name: Annotated[str, Suppress, Fixed] = "source-pretrain"
 
 
 @dataclass(frozen=True, kw_only=True)

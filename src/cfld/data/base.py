@@ -69,10 +69,12 @@ class PoseDataset(Protocol):
 
 @runtime_checkable
 class AttributeDataset(PoseDataset, Protocol):
-    """A data set with categorical attributes of its images."""
+    """A data set with attributes of its images, words of a fixed vocabulary."""
 
     vocabulary: Mapping[str, int]
     """Attribute -> number; 0 is the empty string, which stands for an attribute that is not given."""
+    phrases: Sequence[int]
+    """The phrase that each of an image's attributes belongs to, from 0; a prompt has one token a phrase."""
 
     def attributes(self, name: str) -> tuple[str, ...]:
         """Keys of `vocabulary`, equally many for every image. Raises ValueError for an unknown name."""

@@ -20,13 +20,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cfld.mannequin.drawing.attributes import VOCABULARY, describe
+    from cfld.mannequin.drawing.attributes import PHRASES, VOCABULARY, describe
     from cfld.mannequin.drawing.body import BodyPose, keypoints, place_joints, sample_body_pose
     from cfld.mannequin.drawing.identity import Identity, Texture, sample_identity
     from cfld.mannequin.drawing.rendering import DRAWING, render
 
 __all__ = [
     "DRAWING",
+    "PHRASES",
     "VOCABULARY",
     "BodyPose",
     "Identity",

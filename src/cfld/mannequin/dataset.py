@@ -42,6 +42,7 @@ class MannequinDataset(ProceduralDataset, AttributeDataset):
 
     frame = DEEPFASHION_FRAME
     vocabulary = mannequin.VOCABULARY
+    phrases = mannequin.PHRASES
 
     def __init__(
         self,
@@ -78,8 +79,8 @@ class MannequinDataset(ProceduralDataset, AttributeDataset):
         return json_digest([mannequin.DRAWING, self.seeds(name), self.size])
 
     def attributes(self, name: str) -> tuple[str, ...]:
-        """Categorical attributes of the person and view, each a key of `vocabulary`."""
-        return mannequin.describe(*self._person(name))
+        """Attributes of the person, each a key of `vocabulary`."""
+        return mannequin.describe(mannequin.sample_identity(self.seeds(name)[0]))
 
     def seeds(self, name: str) -> tuple[int, int]:
         """Random seeds of an image's person and pose, unique to the person, the view and the data set's `seed`.

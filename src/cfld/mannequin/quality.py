@@ -23,6 +23,7 @@ from cfld.inference.generation import sampling_arguments
 from cfld.inference.reconstruction import through_vae
 from cfld.inputs import check_sampling
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.patterns import figure_pixels, garment_views, sharpness
 from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.psnr import psnr
 from cfld.metrics.ssim import ssim
@@ -47,6 +48,11 @@ class MannequinQuality:
         pose_top1: fraction of images whose nearest image of that person in `poses_compared` poses is in the right pose.
         pose_top1_without_pose: the same without pose condition, on the first quarter of the poses.
         vae_psnr: PSNR of the rendered images through the VAE alone.
+        pattern_top1: fraction of patterned garments whose pattern, of seven, is read right (`mannequin.patterns`).
+        pattern_kind: the same for the kind of pattern, of six, whatever its contrast.
+        sharpness: deviation of the finest details inside the figure, generated / rendered, mean over images.
+        vae_pattern_top1, vae_pattern_kind, vae_sharpness: the same of the rendered images through the VAE alone.
+        garments: number of patterned garments that were read.
         seconds_per_image: time of sampling and decoding, in batches of one person.
         identities, poses, poses_compared: number of people, of poses generated per person, and of poses compared.
     """
@@ -62,6 +68,13 @@ class MannequinQuality:
     pose_top1: float
     pose_top1_without_pose: float
     vae_psnr: float
+    pattern_top1: float
+    pattern_kind: float
+    sharpness: float
+    vae_pattern_top1: float
+    vae_pattern_kind: float
+    vae_sharpness: float
+    garments: int
     seconds_per_image: float
     identities: int
     poses: int
@@ -93,6 +106,7 @@ def mannequin_quality(
     seconds = (time.perf_counter() - start) / (identities * poses)
     targets, sources, mean = scene.targets, scene.sources[:, None], scene.targets.mean((0, 1))
     decoded = np.stack([_through_vae(pipe.vae, batch) for batch in tqdm(targets, "through the VAE")])
+    texture, vae_texture = scene.texture_figures(images, decoded)
     quarter = replace(scene, target_poses=scene.target_poses[: -(-poses // 4)])
     return MannequinQuality(
         psnr=mean_over_images(psnr, images, targets),
@@ -106,6 +120,13 @@ def mannequin_quality(
         pose_top1=pose_top1(images, scene.truth),
         pose_top1_without_pose=pose_top1(quarter.generate(pipe, sampling, pose=False), scene.truth),
         vae_psnr=mean_over_images(psnr, decoded, targets),
+        pattern_top1=texture.pattern_top1,
+        pattern_kind=texture.pattern_kind,
+        sharpness=texture.sharpness,
+        vae_pattern_top1=vae_texture.pattern_top1,
+        vae_pattern_kind=vae_texture.pattern_kind,
+        vae_sharpness=vae_texture.sharpness,
+        garments=texture.garments,
         seconds_per_image=seconds,
         identities=identities,
         poses=poses,
@@ -123,11 +144,42 @@ def table(quality: MannequinQuality) -> str:
         ("  without source", f"{q.identity_top1_without_source:.3f}", f"3 times chance {3 / q.identities:.3f}"),
         ("pose_top1", f"{q.pose_top1:.3f}", f"chance {1 / q.poses_compared:.3f}"),
         ("  without pose", f"{q.pose_top1_without_pose:.3f}", f"3 times chance {3 / q.poses_compared:.3f}"),
+        (
+            "pattern_top1",
+            f"{q.pattern_top1:.3f}",
+            f"through the VAE alone {q.vae_pattern_top1:.3f}, chance {1 / 7:.3f}",
+        ),
+        (
+            "pattern_kind",
+            f"{q.pattern_kind:.3f}",
+            f"through the VAE alone {q.vae_pattern_kind:.3f}, chance {1 / 6:.3f}",
+        ),
+        ("sharpness", f"{q.sharpness:.3f}", f"through the VAE alone {q.vae_sharpness:.3f}"),
         ("vae_psnr", f"{q.vae_psnr:.2f} dB", "rendered images through the VAE alone"),
         ("seconds_per_image", f"{q.seconds_per_image:.2f}", "sampling and decoding, in batches of one person"),
     ]
-    head = f"{q.identities} people in {q.poses} poses, compared with {q.poses_compared} poses"
+    head = f"{q.identities} people in {q.poses} poses ({q.garments} patterned garments), of {q.poses_compared} poses"
     return "\n".join([head, *(f"{name:<18} {value:>10}   {beside}" for name, value, beside in rows)])
+
+
+@dataclass(frozen=True)
+class TextureFigures:
+    """Figures of texture over all images of a scene, as in `MannequinQuality`."""
+
+    pattern_top1: float
+    pattern_kind: float
+    sharpness: float
+    garments: int
+
+    @classmethod
+    def of(cls, readings: list[tuple[bool, bool]], ratios: list[float]) -> TextureFigures:
+        """
+        Args:
+            readings: whether pattern and kind were read right, per garment. Without garments the fractions are NaN.
+            ratios: sharpness per image.
+        """
+        pattern, kind = np.mean(readings, axis=0) if readings else (float("nan"),) * 2
+        return cls(float(pattern), float(kind), float(np.mean(ratios)), len(readings))
 
 
 @dataclass(frozen=True)
@@ -160,6 +212,22 @@ class Scene:
     def targets(self) -> ImageArrays:
         """(people, target poses, H, W, 3): the images to be generated."""
         return self.truth[:, : len(self.target_poses)]
+
+    def texture_figures(self, *variants: ImageArrays) -> list[TextureFigures]:
+        """Reads patterns and sharpness of images of the same people and poses, each (people, poses, H, W, 3)."""
+        readings: list[list[tuple[bool, bool]]] = [[] for _ in variants]
+        ratios: list[list[float]] = [[] for _ in variants]
+        size = self.targets.shape[2:4]
+        places = list(np.ndindex(self.targets.shape[:2]))
+        for row, column in tqdm(places, "reading patterns"):
+            identity = mannequin.sample_identity(self.people[row])
+            pose = mannequin.sample_body_pose(self.target_poses[column])
+            pixels = figure_pixels(identity, pose, size)
+            garments = list(garment_views(identity, pose, size))
+            for images, read, sharp in zip(variants, readings, ratios, strict=True):
+                sharp.append(sharpness(images[row, column], self.targets[row, column], pixels))
+                read += [garment.reads_right(images[row, column]) for garment in garments]
+        return [TextureFigures.of(read, sharp) for read, sharp in zip(readings, ratios, strict=True)]
 
     def generate(
         self, pipe: CFLDPipeline, sampling: SamplingConfig, source: bool = True, pose: bool = True

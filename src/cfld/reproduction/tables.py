@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -93,7 +93,9 @@ class Experiment:
         """Training of the method's row, after that of the base UNet if the scale has one."""
         start = self.options.init_from
         if self.scale.base is not None:
-            start = str(self._train(replace(self.scale.base(), init_from=self._vae()), "base"))
+            vae = None if self.scale.vae is None else self._parts(BUNDLED / self.scale.vae, ["vae"], "start")
+            base = self._train(replace(self.scale.base(), init_from=vae), "base")
+            start = self._parts(base, ["unet", "vae", "scheduler"], "start-rows")
         config = self.scale.ours()
         data = config.data if self.options.data is None else replace(config.data, root=self.options.data)
         return replace(config, data=data, init_from=start)
@@ -175,14 +177,14 @@ class Experiment:
             )
         return folder / "model"
 
-    def _vae(self) -> str | None:
-        """A folder with nothing but the scale's VAE, so that no other component is taken from that model."""
-        if self.scale.vae is None:
-            return None
-        source = BUNDLED / self.scale.vae / "vae"
-        return self._initial_weights(
-            "start", {"vae": file_digest(source)}, lambda folder: shutil.copytree(source, folder / "vae")
-        )
+    def _parts(self, model: Path, names: Sequence[str], to: str) -> str:
+        """A folder with nothing but these components of a model, so that no other one is taken from it."""
+
+        def copy(folder: Path) -> None:
+            for name in names:
+                shutil.copytree(model / name, folder / name)
+
+        return self._initial_weights(to, {name: file_digest(model / name) for name in names}, copy)
 
     def _initial_weights(self, name: str, origin: Mapping[str, str], write: Callable[[Path], object]) -> str:
         """A folder of initial weights, written again when what it is made from has changed."""

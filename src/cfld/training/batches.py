@@ -154,9 +154,14 @@ class PairSamples(Samples):
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeSamples(Samples):
-    """Latents and attributes of single images, for UNet pretraining."""
+    """Latents, pose maps and attributes of single images, for UNet pretraining.
+
+    Attributes:
+        pose_size: (height, width) of the pose maps.
+    """
 
     dataset: AttributeDataset
+    pose_size: tuple[int, int]
     latents: LatentCache
 
     @property
@@ -167,9 +172,35 @@ class AttributeSamples(Samples):
         return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """attributes: int64 (N,). moments: float16 (2, C, h, w), mean and standard deviation of the latents."""
+        """
+        Returns:
+            attributes: int64 (N,).
+            poses: (21, H, W).
+            moments: float16 (2, C, h, w), mean and standard deviation of the latents.
+        """
         name = self.dataset.names[key[1]]
-        return {"attributes": attribute_numbers(self.dataset, name), "moments": self.latents.moments(name)}
+        return {
+            "attributes": attribute_numbers(self.dataset, name),
+            "poses": pose_map(self.dataset.keypoints(name), size=self.pose_size),
+            "moments": self.latents.moments(name),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSamples(Samples):
+    """Single images for H_S with their attributes. `source_size`: side of the square image."""
+
+    dataset: AttributeDataset
+    source_size: int
+
+    def __len__(self) -> int:
+        return len(self.dataset.names)
+
+    def __getitem__(self, key: Key) -> dict[str, Tensor]:
+        """source_image: (3, source_size, source_size) in [-1, 1]. attributes: int64 (N,)."""
+        name = self.dataset.names[key[1]]
+        image = square(self.dataset.image(name), self.source_size)
+        return {"source_image": image, "attributes": attribute_numbers(self.dataset, name)}
 
 
 def attribute_numbers(dataset: AttributeDataset, name: str) -> Tensor:

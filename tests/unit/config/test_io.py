@@ -26,7 +26,7 @@ def test_fields_that_are_not_given_keep_their_defaults() -> None:
     assert io.from_dict(SamplingConfig, {"steps": 3}) == SamplingConfig(steps=3)
 
 
-@pytest.mark.parametrize("name", ["cfld", "vae", "unet-pretrain"])
+@pytest.mark.parametrize("name", ["cfld", "vae", "unet-pretrain", "source-pretrain"])
 def test_a_stage_is_read_by_its_name(name: str) -> None:
     stages = {stage.name: stage for stage in StageConfig.__subclasses__()}
     stage = io.from_dict(TrainConfig, {"stage": {"name": name}}).stage

@@ -97,7 +97,7 @@ def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:
     lines = table(quality).splitlines()
     assert lines[0].startswith("2 people in 1 poses")
     assert f"{quality.psnr:.2f} dB" in lines[1]
-    assert len(lines) == 9
+    assert len(lines) == 12
 
 
 @pytest.mark.parametrize(("identities", "poses", "compared"), [(1, 1, 2), (2, 0, 2), (2, 3, 2), (2, 1, 1)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKL
 from PIL import Image
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 
 from cfld.build import Components
 from cfld.config.schema import TrainConfig
-from cfld.contact_sheet import contact_sheet
+from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_pil, to_uint8
+from cfld.pipeline import CFLDPipeline
 from cfld.registry import Registry
-from cfld.training.batches import NamedImages, Samples
+from cfld.training.batches import NamedImages, Samples, open_data
 from cfld.training.latent_cache import LatentCache, build_latent_cache, open_latent_cache
 
 T = TypeVar("T")
@@ -101,9 +103,43 @@ STAGES: Final[Registry[Callable[[StageContext], Stage]]] = Registry(
         "cfld": "cfld.training.stages.cfld:CFLDStage",
         "vae": "cfld.training.stages.vae:VAEStage",
         "unet-pretrain": "cfld.training.stages.unet_pretrain:UNetPretrainStage",
+        "source-pretrain": "cfld.training.stages.source_pretrain:SourcePretrainStage",
     },
 )
 """By the `name` of their `StageConfig`."""
+
+
+def make_pipeline(context: StageContext) -> CFLDPipeline:
+    """The pipeline of the current components."""
+    return CFLDPipeline(**vars(context.components), output_size=context.config.model.output_size)
+
+
+def generated_sheet(context: StageContext) -> Image.Image:
+    """A sheet of source, target pose, generated image and true image, of the test split where the data set has one."""
+    config, size = context.config, context.config.model.output_size
+    try:
+        data = open_data(config.data, "test", size)
+    except ValueError:
+        data = context.data
+    pairs = spread(data.pairs, config.image_count)
+    sources, truths = ([to_pil(data.image(pair[i])) for pair in pairs] for i in (0, 1))
+    poses = [data.keypoints(target) for _, target in pairs]
+    pipe = make_pipeline(context)
+    pipe.set_progress_bar_config(disable=True)
+    results = pipe(
+        pipe.encode_source(sources, as_in_training=True),
+        pipe.encode_pose(poses, as_in_training=True),
+        num_inference_steps=PREVIEW_STEPS,
+        generator=torch.Generator().manual_seed(config.seed),
+    ).images
+    skeletons = [draw_pose(pose, size) for pose in poses]
+    return sheet({"source": sources, "target pose": skeletons, "result": results, "truth": truths}, cell=size)
+
+
+def export_components(components: Components, folder: Path) -> None:
+    """Writes each component below `folder`."""
+    for name, component in vars(components).items():
+        component.save_pretrained(folder / name)
 
 
 def sheet(columns: Mapping[str, Sequence[Image.Image]], cell: tuple[int, int]) -> Image.Image:

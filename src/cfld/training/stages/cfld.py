@@ -11,24 +11,21 @@ from torch import Tensor
 
 from cfld.build import Components
 from cfld.config.schema import CFLDStageConfig
-from cfld.contact_sheet import draw_pose
-from cfld.data.base import PoseDataset
-from cfld.data.transforms import to_pil
 from cfld.models.unet import freeze_except
-from cfld.pipeline import CFLDPipeline, check_components
-from cfld.training.batches import PairSamples, Samples, open_data, paired_names, sources_then_targets
+from cfld.pipeline import check_components
+from cfld.training.batches import PairSamples, Samples, paired_names, sources_then_targets
 from cfld.training.dream import DREAMObjective
 from cfld.training.latent_cache import encode_moments, sample_moments
 from cfld.training.objective import CFLDObjective
-from cfld.training.stages import PREVIEW_STEPS, StageContext, sheet, spread
+from cfld.training.stages import StageContext, generated_sheet, make_pipeline
 
 
 class CFLDStage:
     def __init__(self, context: StageContext) -> None:
         config, options = context.config, context.config.stage
         assert isinstance(options, CFLDStageConfig)
-        self.config, self.options, self.accelerator = config, options, context.accelerator
-        self.data, self.components, self.vae = context.data, context.components, context.frozen_vae()
+        self.context, self.options, self.accelerator = context, options, context.accelerator
+        self.components, self.vae = context.components, context.frozen_vae()
         check_components(self.components.conditioner, self.components.unet, self.vae)
         freeze_except(self.components.unet, options.unet_weights)
         if config.gradient_checkpointing:
@@ -36,13 +33,15 @@ class CFLDStage:
             self.components.conditioner.enable_gradient_checkpointing()
         self.objective = make_objective(options, self.components)
         self.samples: Samples = PairSamples(
-            dataset=self.data,
+            dataset=context.data,
             source_size=self.components.conditioner.config.source_size,
             pose_size=self.components.conditioner.pose_size,
             image_size=config.model.vae.sample_size,
             flip=options.flip,
             seed=config.seed,
-            latents=context.cached_latents(paired_names(self.data), options.latents) if options.latent_cache else None,
+            latents=context.cached_latents(paired_names(context.data), options.latents)
+            if options.latent_cache
+            else None,
         )
 
     @property
@@ -66,33 +65,10 @@ class CFLDStage:
 
     def images(self) -> Image.Image:
         """Rows of source, target pose, generated image and true image."""
-        data, size = self._preview_data(), self.config.model.output_size
-        pairs = spread(data.pairs, self.config.image_count)
-        sources, truths = ([to_pil(data.image(pair[i])) for pair in pairs] for i in (0, 1))
-        poses = [data.keypoints(target) for _, target in pairs]
-        pipe = self._pipeline()
-        pipe.set_progress_bar_config(disable=True)
-        results = pipe(
-            pipe.encode_source(sources, as_in_training=True),
-            pipe.encode_pose(poses, as_in_training=True),
-            num_inference_steps=PREVIEW_STEPS,
-            generator=torch.Generator().manual_seed(self.config.seed),
-        ).images
-        skeletons = [draw_pose(pose, size) for pose in poses]
-        return sheet({"source": sources, "target pose": skeletons, "result": results, "truth": truths}, cell=size)
+        return generated_sheet(self.context)
 
     def export(self, folder: Path) -> None:
-        self._pipeline().save_pretrained(folder)
-
-    def _pipeline(self) -> CFLDPipeline:
-        return CFLDPipeline(**vars(self.components), output_size=self.config.model.output_size)
-
-    def _preview_data(self) -> PoseDataset:
-        """The test split; the training split where the data set has none."""
-        try:
-            return open_data(self.config.data, "test", self.config.model.output_size)
-        except ValueError:
-            return self.data
+        make_pipeline(self.context).save_pretrained(folder)
 
 
 def make_objective(options: CFLDStageConfig, components: Components) -> CFLDObjective:
