@@ -32,6 +32,7 @@ class CFLDStage:
             self.components.unet.enable_gradient_checkpointing()
             self.components.conditioner.enable_gradient_checkpointing()
         self.objective = make_objective(options, self.components)
+        names = paired_names(context.data)
         self.samples: Samples = PairSamples(
             dataset=context.data,
             source_size=self.components.conditioner.config.source_size,
@@ -39,9 +40,7 @@ class CFLDStage:
             image_size=config.model.vae.sample_size,
             flip=options.flip,
             seed=config.seed,
-            latents=context.cached_latents(paired_names(context.data), options.latents)
-            if options.latent_cache
-            else None,
+            latents=context.cached_latents(names, options.latents) if options.latent_cache else None,
         )
 
     @property
