@@ -107,22 +107,25 @@ class Serve(AnswerOptions):
     """Address to listen on; 0.0.0.0 for all addresses of this machine."""
     port: Port = 8000
     """Port; 0 for any free port."""
-    behind_proxy: bool = False
-    """Trust the X-Forwarded-For and X-Forwarded-Proto headers of a reverse proxy on this machine."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses and networks of reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto headers are believed; by
+    default those on this machine."""
     limits: OmitArgPrefixes[Limits] = field(default_factory=Limits)
 
     @extra("study")
     def run(self) -> None:
-        from cfld.study.server import BACKLOG, create_app, serve
+        from cfld.study.server import BACKLOG, create_app
         from cfld.web.listening import listen, url_host
+        from cfld.web.serving import make_server
 
         opened = open_study(self.study)
         database = self.open_database(opened)
+        server = make_server(create_app(opened, database, self.limits), self.trusted_proxies)
         listening = listen(self.host, self.port, BACKLOG)
         address = f"http://{url_host(self.host)}:{listening.getsockname()[1]}"
         print(f"study    {address}/", f"results  {address}/results", f"password {opened.keys.results}", sep="\n")
         print("Press Ctrl-C to stop.", flush=True)
-        serve(create_app(opened, database, self.limits), listening, self.behind_proxy)
+        server.run(sockets=[listening])
         database.close()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ CREATION_LOCK: Final = 0x63666C64
 POSTGRES: Final = "postgresql+psycopg"
 DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": POSTGRES, "postgres": POSTGRES}
 URL_FORMAT: Final = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
+
+_CLOCK_START: Final = time.time() - time.monotonic()
 
 metadata: Final = sa.MetaData()
 
@@ -67,7 +70,7 @@ class Participant:
         number: 1, 2, 3, ... in the order of arrival.
         method: the method whose images they judge in part one.
         answered: number of answers; index of the next question in the plan.
-        shown, shown_at: the last question with a time limit whose images were sent, and when first (Unix time).
+        shown, shown_at: the last question with a time limit whose images were sent, and when first (`steady_time`).
     """
 
     number: int
@@ -78,7 +81,12 @@ class Participant:
 
     def seconds_since_shown(self, position: int) -> float | None:
         """Time since images of the question were first sent; None if they were not."""
-        return time.time() - self.shown_at if self.shown == position else None
+        return max(0.0, steady_time() - self.shown_at) if self.shown == position else None
+
+
+def steady_time() -> float:
+    """Unix time that a change of the system's clock does not move as long as this process runs."""
+    return _CLOCK_START + time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -98,8 +106,12 @@ class Tally:
     count: int
 
 
+class DatabaseError(ValueError):
+    """The database cannot be read or written: for example, it is unreachable, damaged, or its disk is full."""
+
+
 class Database:
-    """The database of one study. Each method is one transaction."""
+    """The database of one study. Each method is one transaction, and raises `DatabaseError` if that fails."""
 
     def __init__(self, url: str | URL, fingerprint: str) -> None:
         """
@@ -111,14 +123,11 @@ class Database:
             ValueError: if the database cannot be opened, or holds the answers of another study.
         """
         self.engine = _engine(_parse_url(url))
-        try:
-            self._claim(fingerprint)
-        except SQLAlchemyError as error:
-            raise ValueError(f"{self.engine.url}: {getattr(error, 'orig', None) or error}") from None
+        self._claim(fingerprint)
 
     def find(self, token_hash: str) -> Participant | None:
         """The participant with this token."""
-        with self.engine.connect() as connection:
+        with self._transaction() as connection:
             return _find(connection, token_hash)
 
     def find_or_add(self, token_hash: str, method_of: Callable[[int], str], most: int) -> Participant | None:
@@ -127,7 +136,7 @@ class Database:
         Args:
             method_of: participant's number -> the method they judge in part one.
         """
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             count = connection.execute(_LOCK_STUDY).scalar_one()
             if (participant := _find(connection, token_hash)) is not None or count >= most:
                 return participant
@@ -156,7 +165,7 @@ class Database:
         next_answer = sa.update(participants).where(
             participants.c.number == participant.number, participants.c.answered == position
         )
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             is_next = connection.execute(next_answer.values(answered=position + 1)).rowcount == 1
             if is_next:
                 connection.execute(sa.insert(answers), row)
@@ -165,8 +174,8 @@ class Database:
     def record_shown(self, participant: Participant, position: int) -> None:
         """Stores when images of question `position` were first sent."""
         not_shown = participants.c.number == participant.number, participants.c.shown < position
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(participants).where(*not_shown).values(shown=position, shown_at=time.time()))
+        with self._transaction() as connection:
+            connection.execute(sa.update(participants).where(*not_shown).values(shown=position, shown_at=steady_time()))
 
     def tallies(self) -> list[Tally]:
         """All answers, counted by participant and kind; participants without answers have one with count 0."""
@@ -174,23 +183,31 @@ class Database:
         query = sa.select(*keys, sa.func.count(answers.c.position).label("count")).select_from(
             participants.outerjoin(answers)
         )
-        with self.engine.connect() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(query.group_by(*keys).order_by(participants.c.number)).mappings()
             return [Tally(**row) for row in rows]
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Yields every answer with its participant's number and method, in order; nothing in it identifies a person."""
         query = sa.select(participants.c.method, answers).join_from(answers, participants)
-        with self.engine.connect() as connection:
+        with self._transaction() as connection:
             for row in connection.execute(query.order_by(answers.c.number, answers.c.position)).mappings():
                 yield dict(row)
 
     def close(self) -> None:
         self.engine.dispose()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise DatabaseError(f"{self.engine.url}: {getattr(error, 'orig', None) or error}") from error
+
     def _claim(self, fingerprint: str) -> None:
         """Creates the tables and stores the study's fingerprint, or checks it."""
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             if self.engine.dialect.name == "postgresql":  # several servers may start at once
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
             metadata.create_all(connection)

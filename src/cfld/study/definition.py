@@ -170,10 +170,19 @@ class Keys:
     Attributes:
         signing: signs cookies, form tokens and image names.
         results: the researcher's password for the results page.
+
+    Raises:
+        ValueError: for a key that is missing in all but name, or short enough to be guessed.
     """
 
     signing: str
     results: str
+
+    def __post_init__(self) -> None:
+        for name, shortest in (("signing", 32), ("results", 8)):
+            key = getattr(self, name)
+            if not isinstance(key, str) or not key.isprintable() or len(key.strip()) < shortest:
+                raise ValueError(f"{name} must be a text of at least {shortest} characters that cannot be guessed")
 
     @classmethod
     def new(cls) -> Keys:

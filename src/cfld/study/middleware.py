@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,13 +44,13 @@ class StudyMiddleware:
     def _refusal(self, scope: Scope) -> Response | None:
         if wait := self._requests.wait(client_address(scope)):
             return too_many_requests(wait)
-        if scope["method"] in ("GET", "HEAD"):
-            return None
         try:
             length = check_content_length(scope, MAX_BODY)
         except BodyTooLarge:
             return PlainTextResponse("The request is too large.", 413, headers={"connection": "close"})
-        return PlainTextResponse("The request has no Content-Length.", 411) if length is None else None
+        if length is None and (scope["method"] not in ("GET", "HEAD") or "transfer-encoding" in Headers(scope=scope)):
+            return PlainTextResponse("The request has no Content-Length.", 411, headers={"connection": "close"})
+        return None
 
 
 def _headers_for(scope: Scope) -> dict[str, str]:
@@ -70,4 +70,4 @@ def is_same_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")

@@ -173,7 +173,7 @@ class ParticipantPages:
 
     def _cookie(self, request: Request) -> dict[str, Any]:
         """Name and attributes of the visitor's cookie."""
-        secure = request.url.scheme == "https"
+        secure = request.scope["scheme"] == "https"
         key = f"{'__Host-' if secure else ''}cfld-study-{self._tokens.study_name()}"
         return {"key": key, "secure": secure, "httponly": True, "samesite": "lax", "path": "/"}
 

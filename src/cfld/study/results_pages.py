@@ -54,7 +54,7 @@ class ResultsPages:
         if not self._tokens.is_results_password(password.strip()):
             return self._page("sign_in.html", status=403, wrong=True)
         response = RedirectResponse("/results", 303)
-        secure = request.url.scheme == "https"
+        secure = request.scope["scheme"] == "https"
         response.set_cookie(
             self._cookie, self._tokens.researcher(), path="/results", httponly=True, samesite="strict", secure=secure
         )

@@ -1,8 +1,8 @@
-"""The study's site as an ASGI application, and its server."""
+"""The study's site as an ASGI application."""
 
 from __future__ import annotations
 
-import socket
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,17 +18,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from cfld.study.database import Database
+from cfld.study.database import Database, DatabaseError
 from cfld.study.definition import Limits, StudyFolder
 from cfld.study.middleware import STATIC, StudyMiddleware
 from cfld.study.participant_pages import ParticipantPages
 from cfld.study.results_pages import ResultsPages
 
+logger = logging.getLogger(__name__)
+
 PAGES: Final = Path(__file__).parent / "pages"
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
-MAX_CONNECTIONS: Final = 4096
-"""Connections served at the same time; further ones get response 503."""
 THREADS: Final = 4
 """Requests handled at the same time; as Python threads share one interpreter, more would only wait for each other."""
 
@@ -39,33 +38,13 @@ def create_app(opened: StudyFolder, database: Database, limits: Limits) -> ASGIA
     pages = Environment(
         loader=PackageLoader("cfld.study", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_limit_threads)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_limit_threads)
     app.include_router(ParticipantPages(opened, database, pages, limits).routes())
     app.include_router(ResultsPages(opened, database, pages).routes())
     app.mount(STATIC, StaticFiles(directory=PAGES / "static"))
-    app.add_exception_handler(HTTPException, _error_page(pages))
-    app.add_exception_handler(RequestValidationError, _error_page(pages))
+    for kind in (HTTPException, RequestValidationError, DatabaseError, OSError):
+        app.add_exception_handler(kind, _error_page(pages))
     return StudyMiddleware(app, limits.requests)
-
-
-def serve(app: ASGIApp, listening: socket.socket, behind_proxy: bool) -> None:
-    """Serves until stopped.
-
-    Args:
-        behind_proxy: trust the client address and scheme given by a reverse proxy on this machine.
-    """
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=behind_proxy,
-        forwarded_allow_ips="127.0.0.1,::1",
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-    )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 @asynccontextmanager
@@ -78,7 +57,13 @@ def _error_page(pages: Environment) -> Callable[[Request, Exception], Response]:
     """Handler that answers with a short page and reveals no internals."""
 
     def respond(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.UNPROCESSABLE_ENTITY
+        if isinstance(error, HTTPException):
+            status = error.status_code
+        elif isinstance(error, RequestValidationError):
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+        else:
+            logger.error("a request failed: %s", error)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
         page = pages.get_template("error.html").render(reason=HTTPStatus(status).phrase)
         return HTMLResponse(page, status)
 

@@ -59,5 +59,5 @@ class Tokens:
 
 
 def _equal(given: str, right: str) -> bool:
-    """Compares in constant time."""
-    return hmac.compare_digest(given.encode(), right.encode())
+    """Compares in constant time; `given` may be any string, even one that is no valid Unicode."""
+    return hmac.compare_digest(given.encode(errors="replace"), right.encode())

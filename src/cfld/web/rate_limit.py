@@ -47,7 +47,9 @@ def client_address(scope: Scope) -> str:
     """The client's address for rate limits: IPv4 address, or the /64 network of an IPv6 address (one household)."""
     host = (scope.get("client") or ("unknown", 0))[0]
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host.partition("%")[0])  # without the interface of a link-local address
     except ValueError:
         return str(host)
-    return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
+    if address.version == 4:
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))

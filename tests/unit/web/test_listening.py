@@ -14,7 +14,8 @@ def test_port_0_is_a_free_port_that_accepts_connections(host: str) -> None:
     with listen(host, 0) as server:
         port = server.getsockname()[1]
         assert port > 0
-        socket.create_connection((host, port)).close()
+        with socket.create_connection((host, port)), server.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "else responses wait for the client"
 
 
 @pytest.mark.parametrize(("host", "port"), [("203.0.113.1", 0), ("127.0.0.1", 70_000), ("no.such.host.invalid", 0)])

@@ -1,0 +1,46 @@
+"""A server in a thread of the test, and requests as bytes."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from starlette.types import ASGIApp
+
+from cfld.web.listening import listen
+from cfld.web.serving import LOOPBACK, make_server
+
+
+@contextmanager
+def running(app: ASGIApp, host: str = "127.0.0.1", trusted_proxies: Sequence[str] = LOOPBACK) -> Iterator[int]:
+    """The port of a server that runs meanwhile."""
+    server = make_server(app, trusted_proxies)
+    listening = listen(host, 0)
+    port = listening.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.005)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
+    """All that the server answers until it closes the connection."""
+    with socket.create_connection((host, port), timeout=30) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+def status(response: bytes) -> int:
+    """The status code of a response; 0 for none."""
+    found = re.match(rb"HTTP/1\.1 (\d{3}) ", response)
+    return int(found[1]) if found else 0
