@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from starlette.types import ASGIApp
 
 from cfld.web.listening import listen
-from cfld.web.serving import LOOPBACK, make_server
+from cfld.web.serving import LOOPBACK, serve_in_background
 
 
 @contextmanager
 def running(app: ASGIApp, host: str = "127.0.0.1", trusted_proxies: Sequence[str] = LOOPBACK) -> Iterator[int]:
     """The port of a server that runs meanwhile."""
-    server = make_server(app, trusted_proxies)
     listening = listen(host, 0)
-    port = listening.getsockname()[1]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.005)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with serve_in_background(app, listening, 100, trusted_proxies):
+        yield listening.getsockname()[1]
 
 
 def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:

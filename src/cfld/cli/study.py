@@ -114,13 +114,13 @@ class Serve(AnswerOptions):
 
     @extra("study")
     def run(self) -> None:
-        from cfld.study.server import BACKLOG, create_app
+        from cfld.study.server import BACKLOG, MAX_CONNECTIONS, create_app
         from cfld.web.listening import listen, url_host
         from cfld.web.serving import make_server
 
         opened = open_study(self.study)
         database = self.open_database(opened)
-        server = make_server(create_app(opened, database, self.limits), self.trusted_proxies)
+        server = make_server(create_app(opened, database, self.limits), MAX_CONNECTIONS, self.trusted_proxies)
         listening = listen(self.host, self.port, BACKLOG)
         address = f"http://{url_host(self.host)}:{listening.getsockname()[1]}"
         print(f"study    {address}/", f"results  {address}/results", f"password {opened.keys.results}", sep="\n")

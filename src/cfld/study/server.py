@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 PAGES: Final = Path(__file__).parent / "pages"
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
+MAX_CONNECTIONS: Final = 4096
+"""Connections served at the same time; further ones get response 503."""
 THREADS: Final = 4
 """Requests handled at the same time; as Python threads share one interpreter, more would only wait for each other."""
 

@@ -46,13 +46,15 @@ class TimedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._response_deadline = _cancelled(self._response_deadline)
+        if self._response_deadline is not None:
+            self._response_deadline.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._waiting.pop(self, None)
-        self._request_deadline = _cancelled(self._request_deadline)
-        self._response_deadline = _cancelled(self._response_deadline)
+        for deadline in (self._request_deadline, self._response_deadline):
+            if deadline is not None:
+                deadline.cancel()
 
     def _follow(self) -> None:
         """Sets the deadline of a request that has begun to arrive, or should; clears that of a complete one."""
@@ -62,11 +64,13 @@ class TimedProtocol(H11Protocol):
         else:
             self._waiting.pop(self, None)
         begun = self.cycle is None or bool(self.conn.trailing_data[0])
-        if not (state is h11.SEND_BODY or (state is h11.IDLE and begun)):
-            self._request_deadline = _cancelled(self._request_deadline)
-        elif self._request_deadline is None:
+        expected = state is h11.SEND_BODY or (state is h11.IDLE and begun)
+        if expected and self._request_deadline is None:
             self._began, self._received = self.loop.time(), 0
             self._check_request()
+        elif not expected and self._request_deadline is not None:
+            self._request_deadline.cancel()
+            self._request_deadline = None
 
     def _wait(self) -> None:
         self._waiting.setdefault(self)
@@ -81,8 +85,3 @@ class TimedProtocol(H11Protocol):
             self._request_deadline = self.loop.call_later(seconds, self._check_request)
         else:
             self.transport.abort()
-
-
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from cfld.study.database import Database, Participant
+from cfld.study.database import Database, DatabaseError, Participant
 from cfld.study.definition import Study
 from cfld.study.plan import plan
 from support.study import METHODS, postgres
@@ -123,7 +122,7 @@ def test_a_database_that_fails_says_so_and_goes_on(database: Database, study: St
     participant = begin(database, "a")
     assert participant
     broken = replace(plan(study, 1)[0], kind=None)  # type: ignore[arg-type]
-    with pytest.raises(SQLAlchemyError):
+    with pytest.raises(DatabaseError):
         database.record(participant, 0, broken, "real")
     assert database.record(participant, 0, plan(study, 1)[0], "real")
     assert len(list(database.answers())) == 1

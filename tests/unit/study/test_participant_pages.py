@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from cfld.study import database as database_module
 from cfld.study import participant_pages
 from cfld.study.database import Database
 from cfld.study.definition import Limits, Study, StudyFolder
@@ -236,25 +237,43 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(make_client: MakeCl
 
 def test_an_image_is_gone_after_its_time(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading the page again does not start the clock again, and the file is not handed out any more."""
-    monkeypatch.setattr(participant_pages, "GRACE", 0.05)
-    client = make_client(seconds=0.3)
+    now = [1000.0]
+    monkeypatch.setattr(database_module, "steady_time", lambda: now[0])
+    client = make_client(seconds=3)
     begin(client)
     page = question(client)
     (address,) = image_addresses(page)
-    assert 'data-seconds="0.3"' in page
+    assert 'data-seconds="3"' in page
     assert "<img src" not in page
-    time.sleep(0.1)
+    now[0] += 1
     assert client.get(address).status_code == 200, "the clock starts when the image is asked for"
-    found = re.search(r'data-seconds="([\d.]+)"', question(client))
-    assert found
-    assert float(found[1]) < 0.3
-    time.sleep(0.4)
+    now[0] += 1
+    assert 'data-seconds="2.0"' in question(client)
+    now[0] += 2 + participant_pages.GRACE
+    assert client.get(address).status_code == 200, "a slow connection"
+    now[0] += 0.1
     assert client.get(address).status_code == 404
     page = question(client)
     assert image_addresses(page) == []
     assert "answer from memory" in page
     assert answer(client, 1, page).status_code == 303
-    assert 'data-seconds="0.3"' in question(client)
+    assert 'data-seconds="3"' in question(client)
+
+
+@pytest.mark.parametrize("step", [-1e6, 1e6])
+def test_a_changed_system_clock_does_not_change_the_time_left(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    client = make_client(seconds=60)
+    begin(client)
+    (address,) = image_addresses(question(client))
+    assert client.get(address).status_code == 200
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + step)
+    found = re.search(r'data-seconds="([\d.]+)"', question(client))
+    assert found
+    assert 30 < float(found[1]) < 60
+    assert client.get(address).status_code == 200
 
 
 def test_parts_have_time_limits_of_their_own(make_client: MakeClient) -> None:

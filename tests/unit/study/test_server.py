@@ -75,7 +75,7 @@ def test_a_failure_reveals_nothing(opened: StudyFolder, database: Database) -> N
     with database.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE cfld_answers")
     response = answer(client)
-    assert response.status_code == 500
+    assert response.status_code == 503
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert not re.search("cfld_answers|sqlite|Traceback", response.text)
     assert hidden(question(client), "position") == "0", "nothing was counted"

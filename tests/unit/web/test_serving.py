@@ -66,11 +66,11 @@ def test_this_machine_by_another_of_its_addresses_is_not_trusted() -> None:
 
 @pytest.mark.parametrize("proxy", ["nonsense", "10.0.0.1/8", "*", ""])
 def test_wrong_proxies_are_one_line(proxy: str) -> None:
-    with pytest.raises(ValueError, match="^--trusted-proxies: .* expected addresses or networks"):
-        make_server(address, [proxy])
+    with pytest.raises(ValueError, match=r"^--trusted-proxies: .* expected addresses or networks"):
+        make_server(address, 100, [proxy])
 
 
 def test_as_many_files_as_connections() -> None:
-    make_server(address)
+    make_server(address, 4096)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft >= min(8192, hard) or hard == resource.RLIM_INFINITY
