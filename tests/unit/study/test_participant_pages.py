@@ -243,7 +243,7 @@ def test_an_image_is_gone_after_its_time(make_client: MakeClient, monkeypatch: p
     begin(client)
     page = question(client)
     (address,) = image_addresses(page)
-    assert 'data-seconds="3"' in page
+    assert 'data-seconds="3.0"' in page
     assert "<img src" not in page
     now[0] += 1
     assert client.get(address).status_code == 200, "the clock starts when the image is asked for"
@@ -257,7 +257,7 @@ def test_an_image_is_gone_after_its_time(make_client: MakeClient, monkeypatch: p
     assert image_addresses(page) == []
     assert "answer from memory" in page
     assert answer(client, 1, page).status_code == 303
-    assert 'data-seconds="3"' in question(client)
+    assert 'data-seconds="3.0"' in question(client)
 
 
 @pytest.mark.parametrize("step", [-1e6, 1e6])

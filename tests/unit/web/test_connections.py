@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cfld.web import connections
 from support.serving import exchange, running, status
 
-PATIENCE = 0.5
+PATIENCE = 1.0
+"""Enough for a whole request on a busy machine."""
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
@@ -82,16 +83,15 @@ def received(connection: socket.socket, pause: float = 0.0) -> int:
     return count
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [b"", b"GET", GET[:-2], POST, POST + b"123", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5"],
-    ids=["nothing", "a word", "headers", "no body", "half a body", "half a chunk"],
-)
-def test_half_a_request_is_cut_off(port: int, sent: bytes) -> None:
+def test_half_a_request_is_cut_off(port: int) -> None:
+    """Nothing, a word, headers, no body, half a body, half a chunk."""
+    chunk = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5"
     begin = time.monotonic()
-    with connect(port, sent) as connection:
-        assert is_closed(connection, 10)
+    opened = [connect(port, sent) for sent in (b"", b"GET", GET[:-2], POST, POST + b"123", chunk)]
+    assert [is_closed(connection, 20) for connection in opened] == [True] * 6
     assert time.monotonic() - begin >= PATIENCE
+    for connection in opened:
+        connection.close()
 
 
 @pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nHost: a\r\nX: ", POST.replace(b"10", b"1000")])
