@@ -135,7 +135,7 @@ def load_components(folder: Path, dtype: Any = None, torch_dtype: Any = None, **
     shared = {name: options[name] for name in ("variant", "low_cpu_mem_usage") if name in options}
     for name in [name for name in CLASSES if name not in options]:
         component_dtype = dtypes.get(name, dtypes.get("default"))
-        saved_class = load_object(folder / name / "config.json").get("_class_name", "")
+        saved_class = str(load_object(folder / name / "config.json").get("_class_name", ""))
         # the default for an unknown class, at which `load_component` then raises
         cls = CLASSES[name].get(saved_class, next(iter(CLASSES[name].values())))
         options[name] = load_component(cls, folder, name, torch_dtype=component_dtype, **shared)

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfld import build
+from cfld.config import io
 from cfld.config.schema import ConditionerConfig, ModelConfig, UNetConfig
 from cfld.files import whole_folder
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
-from cfld.models.loading import load_component
+from cfld.models.loading import component_config, construction, load_component
 from cfld.models.swin import SwinTransformer, WindowAttention
 from cfld.pipeline import CFLDPipeline
 from cfld.readers.tensors import check_finite, load_pickle, load_safetensors
@@ -49,7 +50,9 @@ def load_official_checkpoint(folder: str | Path) -> tuple[Conditioner, UNet2DCon
     folder = Path(folder)
     with torch.device("meta"):
         unet = _empty_unet(folder)
-        conditioner = build.build_conditioner(_conditioner_config(folder, unet.config.layers_per_block + 1))
+        config = _conditioner_config(folder, unet.config.layers_per_block)
+        with construction(folder / "config.json"):
+            conditioner = build.build_conditioner(config)
     encoders = len(conditioner.appearance_encoders)
     loaded = {
         CONDITIONER_FILE: (conditioner, rename_conditioner(read_weights(folder / CONDITIONER_FILE), encoders)),
@@ -89,8 +92,10 @@ def load_swin(encoder: SwinTransformer, path: str | Path) -> None:
 
 def resize_bias_table(table: Tensor, rows: int) -> Tensor:
     """Resizes ((2 w - 1)^2, heads) for window w to (rows, heads) bicubically; returns other tables unchanged."""
+    if table.ndim != 2 or len(table) == rows:
+        return table
     old, new = math.isqrt(len(table)), math.isqrt(rows)
-    if len(table) == rows or table.ndim != 2 or old**2 != len(table):
+    if old**2 != len(table):
         return table
     grid = table.T.reshape(1, -1, old, old)
     return F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False).reshape(-1, rows).T.contiguous()
@@ -137,10 +142,8 @@ def load_scheduler(folder: str | Path) -> DDPMScheduler:
     file = Path(folder) / "scheduler" / "scheduler_config.json"
     if not file.is_file():
         raise ValueError(f"{folder}: no scheduler/scheduler_config.json; expected a model folder in diffusers layout")
-    try:
-        return DDPMScheduler.from_config(load_object(file), clip_sample=False)
-    except (TypeError, NotImplementedError, AttributeError) as error:
-        raise ValueError(f"{file}: no noise schedule for DDPM ({_one_line(error)})") from None
+    with construction(file):
+        return DDPMScheduler.from_config(component_config(file), clip_sample=False)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -151,9 +154,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     content = load_safetensors(path) if path.suffix == ".safetensors" else load_pickle(path)
     for key in ("model", "state_dict"):
         content = content.get(key, content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+    if not isinstance(content, dict) or not all(map(_is_weight, content.items())):
         raise ValueError(f"{path}: not a dictionary of tensors")
     return check_finite(content, path)
+
+
+def _is_weight(item: tuple[Any, Any]) -> bool:
+    name, value = item
+    return (
+        isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided and not value.is_complex()
+    )
 
 
 def compare(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
@@ -201,43 +211,49 @@ def rename_unet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix("model."): tensor for key, tensor in state.items()}
 
 
-def _conditioner_config(folder: Path, attentions_per_block: int) -> ConditionerConfig:
+def _conditioner_config(folder: Path, layers_per_block: int) -> ConditionerConfig:
     """Reads the dimensions from the release's `config.json`; default: the published ones."""
     file = folder / "config.json"
     if not file.is_file():
-        return ConditionerConfig(attentions_per_block=attentions_per_block)
-    c = load_object(file)
+        return ConditionerConfig(attentions_per_block=layers_per_block + 1)
+    released = load_object(file)
     try:
-        return ConditionerConfig(
-            source_size=c["source_image_size"],
-            swin_dim=c["swin"]["embed_dim"],
-            swin_depths=tuple(c["swin"]["depths"]),
-            swin_heads=tuple(c["swin"]["num_heads"]),
-            window_size=c["swin"]["window_size"],
-            num_queries=c["prompt_decoder"]["num_queries"],
-            prompt_dim=c["prompt_decoder"]["dim"],
-            decoder_depth=c["prompt_decoder"]["depth"],
-            decoder_heads=c["prompt_decoder"]["heads"],
-            appearance_dims=tuple(c["appearance"]["embed_dims"]),
-            appearance_heads=tuple(c["appearance"]["heads"]),
-            appearance_depth=c["appearance"]["depth"],
-            pose_channels=c["pose_adapter"]["pose_channels"],
-            pose_downscale=c["pose_adapter"]["downscale_factor"],
-            unet_channels=tuple(c["pose_adapter"]["channels"]),
-            attentions_per_block=attentions_per_block,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        dimensions = {name: released[group][key] for name, (group, key) in _DIMENSIONS.items()}
+        values = {
+            **dimensions,
+            "source_size": released["source_image_size"],
+            "attentions_per_block": layers_per_block + 1,
+        }
+        return io.from_dict(ConditionerConfig, values)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: cannot read the release's dimensions ({type(error).__name__}: {error})") from None
+
+
+_DIMENSIONS: Final = {
+    "swin_dim": ("swin", "embed_dim"),
+    "swin_depths": ("swin", "depths"),
+    "swin_heads": ("swin", "num_heads"),
+    "window_size": ("swin", "window_size"),
+    "num_queries": ("prompt_decoder", "num_queries"),
+    "prompt_dim": ("prompt_decoder", "dim"),
+    "decoder_depth": ("prompt_decoder", "depth"),
+    "decoder_heads": ("prompt_decoder", "heads"),
+    "appearance_dims": ("appearance", "embed_dims"),
+    "appearance_heads": ("appearance", "heads"),
+    "appearance_depth": ("appearance", "depth"),
+    "pose_channels": ("pose_adapter", "pose_channels"),
+    "pose_downscale": ("pose_adapter", "downscale_factor"),
+    "unet_channels": ("pose_adapter", "channels"),
+}
+"""Field of `ConditionerConfig` -> where the release's `config.json` has it."""
 
 
 def _empty_unet(folder: Path) -> UNet2DConditionModel:
     file = folder / "unet" / "config.json"
     if not file.is_file():
         return UNet2DConditionModel(**build.unet_arguments(UNetConfig()))
-    try:
-        unet: UNet2DConditionModel = UNet2DConditionModel.from_config(load_object(file))
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{file}: cannot read the UNet's dimensions ({_one_line(error)})") from None
+    with construction(file):
+        unet: UNet2DConditionModel = UNet2DConditionModel.from_config(component_config(file))
     return unet
 
 

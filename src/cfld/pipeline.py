@@ -28,6 +28,7 @@ from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Images, Pose
 from cfld.models import hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
+from cfld.models.loading import construction
 from cfld.models.unet import predict_noise
 from cfld.ranges import Side, check_number
 from cfld.readers.tensors import check_finite
@@ -65,7 +66,7 @@ class CFLDPipeline(DiffusionPipeline):
         check_components(conditioner, unet, vae)
         hybrid_granularity_attention.install(unet)
         self.register_modules(conditioner=conditioner, unet=unet, vae=vae, scheduler=scheduler)
-        self.register_to_config(output_size=tuple(output_size))
+        self.register_to_config(output_size=_checked_size(output_size))
         self.image_processor = VaeImageProcessor(vae_scale_factor=2 ** (len(vae.config.block_out_channels) - 1))
 
     @classmethod
@@ -84,11 +85,8 @@ class CFLDPipeline(DiffusionPipeline):
             options = build.load_components(folder, **options)
         elif not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", str(model)):
             raise ValueError(f"{model}: no such model folder")
-        try:
+        with construction(f"model {str(model)!r}{'' if folder.exists() else ' is not a folder and'}"):
             pipe: CFLDPipeline = super().from_pretrained(str(folder), **{"use_safetensors": True, **options})
-        except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            problem = "does not load" if folder.exists() else "is not a folder and cannot be loaded from the hub"
-            raise ValueError(f"model {str(model)!r} {problem}: {' '.join(str(error).split())[:300]}") from error
         if not folder.exists():  # a folder's components are checked one by one
             for name in build.CLASSES:
                 check_finite(getattr(pipe, name).state_dict(), f"model {str(model)!r}, {name}")
@@ -254,9 +252,7 @@ class CFLDPipeline(DiffusionPipeline):
     def _output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         default_height, default_width = self.config.output_size
         size = (default_height if height is None else height, default_width if width is None else width)
-        for name, side in zip(("height", "width"), size, strict=True):
-            check_number(Side, name, side)
-        return size
+        return _checked_size(size)
 
     def _check_output(self, output_type: str, tensor_inputs: Sequence[str]) -> None:
         if output_type not in ("pil", "np", "pt", "latent"):
@@ -312,6 +308,15 @@ class CFLDPipeline(DiffusionPipeline):
         """y = D(z_0), resized from the model's square to `size`."""
         square = self.vae.decode(z_0.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
         return self.image_processor.postprocess(transforms.resize(square.float(), size), output_type=output_type)
+
+
+def _checked_size(size: Sequence[int]) -> tuple[int, int]:
+    """Returns (height, width); raises ValueError if they are no such numbers, or out of range."""
+    if len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise ValueError(f"an output size is (height, width) in pixels, got {size}")
+    for name, side in zip(("height", "width"), size, strict=True):
+        check_number(Side, name, side)
+    return size[0], size[1]
 
 
 def check_components(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:

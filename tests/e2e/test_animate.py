@@ -85,5 +85,5 @@ def test_bad_input_is_told_in_one_line(
         (("--poses", "walk", "--batch", 0, *out), "--batch"),
     ):
         assert expected in error_line(capsys, "animate", *base, *arguments, *QUICK), arguments
-    assert "no such image" in error_line(capsys, "animate", "--source", tmp_path / "none.png", "--poses", "walk", *out)
+    assert "no such file" in error_line(capsys, "animate", "--source", tmp_path / "none.png", "--poses", "walk", *out)
     assert not (tmp_path / "a.gif").exists()

@@ -248,7 +248,7 @@ class TestGenerateRefuses:
         [
             (("--steps", "0"), "steps must be between 1 and 1,000"),
             (("--steps", "many"), "invalid literal for int()"),
-            (("--pose-guidance-scale", "nan"), "finite"),
+            (("--pose-guidance-scale", "nan"), "pose_guidance_scale must be between"),
             (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
             (("--device", "abacus"), "--device abacus"),
             (("--device", "cuda:99"), "--device cuda:99"),

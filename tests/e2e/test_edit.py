@@ -80,19 +80,19 @@ class TestTransfer:
         Path("mask.png").write_bytes(b"hello")
         assert "mask.png: is not an image" in error_line(capsys, *transfer, *out)
         Path("mask.png").unlink()
-        assert "mask.png: no such image" in error_line(capsys, *transfer, *out)
+        assert "mask.png: no such file" in error_line(capsys, *transfer, *out)
         assert not Path("edited.png").exists()
 
     @pytest.mark.parametrize(
         ("options", "say"),
         [
-            (("--feather", "-1"), "feather is a width"),
-            (("--feather", "nan"), "feather is a width"),
+            (("--feather", "-1"), "feather must be between"),
+            (("--feather", "nan"), "feather must be between"),
             (("--steps", "0"), "steps must be between 1 and 1,000"),
             (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
-            (("--source", "none.png"), "none.png: no such image"),
-            (("--source", "."), "is a folder, expected an image file"),
-            (("--reference", "none.png"), "none.png: no such image"),
+            (("--source", "none.png"), "none.png: no such file"),
+            (("--source", "."), "is a folder, expected a file"),
+            (("--reference", "none.png"), "none.png: no such file"),
             (("--target-pose", "nobody"), "neither a file nor a number"),
             (("--out", "edited.xyz"), "unknown file extension; use one of .png"),
             (("--out", "edited.gif"), "unknown file extension; use one of .png"),
@@ -155,15 +155,15 @@ class TestInterpolate:
             (("--source", "--frames", "3"), "no source"),
             (("--source", "--weights", "1"), "no source"),
             (("--source", "a.png", "b.png", "--weights", "0.5", "0.6"), "sum to 1, got 0.5, 0.6 (sum 1.1)"),
-            (("--source", "a.png", "b.png", "--weights", "2", "-1"), "0 or more"),
+            (("--source", "a.png", "b.png", "--weights", "2", "-1"), "weights must be between 0 and 1"),
             (("--source", "a.png", "b.png", "--weights", "1"), "1 weights for 2 sources"),
-            (("--source", "a.png", "b.png", "--weights", "nan", "1"), "0 or more"),
+            (("--source", "a.png", "b.png", "--weights", "nan", "1"), "weights must be between 0 and 1"),
             (
                 ("--source", "a.png", "b.png", "--weights", "1", "0", "--frames", "3"),
                 "either --weights or --frames",
             ),
             (("--source", "a.png", "b.png", "--frames", "1"), "frames must be between 2"),
-            (("--source", "a.png", "none.png"), "none.png: no such image"),
+            (("--source", "a.png", "none.png"), "none.png: no such file"),
             (("--source", "a.png", "."), "is a folder"),
             (("--source", "a.png", "--out", "x.bmp"), "unknown file extension; use one of .png, .jpg, .jpeg, .gif"),
             (("--source", "a.png", "--out", "a.png"), "is also an input"),
@@ -191,7 +191,7 @@ class TestAttention:
     def test_bad_input(self, model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = ("attention", "--model", model_folder)
         assert "--source is empty" in error_line(capsys, *command, "--source", "--out", "x.png")
-        assert "none.png: no such image" in error_line(capsys, *command, "--source", "none.png", "--out", "x.png")
+        assert "none.png: no such file" in error_line(capsys, *command, "--source", "none.png", "--out", "x.png")
         assert "unknown file extension" in error_line(capsys, *command, "--source", "a.png", "--out", "x.gif")
         assert "--blocks" in error_line(capsys, *command, "--source", "a.png", "--out", "x.png", "--blocks", "first")
         assert not Path("x.png").exists()

@@ -151,7 +151,7 @@ def test_bad_input_is_told_in_one_line(
         ((nobody, *out), "empty.png: nobody found"),
         ((photo, *out, "--person", 2), "there is no person 2, there are 1"),
         ((openpose, *out, "--person", 5), "there is no person 5, there are 2"),
-        ((tmp_path / "none.png", *out), "no such image"),
+        ((tmp_path / "none.png", *out), "no such file"),
         ((tmp_path / "text.png", *out), "not an image"),
         ((tmp_path / "bad.json", *out), "1 joints"),
         ((photo, "--out", tmp_path / "out.txt"), "unknown file extension; use one of .json"),

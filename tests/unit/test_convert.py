@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from cfld.convert import (
 )
 from cfld.models.swin import SwinTransformer
 from cfld.pipeline import CFLDPipeline
+from support.errors import refusal
 
 PARITY = Path(__file__).parents[1] / "parity"
 
@@ -289,3 +292,40 @@ def test_a_base_without_a_component_raises(sd15_folder: Path, tmp_path: Path, pa
     shutil.rmtree(base / part)
     with pytest.raises(ValueError, match=f"no {part}/"):
         convert_start(base, None, tmp_path / "start", tiny_model())
+
+
+def values(config: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value in a JSON content."""
+    if path:
+        yield path
+    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
+    for key, value in items:
+        yield from values(value, (*path, key))
+
+
+WRONG = (None, "x", [], {}, 0, -1, 3, 10**9, 1e30, 0.5, [3, 5, 7], True)
+GOLDEN = PARITY / "golden" / "tiny"
+
+
+@pytest.mark.parametrize("file", ["config.json", "unet/config.json"])
+def test_wrong_configurations_of_a_release_are_one_line(spoilt: Path, file: str) -> None:
+    """Values in turn are missing or another; the result loads or is refused, whatever diffusers raises."""
+    config = json.loads((GOLDEN / file).read_text())
+    for index, path in enumerate(list(values(config))[::4]):
+        changed = json.loads((GOLDEN / file).read_text())
+        parent = functools.reduce(lambda part, key: part[key], path[:-1], changed)
+        if index % 4:
+            parent[path[-1]] = WRONG[index % len(WRONG)]
+        else:
+            del parent[path[-1]]
+        (spoilt / file).write_text(json.dumps(changed))
+        assert "\n" not in refusal(load_official_checkpoint, spoilt)
+
+
+@pytest.mark.parametrize(
+    "content", [{1: torch.zeros(2)}, {"a": torch.zeros(2).to_sparse()}, {"a": torch.zeros(2) * 1j}]
+)
+def test_only_plain_tensors_are_weights(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.bin")
+    with pytest.raises(ValueError, match="not a dictionary of tensors"):
+        read_weights(tmp_path / "a.bin")

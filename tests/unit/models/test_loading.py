@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from cfld.models.loading import load_component
+from support.errors import refusal
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -88,3 +89,20 @@ def test_dimensions_that_do_not_build_raise(folder: Path) -> None:
     (folder / "unet" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8, 16]}))
     with pytest.raises(ValueError, match="unet does not load"):
         load_component(UNet2DConditionModel, folder, "unet")
+
+
+@pytest.mark.parametrize("value", [None, "x", [], {}, 0, -1, 7, 10**9, 0.5, True], ids=repr)
+@pytest.mark.parametrize(("component", "cls"), [("unet", UNet2DConditionModel), ("vae", AutoencoderKL)])
+def test_wrong_configurations_are_one_line(folder: Path, component: str, cls: type, value: object) -> None:
+    config = json.loads((folder / component / "config.json").read_text())
+    for name in [name for name in config if not name.startswith("_")][len(repr(value)) % 5 :: 5]:
+        (folder / component / "config.json").write_text(json.dumps({**config, name: value}))
+        assert "\n" not in refusal(load_component, cls, folder, component)
+
+
+def test_large_numbers_are_not_built(folder: Path) -> None:
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    for name, value in {"layers_per_block": 1000, "block_out_channels": [8, 10**9], "norm_eps": float("nan")}.items():
+        (folder / "unet" / "config.json").write_text(json.dumps({**config, name: value}))
+        with pytest.raises(ValueError, match=rf"config\.json: {name} is .*; the limit is"):
+            load_component(UNet2DConditionModel, folder, "unet")
