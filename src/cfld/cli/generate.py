@@ -61,16 +61,19 @@ class Generate(GenerationOptions):
     pose: DetectorOptions = field(default_factory=DetectorOptions)
 
     def run(self) -> None:
+        from cfld.inference.failures import Failures
         from cfld.inference.generation import check_folder, generate
         from cfld.inference.preprocessing import preprocess_jobs
 
-        preprocessed = preprocess_jobs(self._jobs()[: self.limit], self.preprocessing.open(self.pose))
+        requested, failures = self._jobs()[: self.limit], Failures()
+        preprocessed = preprocess_jobs(requested, self.preprocessing.open(self.pose), failures)
         check_folder(self.out, settings_of(self))
         jobs = [one.job for one in preprocessed]
-        files = generate(self.open_pipeline(), jobs, self.sampling, self.out, settings_of(self), self.batch)
+        files = generate(self.open_pipeline(), jobs, self.sampling, self.out, settings_of(self), self.batch, failures)
         for one in preprocessed:
-            if sheet := one.retargeting_sheet():
+            if one.job.name not in failures.messages and (sheet := one.retargeting_sheet()):
                 save_image(sheet, self.out / "retargeted" / f"{one.job.name}.png")
+        failures.check(len(requested))
         print(files[0] if len(files) == 1 else f"{len(files)} images in {self.out}")
 
     def _jobs(self) -> list[Job]:

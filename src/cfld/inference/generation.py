@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from PIL import Image
@@ -22,6 +22,7 @@ from tqdm import tqdm
 from cfld.config.schema import SamplingConfig
 from cfld.digests import Record, digest, in_threads, json_digest, outdated, tensor_digest
 from cfld.files import replacing, save_json
+from cfld.inference.failures import Failures
 from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.ranges import Batch, check_number
@@ -54,6 +55,7 @@ def generate(
     out: Path,
     settings: Mapping[str, Any],
     batch: int = 8,
+    failures: Failures | None = None,
 ) -> list[Path]:
     """Generates the images that are not yet in a folder, or no longer those of their job, the model and the settings.
 
@@ -61,36 +63,48 @@ def generate(
         out: the folder.
         settings: everything that determines the images; saved as `config.json` with the first images.
         batch: batch size.
+        failures: collects the jobs that fail; None = they are reported when the other jobs are done.
 
     Returns:
-        the files of all jobs, in order.
+        the files of the jobs that did not fail, in order.
 
     Raises:
-        ValueError: if `out` contains images of other settings, or two jobs have one name.
+        ValueError: if `out` contains images of other settings, two jobs have one name, or a source cannot be read.
     """
+    failed = Failures() if failures is None else failures
     check_number(Batch, "batch", batch)
     if repeated := [name for name, count in Counter(job.name for job in jobs).items() if count > 1]:
         raise ValueError(f"{len(repeated)} images would be written more than once, for example {repeated[0]}.png")
     check_folder(out, settings)
     files = {job.name: out / f"{job.name}.png" for job in jobs}
     record, origins = Record(out), _Origins(pipe, sampling)
-    pending = _pending(jobs, files, record, origins)
+    pending = _pending(jobs, files, record, origins, failed)
     encode = _cached_encoder(pipe, pending, origins)
     pipe.set_progress_bar_config(disable=len(pending) > 1)
     with tqdm(total=len(jobs), initial=len(jobs) - len(pending), unit="image", disable=len(pending) <= 1) as bar:
         for start in range(0, len(pending), batch):
-            group = pending[start : start + batch]
-            seeds = [job.noise_seed(sampling.seed) for job in group]
-            images = pipe(*encode(group), **sampling_arguments(sampling, seeds)).images
+            group = []
+            for job in pending[start : start + batch]:
+                with failed.item(job.name):
+                    group.append(Encoded(job, *encode(job)))
+            bar.update(len(pending[start : start + batch]))
+            if not group:
+                continue
+            seeds = [one.job.noise_seed(sampling.seed) for one in group]
+            sources = Conditioning.cat([one.source for one in group])
+            poses = Conditioning.cat([one.pose for one in group])
+            images = pipe(sources, poses, **sampling_arguments(sampling, seeds)).images
             out.mkdir(parents=True, exist_ok=True)  # only now, so that invalid input leaves no folder
             if not (out / "config.json").exists():
                 save_json(dict(settings), out / "config.json")
-            for job, image in zip(group, images, strict=True):
-                with replacing(files[job.name]) as temporary:
-                    image.save(temporary, format="PNG")
-                record.add(files[job.name], origins(job))
-            bar.update(len(group))
-    return list(files.values())
+            for one, image in zip(group, images, strict=True):
+                with failed.item(one.job.name):
+                    with replacing(files[one.job.name]) as temporary:
+                        image.save(temporary, format="PNG")
+                    record.add(files[one.job.name], origins(one.job))
+    if failures is None:
+        failed.check(len(jobs))
+    return [file for name, file in files.items() if name not in failed.messages]
 
 
 def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
@@ -122,15 +136,31 @@ def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
-def _pending(jobs: Sequence[Job], files: Mapping[str, Path], record: Record, origins: _Origins) -> list[Job]:
+def _pending(
+    jobs: Sequence[Job], files: Mapping[str, Path], record: Record, origins: _Origins, failures: Failures
+) -> list[Job]:
     """The jobs whose images are absent or outdated; says how many are outdated and why."""
-    found = [job for job in jobs if files[job.name].exists()]
-    in_threads(origins, list({job.source: job for job in found}.values()), "checking sources")
-    problems = in_threads(lambda job: record.problem(files[job.name], origins(job)), found, "checking images")
+    found: dict[str, Job] = {}
+    absent: dict[str, Job] = {}
+    for job in jobs:
+        with failures.item(job.name):
+            (found if files[job.name].exists() else absent)[job.name] = job
+
+    def read(job: Job) -> None:
+        with Failures().item(job.source):  # it fails again, for each of its jobs
+            origins(job)
+
+    def problem(job: Job) -> str | None:
+        with failures.item(job.name):
+            return record.problem(files[job.name], origins(job))
+        return None
+
+    in_threads(read, list({job.source: job for job in found.values()}.values()), "checking sources")
+    problems = in_threads(problem, list(found.values()), "checking images")
     if again := outdated(problems):
         logger.warning("images generated again: %s", again)
-    done = {job.name for job, problem in zip(found, problems, strict=True) if problem is None}
-    return [job for job in jobs if job.name not in done]
+    done = {name for name, reason in zip(found, problems, strict=True) if reason is None}
+    return [job for job in jobs if job.name in {**found, **absent} and job.name not in done]
 
 
 class _Origins:
@@ -153,10 +183,18 @@ class _Origins:
         return image
 
 
+class Encoded(NamedTuple):
+    """A job with its encoded source and pose."""
+
+    job: Job
+    source: Conditioning
+    pose: Conditioning
+
+
 def _cached_encoder(
     pipe: CFLDPipeline, jobs: Sequence[Job], origins: _Origins
-) -> Callable[[Sequence[Job]], tuple[Conditioning, Conditioning]]:
-    """Encodes batches of these jobs, sources and poses, each once however many jobs share it."""
+) -> Callable[[Job], tuple[Conditioning, Conditioning]]:
+    """Encodes the sources and poses of these jobs, each once however many jobs share it."""
     sources = {job.source: job for job in jobs}
     poses = {_key(job): job for job in jobs}
 
@@ -169,9 +207,8 @@ def _cached_encoder(
     def encode_pose(key: tuple[bytes, tuple[int, int]]) -> Conditioning:
         return pipe.encode_pose(poses[key].pose, poses[key].as_in_training)
 
-    def encode(batch: Sequence[Job]) -> tuple[Conditioning, Conditioning]:
-        encoded = Conditioning.cat([encode_source(job.source) for job in batch])
-        return encoded, Conditioning.cat([encode_pose(_key(job)) for job in batch])
+    def encode(job: Job) -> tuple[Conditioning, Conditioning]:
+        return encode_source(job.source), encode_pose(_key(job))
 
     return encode
 

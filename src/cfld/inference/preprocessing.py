@@ -11,6 +11,7 @@ from typing import Final
 from PIL import Image
 
 from cfld.contact_sheet import contact_sheet, draw_pose
+from cfld.inference.failures import Failures
 from cfld.inference.jobs import Job
 from cfld.inference.pose_reading import PoseReader
 from cfld.poses.fit import Colour, Fit, Fitted, fit_image
@@ -93,23 +94,41 @@ class PreprocessedJob:
         return retargeting_sheet(self.source_pose, self.target_pose, self.job.pose)
 
 
-def preprocess_jobs(jobs: Sequence[Job], preprocessing: Preprocessing) -> list[PreprocessedJob]:
+def preprocess_jobs(
+    jobs: Sequence[Job], preprocessing: Preprocessing, failures: Failures | None = None
+) -> list[PreprocessedJob]:
     """Fits the sources and retargets the poses of jobs; the pose in each source is detected once.
+
+    Args:
+        failures: collects the jobs that fail; None = they are reported as an error.
+
+    Returns:
+        the jobs that did not fail.
 
     Raises:
         ValueError: when no person is found in a source, one `source_pose` is given for several sources, or a pose lies
             outside its frame.
     """
     poses: dict[str, Keypoints] = {}
+    failed, unusable = Failures() if failures is None else failures, Failures()
     if preprocessing.needs_pose:
         sources = {job.source: job for job in jobs}
         if preprocessing.source_pose is not None and len(sources) > 1:
             raise ValueError(f"{preprocessing.source_pose} is one pose, but there are {len(sources)} sources")
-        poses = {name: preprocessing.find_pose(job.read_source(), name) for name, job in sources.items()}
-    preprocessed = [_preprocess_job(job, poses.get(job.source), preprocessing) for job in jobs]
-    for one in preprocessed:
-        if not one.job.as_in_training:
-            _check_pose(one.job.pose, one.job.name)
+        for name, job in sources.items():
+            with unusable.item(name):
+                poses[name] = preprocessing.find_pose(job.read_source(), name)
+    preprocessed = []
+    for job in jobs:
+        with failed.item(job.name):
+            if job.source in unusable.messages:
+                raise ValueError(unusable.messages[job.source])
+            one = _preprocess_job(job, poses.get(job.source), preprocessing)
+            if not one.job.as_in_training:
+                _check_pose(one.job.pose, one.job.name)
+            preprocessed.append(one)
+    if failures is None or not preprocessed:
+        failed.check(len(jobs))
     return preprocessed
 
 

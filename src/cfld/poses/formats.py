@@ -79,7 +79,7 @@ def parse_people(
             people = read(content, frame, confidence)
             if people is not None:
                 return [person for person in people if person.keypoints.visible.any()]
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     if isinstance(content, dict) and "keypoints" not in content:
         raise ValueError(f'{name}: no "keypoints" in it; supported formats: {", ".join(SUPPORTED)}')
@@ -139,9 +139,9 @@ def _coco(content: Any, frame: Frame, confidence: float) -> list[Person] | None:
         return None
     if not isinstance(annotations, list) or not isinstance(images, list):
         raise ValueError('"annotations" and "images" must be lists')
-    by_id = {image.get("id"): image for image in images if isinstance(image, dict)}
+    by_id = {str(image.get("id")): image for image in images if isinstance(image, dict)}
     return [
-        _coco_person(annotation, number, by_id.get(annotation.get("image_id"), {}), frame, confidence)
+        _coco_person(annotation, number, by_id.get(str(annotation.get("image_id")), {}), frame, confidence)
         for number, annotation in enumerate(annotations, start=1)
         if isinstance(annotation, dict) and annotation.get("keypoints")
     ]
