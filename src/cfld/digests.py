@@ -124,7 +124,7 @@ def outdated(problems: Iterable[str | None]) -> str:
 
 
 def _read_lines(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
-    if not path.exists():
+    if not path.is_file():
         return
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:

@@ -52,7 +52,7 @@ def test_the_other_images_of_a_batch_are_generated(
     jobs = image_jobs(people, {"a": poses[0]})
     with pytest.raises(ValueError, match=r"\A2 of 3 images failed: .*p1\.png: is damaged.*too long"):
         generate(pipe, jobs, SamplingConfig(steps=2), out, {}, batch=3)
-    assert sorted(path.name for path in out.iterdir()) == ["config.json", "p2_to_a.png"]
+    assert sorted(path.name for path in out.glob("*.png")) == ["p2_to_a.png"]
     failures = Failures()
     assert generate(pipe, jobs, SamplingConfig(steps=2), out, {}, failures=failures) == [out / "p2_to_a.png"]
     assert len(failures.messages) == 2
