@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from cfld.claims import LONGEST_NAME, claimed, new_temporary
 
 
 def save_json(values: Any, path: str | Path) -> None:
@@ -17,26 +18,40 @@ def save_json(values: Any, path: str | Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
-    """Yields a temporary path beside `path` to write to; it replaces `path` when the block ends without an error.
-
-    Args:
-        suffix: ending of the temporary name, for libraries that infer the format from it.
-    """
-    temporary = path.with_name(f".{path.name}{suffix}")
-    temporary.unlink(missing_ok=True)
-    try:
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` to write to; it replaces `path` when the block ends without an error."""
+    with replacing_all(path) as (temporary,):
         yield temporary
-        temporary.replace(path)
+
+
+@contextmanager
+def replacing_all(*paths: Path) -> Iterator[list[Path]]:
+    """As `replacing`, for files that belong together: all are replaced when the block ends, or none.
+
+    Raises:
+        OSError: naming the file that cannot be written, whatever the system's error names.
+    """
+    temporaries = [new_temporary(path, path.suffix) for path in paths]
+    try:
+        yield temporaries
+        for temporary in temporaries:
+            _sync(temporary)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            temporary.replace(path)
+    except OSError as error:
+        names: dict[object, Path] = {None: paths[0], **dict(zip(map(str, temporaries), paths, strict=True))}
+        if error.errno is None or error.filename not in names:
+            raise
+        raise OSError(error.errno, error.strerror, str(names[error.filename])) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Writes a UTF-8 file; several processes may write the same one."""
-    with replacing(Path(path), f".{os.getpid()}.part") as temporary:
+    with replacing(Path(path)) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        _sync(temporary)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -48,41 +63,63 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copy2(source, temporary)
 
 
+def check_name(path: Path) -> None:
+    """Raises ValueError if the name of a file to write is too long for a file system."""
+    if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
+        raise ValueError(f"{path}: a file name of {length} bytes; names have at most {LONGEST_NAME}")
+
+
 @contextmanager
 def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` when the block ends, and removed if it raises.
 
     Args:
-        replace: accept an existing folder that is not empty; it stays until the new one is complete.
+        replace: accept an existing folder that is not empty; it stays until the new one is complete, which takes over
+            the files that it lacks.
 
     Raises:
-        ValueError: if `path` exists and is not an empty folder, nor one to replace.
+        ValueError: if `path` exists and is not an empty folder, nor one to replace; or another process writes it.
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and (replace or not any(path.iterdir()))):
-        raise ValueError(f"{path} exists already; name another folder, or remove it first")
-    missing_parents = [parent for parent in path.absolute().parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
-    temporary.chmod(0o755)
-    old = temporary.with_name(f"{temporary.name}-old")
+    with claimed(path):
+        if path.exists() and not (path.is_dir() and (replace or not any(path.iterdir()))):
+            raise ValueError(f"{path} exists already; name another folder, or remove it first")
+        temporary = new_temporary(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            if replace and path.exists():
+                _take_over(path, temporary)
+            for file in filter(Path.is_file, temporary.rglob("*")):
+                _sync(file)
+            _move(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_over(old: Path, new: Path) -> None:
+    """Gives `new` the files of `old` that it does not have."""
+    for source in old.rglob("*"):
+        target = new / source.relative_to(old)
+        if source.is_dir() and not source.is_symlink():
+            target.mkdir(exist_ok=True)
+        elif not os.path.lexists(target):
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _move(new: Path, path: Path) -> None:
+    """Renames a folder; one that is in its place is put aside first, and back if that fails."""
+    aside = new_temporary(path, restored_to=path)
+    if path.exists():
+        path.rename(aside)
     try:
-        yield temporary
-        for file in filter(Path.is_file, temporary.rglob("*")):
-            _sync(file)
-        if replace and path.exists():
-            path.rename(old)
-        temporary.replace(path)
-        _sync(path.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        new.replace(path)
     except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in missing_parents:
-            with suppress(OSError):
-                parent.rmdir()
+        if aside.exists():
+            aside.rename(path)
         raise
+    _sync(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

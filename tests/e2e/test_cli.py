@@ -213,7 +213,8 @@ class TestGenerateRefuses:
     def test_folders(self, arguments: list[str | Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "empty").mkdir()
         assert "no image" in error_line(capsys, *arguments, "--source", tmp_path / "empty", "--out", tmp_path / "out")
-        assert "was not written by cfld" in error_line(capsys, *arguments, "--out", tmp_path)
+        (tmp_path / "full" / "of").mkdir(parents=True)
+        assert "was not written by cfld" in error_line(capsys, *arguments, "--out", tmp_path / "full")
         data = ("generate", "--data", tmp_path / "empty", "--out", tmp_path / "out")
         assert "holds no data set" in error_line(capsys, *data)
         assert "no such folder" in error_line(
@@ -237,7 +238,10 @@ class TestGenerateRefuses:
         assert "conditioner/config.json is missing" in error_line(capsys, *command)
         shutil.copytree(model / "unet", model / "conditioner")
         assert "holds a UNet2DConditionModel, expected a Conditioner" in error_line(capsys, *command)
-        assert "no model_index.json" in error_line(capsys, *arguments, "--model", tmp_path, "--out", tmp_path / "out")
+        (tmp_path / "empty").mkdir()
+        assert "no model_index.json" in error_line(
+            capsys, *arguments, "--model", tmp_path / "empty", "--out", tmp_path / "out"
+        )
         assert "no such model folder" in error_line(
             capsys, *arguments, "--model", tmp_path / "no", "--out", tmp_path / "out"
         )
@@ -318,18 +322,20 @@ class TestConvert:
     def test_bad_input(
         self, released: Path, sd15_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        empty = tmp_path / "empty"
+        empty.mkdir()
         out = ("--out", tmp_path / "model")
         both = ("--checkpoint", released, "--swin", tmp_path / "swin.pth")
         for line, say in (
             (("--base", sd15_folder, *both, *out), "leave out --swin"),
             (("--base", sd15_folder, "--swin", tmp_path / "swin.pth", "--preset", "tiny", *out), "no such file"),
             (("--base", sd15_folder, "--preset", "none", *out), "invalid choice 'none' for argument '--preset'"),
-            (("--base", tmp_path, "--preset", "tiny", *out), "no unet/config.json"),
-            (("--base", sd15_folder, "--checkpoint", tmp_path, *out), "pytorch_model.bin: no such file"),
+            (("--base", empty, "--preset", "tiny", *out), "no unet/config.json"),
+            (("--base", sd15_folder, "--checkpoint", empty, *out), "pytorch_model.bin: no such file"),
             (("--base", sd15_folder, "--preset", "mannequin", *out), "must agree"),
         ):
             assert say in error_line(capsys, "convert", *line)
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == [empty]
 
     @pytest.mark.parametrize("room", [300, 50_000])
     def test_a_full_disk_leaves_nothing(

@@ -24,6 +24,7 @@ OUTPUT = (44, 64)
 def folder(tmp_path: Path, person: Image.Image, poses: list[Keypoints], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory: three people, a mask of the first one's left half, and a pose."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
     person.save("a.png")
     person.rotate(180).save("b.png")
     person.rotate(90).resize(SIZE).save("c.png")
@@ -91,7 +92,7 @@ class TestTransfer:
             (("--steps", "0"), "steps must be between 1 and 1,000"),
             (("--scheduler", "magic"), "invalid choice 'magic' for argument '--scheduler'"),
             (("--source", "none.png"), "none.png: no such file"),
-            (("--source", "."), "is a folder, expected a file"),
+            (("--source", "folder"), "is a folder, expected a file"),
             (("--reference", "none.png"), "none.png: no such file"),
             (("--target-pose", "nobody"), "neither a file nor a number"),
             (("--out", "edited.xyz"), "unknown file extension; use one of .png"),
@@ -164,7 +165,7 @@ class TestInterpolate:
             ),
             (("--source", "a.png", "b.png", "--frames", "1"), "frames must be between 2"),
             (("--source", "a.png", "none.png"), "none.png: no such file"),
-            (("--source", "a.png", "."), "is a folder"),
+            (("--source", "a.png", "folder"), "is a folder"),
             (("--source", "a.png", "--out", "x.bmp"), "unknown file extension; use one of .png, .jpg, .jpeg, .gif"),
             (("--source", "a.png", "--out", "a.png"), "is also an input"),
         ],

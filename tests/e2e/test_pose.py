@@ -198,7 +198,7 @@ def test_bad_own_images_leave_nothing(
         ((3, "--source", photo, "--fit", "letterbox", "--background", -1, 2, 3), "between 0 and 255"),
     ):
         assert expected in error_line(capsys, *generate, *arguments), arguments
-    data = ("generate", "--model", model_folder, "--out", out, *QUICK, "--data", tmp_path, "--retarget")
+    data = ("generate", "--model", model_folder, "--out", out, *QUICK, "--data", people, "--retarget")
     assert "--retarget" in error_line(capsys, *data)
     assert not out.exists()
 

@@ -31,6 +31,8 @@ CONFIG = replace(
     log_with=("none",),
 )
 
+TEMPORARY = f".cfld-{'?' * 16}"
+
 Moment = Callable[[Path], bool]
 """The run's folder -> whether to kill now."""
 
@@ -68,7 +70,7 @@ def saving(out: Path) -> bool:
 
 
 def exporting(out: Path) -> bool:
-    return any(out.glob(".model-*"))
+    return any(out.glob(TEMPORARY))
 
 
 def training(out: Path) -> bool:
@@ -80,7 +82,7 @@ def training(out: Path) -> bool:
 
 
 def unfinished(out: Path) -> list[Path]:
-    return list(out.glob("checkpoints/.step-*"))
+    return list(out.glob(f"checkpoints/{TEMPORARY}"))
 
 
 def final_state(out: Path) -> dict[str, Any]:

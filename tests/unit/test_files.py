@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cfld.files import link_or_copy, replacing, whole_folder, write_text
+from cfld.files import check_name, link_or_copy, replacing, replacing_all, whole_folder, write_text
+from support.disk import largest_file
 
 
 def names(folder: Path) -> list[str]:
@@ -28,19 +29,43 @@ def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:
     assert (names(tmp_path), file.read_text()) == (["a.png"], "old")
 
 
-def test_the_temporary_file_may_keep_its_ending(tmp_path: Path) -> None:
-    with replacing(tmp_path / "a.mp4", ".part.mp4") as temporary:
+def test_the_temporary_file_keeps_its_ending(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.mp4") as temporary:
         assert temporary.suffix == ".mp4"
         temporary.write_text("video")
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_leftovers_of_a_killed_process_are_replaced(tmp_path: Path) -> None:
-    (tmp_path / ".a.png.part").write_text("half")
-    with replacing(tmp_path / "a.png") as temporary:
-        assert not temporary.exists()
-        temporary.write_text("whole")
-    assert names(tmp_path) == ["a.png"]
+def test_files_that_belong_together_are_all_replaced_or_none(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "a.png.json"]
+    for content in ("old", "new"):
+        with replacing_all(*paths) as temporaries:
+            for temporary in temporaries:
+                temporary.write_text(content)
+    with pytest.raises(InterruptedError), replacing_all(*paths) as temporaries:
+        write_half(temporaries[1])
+    with pytest.raises(FileNotFoundError, match=r"a\.png\.json"), replacing_all(*paths) as temporaries:
+        temporaries[0].write_text("newer")
+    assert [path.read_text() for path in paths] == ["new", "new"]
+    assert names(tmp_path) == ["a.png", "a.png.json"]
+
+
+def test_an_error_names_the_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """Libraries name the temporary file, or none."""
+    file = tmp_path / "a.bin"
+    file.write_text("old")
+    with pytest.raises(OSError, match=r"File too large: .*/a\.bin"), largest_file(1000), replacing(file) as temporary:
+        temporary.write_bytes(bytes(2000))
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: .*/none/a\.bin"):
+        write_text(tmp_path / "none" / "a.bin", "new")
+    assert (names(tmp_path), file.read_text()) == (["a.bin"], "old")
+
+
+def test_a_name_too_long_for_a_file_is_an_error(tmp_path: Path) -> None:
+    check_name(tmp_path / ("x" * 255))
+    for name in ("x" * 256, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 128):
+        with pytest.raises(ValueError, match="256 bytes"):
+            check_name(tmp_path / name)
 
 
 def test_links_share_the_content_and_copies_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,14 +121,14 @@ def test_a_replaced_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -
     for content in ("first", "second"):
         with whole_folder(out, replace=True) as folder:
             (folder / content).write_text(content)
-            assert names(tmp_path) == sorted([folder.name, *(["model"] if content == "second" else [])])
-    assert names(out) == ["second"]
+            assert out.exists() == (content == "second")
+    assert names(out) == ["first", "second"], "files that the new folder lacks are kept"
     with pytest.raises(InterruptedError), whole_folder(out, replace=True) as folder:
         write_half(folder / "third")
-    assert (names(tmp_path), names(out)) == (["model"], ["second"])
+    assert (names(tmp_path), names(out)) == (["model"], ["first", "second"])
     with pytest.raises(FileNotFoundError), whole_folder(out, replace=True) as folder:
         folder.rmdir()  # the last rename fails, after the old folder was moved aside
-    assert (names(tmp_path), names(out)) == (["model"], ["second"])
+    assert (names(tmp_path), names(out)) == (["model"], ["first", "second"])
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="exists already"), whole_folder(tmp_path / "file", replace=True):
         pass

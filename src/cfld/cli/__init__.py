@@ -23,6 +23,7 @@ from cfld.cli.evaluate import Evaluate
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
 from cfld.cli.params import Params
+from cfld.cli.paths import outputs
 from cfld.cli.pose import Pose
 from cfld.cli.pose_net import PoseNet
 from cfld.cli.reproduce import Reproduce
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = parse(arguments)
     with user_errors():
         check_ranges(command)
-        command.run()
+        with outputs(command):
+            command.run()
 
 
 def parse(arguments: Sequence[str] | None = None) -> Any:

@@ -13,8 +13,9 @@ from typing import Annotated, Final
 
 from tyro.conf import OmitArgPrefixes
 
+from cfld.claims import Input, Output
 from cfld.cli.options import DetectorOptions, Frame, GenerationOptions, PreprocessingOptions
-from cfld.cli.output import MOVING, check_output, save_images, settings_of
+from cfld.cli.output import MOVING, SETTINGS, save_images, settings_of
 from cfld.ranges import Batch, Frames, Range
 
 FORMATS: Final = (*MOVING, ".png")
@@ -27,10 +28,10 @@ class Animate(GenerationOptions):
 
     source: Path
     """Image of a person."""
-    poses: str
+    poses: Annotated[str, Input()]
     """walk: the walk cycle of a mannequin. Or a folder of keypoint files or images, in the order of their names. Or
     one JSON file with a list of poses or of ControlNet images."""
-    out: Path
+    out: Annotated[Path, Output("file", FORMATS, companions=SETTINGS)]
     """File to write: .gif, .webp, .png or .apng (animated), or .mp4. The settings are saved as FILE.json."""
     frames: Frames | None = None
     """Number of frames; walk has 16 by default, other sequences all of their poses, or this many, evenly spaced."""
@@ -47,7 +48,6 @@ class Animate(GenerationOptions):
         from cfld.inference.animation import generate_frames, read_sequence
         from cfld.inference.preprocessing import preprocess_sequence
 
-        check_output(self.out, [self.source], FORMATS)
         preprocessing = self.preprocessing.open(self.pose)
         image = read_image(self.source)
         poses = read_sequence(self.poses, self.frames, self.frame, preprocessing.reader)

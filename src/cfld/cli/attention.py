@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes
 
+from cfld.claims import Output
 from cfld.cli.options import PipelineOptions
-from cfld.cli.output import check_output, save_images, settings_of
+from cfld.cli.output import SETTINGS, STILL, save_images, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Attention:
 
     source: tuple[Path, ...]
     """Images of people, at least one."""
-    out: Path
+    out: Annotated[Path, Output("file", (*STILL,), companions=SETTINGS)]
     """PNG or JPEG file to write. The settings are saved as FILE.json."""
     blocks: Literal["last", "mean"] = "last"
     """Blocks of H_D: the last one, whose output is the prompt, or the mean over all."""
@@ -35,7 +36,6 @@ class Attention:
         from cfld.data.transforms import read_image
         from cfld.inference.attention import attention_sheet
 
-        check_output(self.out, self.source)
         if not self.source:
             raise ValueError("--source is empty; give at least one image")
         images = [read_image(source) for source in self.source]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from cfld.claims import Output
 from cfld.config.presets import PresetName, get_preset
 
 
@@ -23,7 +25,7 @@ class Convert:
     base: Path
     """Stable Diffusion 1.5 folder in diffusers layout (unet/, vae/, scheduler/: 3.8 GB); with --checkpoint, vae/ and
     scheduler/ are enough (0.3 GB)."""
-    out: Path
+    out: Annotated[Path, Output("whole folder")]
     """Model folder to write."""
     checkpoint: Path | None = None
     """Folder with pytorch_model.bin and pytorch_model_1.bin."""

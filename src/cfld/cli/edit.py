@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from tyro.conf import UseAppendAction, subcommand
 
+from cfld.claims import Input, Output
 from cfld.cli.options import Annotations, DetectorOptions, Frame, GenerationOptions
-from cfld.cli.output import MOVING, STILL, check_output, save_images, settings_of
+from cfld.cli.output import MOVING, SETTINGS, STILL, save_images, settings_of
 from cfld.ranges import Frames, Range, Share
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ FRAMES: Final = 9
 class EditOptions(GenerationOptions):
     """Options of both edits."""
 
-    target_pose: str
+    target_pose: Annotated[str, Input()]
     """Keypoint file, image of a person, row name of --annotations, or a number: random seed of a mannequin pose."""
     annotations: Annotations = None
     frame: Frame = (256, 176)
@@ -59,7 +60,7 @@ class Transfer(EditOptions):
     """Mask of the size of the reference: white where to generate, black where to keep the reference."""
     source: Path
     """Image whose style the masked part gets."""
-    out: Path
+    out: Annotated[Path, Output("file", (*STILL,), companions=SETTINGS)]
     """PNG or JPEG file to write. The settings are saved as FILE.json."""
     feather: Annotated[float, Range(0, 10_000)] = 0.0
     """Width of the soft transition inside the mask's edge, in pixels of the reference; 0 = hard edge."""
@@ -72,7 +73,6 @@ class Transfer(EditOptions):
         from cfld.inference.editing import transfer_style
         from cfld.readers.images import read_pixels
 
-        check_output(self.out, (self.reference, self.mask, self.source))
         reference, mask, (job,) = read_image(self.reference), read_pixels(self.mask), self.jobs(self.source)
         soft_mask(mask, (reference.height, reference.width), self.feather)  # reports a bad mask before loading a model
         edited = transfer_style(self.open_pipeline(), reference, mask, job, self.sampling, self.feather, self.paste)
@@ -85,7 +85,7 @@ class Interpolate(EditOptions):
 
     source: tuple[Path, ...]
     """Images of people, at least one."""
-    out: Path
+    out: Annotated[Path, Output("file", (*STILL, *MOVING), companions=SETTINGS)]
     """File to write: an image or a strip of images as .png or .jpg, an animation as .gif, .webp, .apng or .mp4. The
     settings are saved as FILE.json."""
     weights: UseAppendAction[tuple[tuple[Share, ...], ...]] = ()
@@ -97,7 +97,6 @@ class Interpolate(EditOptions):
         from cfld.diffusion.interpolation import check_weights, interpolation_weights
         from cfld.inference.editing import interpolate_styles, strip
 
-        check_output(self.out, self.source, (*STILL, *MOVING))
         if self.weights and self.frames is not None:
             raise ValueError("give either --weights or --frames")
         frames = FRAMES if self.frames is None else self.frames

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from tyro.conf import UseAppendAction, subcommand
 
+from cfld.claims import Input, Output
 from cfld.cli.options import Device, GenerationOptions, Json, MetricWeights, SkipMissing, extra, find_device, option
+from cfld.files import write_text
 from cfld.metrics.protocols import PROTOCOLS
 from cfld.metrics.registry import IDENTITY_FEATURES, IMAGE_METRICS
 from cfld.ranges import Range, Side
@@ -35,6 +37,8 @@ else:
     IdentityFeaturesName = Literal[tuple(IDENTITY_FEATURES)]
 
 NAMES_IN_ONE_LINE: Final = 20
+MISMATCHED: Final = "{}-mismatched-names.txt"
+"""File beside the folder of a report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Images:
 
     data: Path
     """Data set folder (see cfld data)."""
-    images: UseAppendAction[tuple[str, ...]] = ()
+    images: Annotated[UseAppendAction[tuple[str, ...]], Input()] = ()
     """Folder of images, or NAME=FOLDER."""
     pattern: UseAppendAction[tuple[str, ...]] = ()
     """Pattern of the file names, or NAME=PATTERN; without this option {source}_to_{target}.png. {source} and {target}
@@ -66,11 +70,12 @@ class Images:
     weights: MetricWeights = None
     vae: Annotated[
         str | None,
+        Input(),
         option('`mannequin` or a model folder, whose VAE makes the row "VAE reconstructed".', "no such row"),
     ] = None
     ground_truth: bool = True
     """Add the row "ground truth" of the true images."""
-    keypoints: UseAppendAction[tuple[str, ...]] = ()
+    keypoints: Annotated[UseAppendAction[tuple[str, ...]], Input()] = ()
     """Poses detected in the images, or NAME=PATH, for PCK and OKS: a folder with a JSON file per image, or an
     annotation CSV."""
     identity: Annotated[
@@ -81,11 +86,13 @@ class Images:
         ),
     ] = None
     skip_missing: SkipMissing = False
-    cache: Path = Path("~/.cache/cfld")
+    cache: Annotated[Path, Output("shared folder")] = Path("~/.cache/cfld")
     """Folder that keeps FID's statistics of training sets."""
-    out: Annotated[Path | None, option("Folder to write report.md, report.json and report.html to.", "no report")] = (
-        None
-    )
+    out: Annotated[
+        Path | None,
+        Output(companions=(MISMATCHED,)),
+        option("Folder to write report.md, report.json and report.html to.", "no report"),
+    ] = None
     sort: Annotated[
         ImageMetricName | None,
         option("Sort the images of the report by this metric of the first folder.", "order of the data set"),
@@ -170,10 +177,9 @@ class Images:
         names = [*error.missing, *error.unmatched]
         if self.out is None or len(names) <= NAMES_IN_ONE_LINE:
             return error
-        file = self.out.with_name(f"{self.out.name}-mismatched-names.txt")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file = self.out.with_name(MISMATCHED.format(self.out.name))
         lines = [*(f"missing: {name}" for name in error.missing), *(f"unmatched: {name}" for name in error.unmatched)]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(file, "\n".join(lines) + "\n")
         return ValueError(
             f"{error.folder}: {len(error.missing)} images of the pairs are missing, for example {names[0]}, and "
             f"{len(error.unmatched)} images match no pair, all listed in {file}; check --pattern"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from cfld.claims import Output
 from cfld.cli.options import GenerationOptions
 from cfld.cli.output import settings_of
 from cfld.files import save_json
@@ -23,7 +25,7 @@ class Figures(GenerationOptions):
     people.
     """
 
-    out: Path
+    out: Annotated[Path, Output()]
     """Folder to write the figures to, JPEG files of at most 150 kB each; existing ones are replaced."""
 
     def run(self) -> None:
@@ -33,7 +35,6 @@ class Figures(GenerationOptions):
             raise ValueError(f"--seed also determines the people and must not be negative, got {self.sampling.seed}")
         pipe = self.open_pipeline()
         pipe.set_progress_bar_config(disable=True)
-        self.out.mkdir(parents=True, exist_ok=True)
         for name, figure in FIGURES.items():
             save_small(figure(pipe, self.sampling), self.out / f"{name}.jpg")
             print(self.out / f"{name}.jpg")

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction
 
+from cfld.claims import Input, Output
 from cfld.cli.options import (
     Annotations,
     DetectorOptions,
@@ -40,11 +41,11 @@ class Generate(GenerationOptions):
     the images that are missing.
     """
 
-    out: Path
+    out: Annotated[Path, Output()]
     """Output folder; the settings are saved in it as config.json."""
     source: Path | None = None
     """Image of a person, or a folder of such images."""
-    target_pose: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
+    target_pose: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], Input()] = ()
     """Keypoint files (JSON of this project, OpenPose, ControlNet or COCO), images of people, row names of
     --annotations, or numbers: random seeds of mannequin poses."""
     annotations: Annotations = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from tyro.conf import OmitArgPrefixes, arg
 
+from cfld.claims import Input
 from cfld.config.schema import SamplingConfig
 from cfld.poses.registry import DETECTORS
 from cfld.ranges import Byte, Count, Range, Side
@@ -72,7 +73,7 @@ Json: TypeAlias = Annotated[bool, option("Print JSON instead of text.")]
 class PipelineOptions:
     """The model, and where and in which dtype it runs."""
 
-    model: str = "mannequin"
+    model: Annotated[str, Input()] = "mannequin"
     """`mannequin`, the bundled model; a model folder; or a hub id."""
     device: Device = None
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

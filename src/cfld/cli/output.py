@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import errno
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfld import __version__
 from cfld.config.io import to_dict
-from cfld.files import replacing, save_json
+from cfld.files import replacing, replacing_all, save_json
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,6 +20,8 @@ ANIMATED: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
 """File extension -> Pillow's name of the format."""
 VIDEO: Final = ".mp4"
 MOVING: Final = (*ANIMATED, VIDEO)
+SETTINGS: Final = ("{}.json",)
+"""The file of settings beside an image."""
 
 FRAME_MS: Final = 150.0
 """Default duration of an animation's frames in milliseconds."""
@@ -25,20 +29,6 @@ GROUPS: Final = ("pipeline", "sampling")
 """Groups of options whose fields stand singly among the settings."""
 NOT_SETTINGS: Final = ("out", "batch", "device", "limit")
 """Options that do not change the content of an image."""
-
-
-def check_output(out: Path, inputs: Iterable[Path] = (), extensions: Collection[str] = tuple(STILL)) -> None:
-    """Checks that `out` is a file that the command can write.
-
-    Raises:
-        ValueError: when it has none of these extensions, is a folder, or is one of the input files.
-    """
-    if out.suffix.lower() not in extensions:
-        raise ValueError(f"{out}: unknown file extension; use one of {', '.join(extensions)}")
-    if out.is_dir():
-        raise ValueError(f"{out} is a folder; name a file to write")
-    if out.resolve() in {file.resolve() for file in inputs}:
-        raise ValueError(f"{out} is also an input; name another file to write")
 
 
 def settings_of(command: Any) -> dict[str, Any]:
@@ -56,44 +46,72 @@ def save_images(
     """Writes an image, or several as an endless animation or a video, and `out`.json; prints the file's name.
 
     Raises:
-        ValueError: when OpenCV cannot write videos on this machine.
+        OSError: when they cannot be written; existing files stay.
     """
-    if out.suffix.lower() == VIDEO:
-        _save_video(images, out, 1000 / frame_ms)
-    elif len(images) == 1:
-        save_image(images[0], out, quality=95)
-    else:  # lossless: WebP otherwise drops frames that differ little
-        animation = {"append_images": images[1:], "duration": round(frame_ms), "loop": 0, "lossless": True}
-        save_image(images[0], out, quality=95, save_all=True, **animation)
-    save_json(dict(settings), out.with_name(f"{out.name}.json"))
+    with replacing_all(out, out.with_name(SETTINGS[0].format(out.name))) as (file, settings_file):
+        if out.suffix.lower() == VIDEO:
+            encode_video(images, file, frame_ms)
+        elif len(images) == 1:
+            encode_image(images[0], file, quality=95)
+        else:  # lossless: WebP otherwise drops frames that differ little
+            animation = {"append_images": images[1:], "duration": round(frame_ms), "loop": 0, "lossless": True}
+            encode_image(images[0], file, quality=95, save_all=True, **animation)
+        save_json(dict(settings), settings_file)
     print(out)
 
 
-def save_image(image: Image.Image, out: Path, **options: Any) -> None:
+def save_image(image: Image.Image, out: Path) -> None:
+    """Writes an image in the format of the file extension; makes its folder."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as file:
+        encode_image(image, file)
+
+
+def encode_image(image: Image.Image, file: Path, **options: Any) -> None:
     """Writes an image in the format of the file extension.
 
     Args:
         options: of Pillow's `save`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as temporary:
-        image.save(temporary, format={**STILL, **ANIMATED}[out.suffix.lower()], **options)
+    image.save(file, format={**STILL, **ANIMATED}[file.suffix.lower()], **options)
 
 
-def _save_video(images: Sequence[Image.Image], out: Path, fps: float) -> None:
-    import cv2
-    import numpy as np
+def encode_video(images: Sequence[Image.Image], file: Path, frame_ms: float) -> None:
+    """Writes an MP4 file, in H.264 where the installed FFmpeg has an encoder for it, else in MPEG-4.
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    height, width = (side + side % 2 for side in (images[0].height, images[0].width))  # videos need even sides
-    with replacing(out, f".part{VIDEO}") as temporary:  # OpenCV chooses the format by the extension
-        video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-        try:
-            if not video.isOpened():
-                raise ValueError(f"{out}: OpenCV cannot write videos here; use another format, such as .webp")
+    Raises:
+        OSError: when it cannot be written, or does not contain all images.
+    """
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(str(file), "w", options={"movflags": "faststart"}) as container:
+            stream = container.add_stream(_video_codec(), rate=Fraction(1000 / frame_ms).limit_denominator(1000))
+            stream.width, stream.height = (side + side % 2 for side in images[0].size)  # the codecs need even sides
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": "15"}
             for image in images:
-                pixels = np.asarray(image.convert("RGB"))[..., ::-1]
-                margins = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
-                video.write(np.ascontiguousarray(np.pad(pixels, margins, mode="edge")))
-        finally:
-            video.release()
+                container.mux(stream.encode(av.VideoFrame.from_image(_even_sides(image))))
+            container.mux(stream.encode(None))
+        with av.open(str(file)) as container:
+            count = sum(1 for _ in container.decode(video=0))
+    except FFmpegError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
+    if count != len(images):
+        raise OSError(errno.EIO, f"{count} of {len(images)} images were written", str(file))
+
+
+def _video_codec() -> str:
+    from av.codec import codecs_available
+
+    return next(name for name in ("libx264", "mpeg4") if name in codecs_available)
+
+
+def _even_sides(image: Image.Image) -> Image.Image:
+    """Repeats the last row and column of an image with odd sides."""
+    import numpy as np
+    from PIL import Image
+
+    margins = (image.height % 2, image.width % 2)
+    pixels = np.asarray(image.convert("RGB"))
+    return Image.fromarray(np.pad(pixels, ((0, margins[0]), (0, margins[1]), (0, 0)), mode="edge"))

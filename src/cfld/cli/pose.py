@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tyro.conf import OmitArgPrefixes
 
+from cfld.claims import Input, Output
 from cfld.cli.options import Background, DetectorOptions, Fit, Frame
-from cfld.cli.output import check_output, save_image
+from cfld.cli.output import STILL, encode_image
+from cfld.files import replacing_all
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,18 +36,18 @@ class Pose:
 
     image: Path
     """Image of a person, or a keypoint file (OpenPose, ControlNet, COCO, annotation CSV, JSON of this project)."""
-    out: Path
+    out: Annotated[Path, Output("file", (".json",))]
     """Keypoint JSON file to write."""
-    draw: Path | None = None
+    draw: Annotated[Path | None, Output("file", (*STILL,))] = None
     """Image file to write: the skeleton over the image; with --retarget the three skeletons side by side."""
     frame: Frame = (256, 176)
     fit: Fit = None
     mask: Path | None = None
     """Image of the size of --image, white where the person is: the rest is filled with --background."""
     background: Background = None
-    fitted: Path | None = None
+    fitted: Annotated[Path | None, Output("file", (*STILL,))] = None
     """Image file to write, required with --fit or --mask: the fitted image, in which --out is the pose."""
-    retarget: str | None = None
+    retarget: Annotated[str | None, Input()] = None
     """Target pose (keypoint file, image, or random seed of a mannequin pose) to transfer to the body in --image; --out
     is the result."""
     detector: OmitArgPrefixes[DetectorOptions] = field(default_factory=DetectorOptions)
@@ -62,18 +64,16 @@ class Pose:
             (target,) = target_poses([self.retarget], frame=self.frame, reader=reader).values()
         image, pose = self._read(reader)
         result = pose if target is None else retarget(pose, target)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        save_keypoints(result, self.out)
-        if self.fitted is not None and image is not None:
-            save_image(image, self.fitted)
+        images = {} if self.fitted is None or image is None else {self.fitted: image}
         if self.draw is not None:
-            save_image(_drawing(image, pose, target, result), self.draw)
+            images[self.draw] = _drawing(image, pose, target, result)
+        with replacing_all(self.out, *images) as (keypoints, *files):
+            save_keypoints(result, keypoints)
+            for file, content in zip(files, images.values(), strict=True):
+                encode_image(content, file)
         print(f"{self.out}: {int(result.visible.sum())} of {len(result.visible)} joints")
 
     def _check(self) -> None:
-        check_output(self.out, [self.image], (".json",))
-        for path in filter(None, (self.draw, self.fitted)):
-            check_output(path, [self.image])
         if (self.fitted is None) != (self.fit is None and self.mask is None):
             raise ValueError("--fitted is the result of --fit or --mask; give both or neither")
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, subcommand
 
+from cfld.claims import Output
 from cfld.cli.options import Json
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.ranges import Identities, Poses, Seed
@@ -22,7 +23,7 @@ from cfld.ranges import Identities, Poses, Seed
 class Train:
     """Train the network on mannequins. The defaults are those of the bundled network: about 20 minutes on one core."""
 
-    out: Path
+    out: Annotated[Path, Output()]
     """The folder to write: the training images, which later runs reuse, and the network in network/."""
     config: OmitArgPrefixes[PoseNetworkConfig] = field(default_factory=PoseNetworkConfig)
     """The training images and the optimisation."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from tyro.conf import Positional
 
+from cfld.claims import Input, Output
 from cfld.cli.options import Json, MetricWeights, option
 from cfld.ranges import Count
 from cfld.reproduction.rows import TABLES
@@ -36,16 +37,17 @@ class Reproduce:
 
     table: Positional[TableName]
     """table3: the ablations B1 to B5 and the method. table5: the method at five guidance settings."""
-    out: Path
+    out: Annotated[Path, Output()]
     """Folder of trainings, images and tables."""
     scale: ScaleName = "mannequin"
     """mannequin: synthetic people, hours on two cores. deepfashion-256: the paper's. tiny: takes seconds, for tests."""
     data: Annotated[Path | None, option("deepfashion-256: data set folder.", "none")] = None
     init_from: Annotated[
-        str | None, option("deepfashion-256: model folder to start from (see cfld convert).", "none")
+        str | None, Input(), option("deepfashion-256: model folder to start from (see cfld convert).", "none")
     ] = None
     clip: Annotated[
         str | None,
+        Input(),
         option(
             "Pretrained CLIP ViT-L/14 image encoder for B2, a folder in transformers layout or a hub id. Required by "
             "deepfashion-256.",

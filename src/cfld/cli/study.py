@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, subcommand
 
+from cfld.claims import Input, Output
 from cfld.cli.options import Json, Split, extra
 from cfld.ranges import Count, Port, Side
 from cfld.readers.text import read_text
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 class Create:
     """Create a study from a data set, or from folders of images, and a folder of generated images for each method."""
 
-    out: Path
+    out: Annotated[Path, Output("whole folder")]
     """Folder to write; new or empty."""
-    method: UseAppendAction[tuple[str, ...]]
+    method: Annotated[UseAppendAction[tuple[str, ...]], Input()]
     """NAME=FOLDER: a method and its generated images; NAME=FOLDER/PATTERN if their names do not follow --pattern.
     Repeat it for each method."""
     data: Path | None = None
@@ -90,6 +91,10 @@ class AnswerOptions:
     """Where answers are stored: sqlite:///FILE or postgresql://USER@HOST/NAME; None = answers.sqlite beside
     study.json."""
 
+    def reads(self) -> list[Path]:
+        folder = self.study if self.study.is_dir() else self.study.parent
+        return [folder] if self.database is None else [folder, Path(self.database.removeprefix("sqlite:///"))]
+
     def open_database(self, opened: StudyFolder, must_exist: bool = False) -> Database:
         from cfld.study.database import Database
 
@@ -137,7 +142,7 @@ class Results(AnswerOptions):
     """Include participants who have not finished."""
     include_inattentive: bool = False
     """Include participants who failed the attention checks."""
-    answers: Path | None = None
+    answers: Annotated[Path | None, Output("file")] = None
     """Also write every answer to this CSV file."""
     json: Json = False
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
+from cfld.claims import Output
 from cfld.config.presets import PRESETS
 from cfld.config.schema import TrainConfig
 
@@ -22,7 +23,7 @@ from cfld.config.schema import TrainConfig
 class TrainRun:
     """A preset with fields overridden on the command line."""
 
-    out: Path
+    out: Annotated[Path, Output(claimed=False)]
     """The run directory: checkpoints, logs, sample images, and at the end the model. The same command again resumes
     from the newest checkpoint; SIGTERM saves a checkpoint and the model and ends."""
     config: TrainConfig

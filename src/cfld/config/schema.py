@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from tyro.conf import Fixed, Suppress, arg
 
+from cfld.claims import Input, Output
 from cfld.config.choices import DatasetKind, OptimizerName, SchedulerName, TimestepLaw
 from cfld.models.choices import DropoutMode, TrainableWeights
 from cfld.ranges import (
@@ -208,7 +209,7 @@ class CFLDStageConfig(StageConfig):
     """Probability that the source image is flipped left-right at the input of H_S."""
     latent_cache: bool = True
     """Encode every image with the VAE once, before training, instead of at every step."""
-    latents: Path | None = None
+    latents: Annotated[Path | None, Output("shared folder")] = None
     """Folder of the encoded images, which several runs can share; by default in the run directory."""
 
     def check(self, model: ModelConfig) -> None:
@@ -255,7 +256,7 @@ class UNetPretrainStageConfig(StageConfig):
     """Probability that an image's attributes are left out, and, independently, its pose."""
     window_share: Share = 0.0
     """Share of the steps on windows of half the latents' side, in which clothes take up more of the image."""
-    latents: Path | None = None
+    latents: Annotated[Path | None, Output("shared folder")] = None
     """Folder of the encoded images, which several runs can share; by default in the run directory."""
 
 
@@ -275,7 +276,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
-    init_from: str | None = None
+    init_from: Annotated[str | None, Input()] = None
     """Model folder with the initial weights (of `cfld convert` or an earlier run); None = random weights."""
     batch_size: Batch = 14
     """Samples per process and forward pass; the paper: 224 pairs over 16 processes."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from cfld.claims import Output
 
 SPLITS: Final = ("train", "test")
 
@@ -49,7 +51,7 @@ class PrepareReport:
 class Preparation(ABC):
     """Writes a data set folder. The fields of a subclass are the options of `cfld data KIND`."""
 
-    out: Path
+    out: Annotated[Path, Output()]
     """Folder to write. Repeat the command to complete an interrupted run."""
 
     @abstractmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from cfld.claims import claimed_folder
 from cfld.data.layout import SPLITS, Layout, PrepareReport
 from cfld.data.lists import read_annotations, read_names
 from cfld.data.transforms import read_image
@@ -24,8 +25,13 @@ def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], l
         lists: folder with the text files.
 
     Raises:
-        ValueError: if `lists` holds none of them.
+        ValueError: if `lists` holds none of them, or another process writes to `out`.
     """
+    with claimed_folder(out):
+        return _place(layout, available, lists, out)
+
+
+def _place(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: Path, out: Path) -> PrepareReport:
     missing_lists = _place_lists(layout, lists, out)
     placed: list[str | None] = []
     missing: list[str] = []

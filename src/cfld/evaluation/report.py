@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from cfld import __version__
+from cfld.claims import contents
 from cfld.contact_sheet import draw_pose
 from cfld.data.folder import FolderDataset
 from cfld.data.transforms import read_image
@@ -82,7 +83,7 @@ def to_json(evaluation: Evaluation, pairs: bool = False) -> dict[str, Any]:
 
 def check_out(out: Path) -> None:
     """Raises ValueError if the folder exists and holds anything but a report, complete or not."""
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - FILES):
+    if out.exists() and (not out.is_dir() or {path.name for path in contents(out)} - FILES):
         raise ValueError(f"{out} exists and holds files that are not part of a report; name another folder")
 
 

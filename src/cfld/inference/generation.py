@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from cfld.claims import claimed_folder, contents
 from cfld.config.schema import SamplingConfig
 from cfld.digests import Record, digest, in_threads, json_digest, outdated, tensor_digest
 from cfld.files import replacing, save_json
@@ -69,7 +70,8 @@ def generate(
         the files of the jobs that did not fail, in order.
 
     Raises:
-        ValueError: if `out` contains images of other settings, two jobs have one name, or a source cannot be read.
+        ValueError: if `out` contains images of other settings or is written by another process, if two jobs have one
+            name, or a source cannot be read.
     """
     failed = Failures() if failures is None else failures
     check_number(Batch, "batch", batch)
@@ -81,7 +83,8 @@ def generate(
     pending = _pending(jobs, files, record, origins, failed)
     encode = _cached_encoder(pipe, pending, origins)
     pipe.set_progress_bar_config(disable=len(pending) > 1)
-    with tqdm(total=len(jobs), initial=len(jobs) - len(pending), unit="image", disable=len(pending) <= 1) as bar:
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(pending), unit="image", disable=len(pending) <= 1)
+    with claimed_folder(out), bar:
         for start in range(0, len(pending), batch):
             group = []
             for job in pending[start : start + batch]:
@@ -94,7 +97,6 @@ def generate(
             sources = Conditioning.cat([one.source for one in group])
             poses = Conditioning.cat([one.pose for one in group])
             images = pipe(sources, poses, **sampling_arguments(sampling, seeds)).images
-            out.mkdir(parents=True, exist_ok=True)  # only now, so that invalid input leaves no folder
             if not (out / "config.json").exists():
                 save_json(dict(settings), out / "config.json")
             for one, image in zip(group, images, strict=True):
@@ -118,7 +120,7 @@ def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
         saved = load_object(file)
         if different := sorted(k for k in {*saved, *settings} if saved.get(k) != settings.get(k)):
             raise ValueError(f"{out} contains images of other settings ({', '.join(different)}); choose another folder")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or contents(out)):
         raise ValueError(f"{out} exists and was not written by cfld (it has no config.json); choose another folder")
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cfld import mannequin
+from cfld.claims import claimed_folder, contents
 from cfld.data.base import AttributeDataset, ProceduralDataset
 from cfld.data.layout import SPLITS, PrepareReport, check_split
 from cfld.data.lists import write_annotations, write_names, write_pairs
@@ -130,7 +131,14 @@ def write_mannequin(
         MannequinDataset(identities=count, poses=poses, seed=seed, split=split, size=size)
         for split, count in counts.items()
     ]
-    _claim(out, {"identities": identities, "poses": poses, "seed": seed, "size": size, "drawing": mannequin.DRAWING})
+    settings = {"identities": identities, "poses": poses, "seed": seed, "size": size, "drawing": mannequin.DRAWING}
+    with claimed_folder(out):
+        _claim(out, settings)
+        return _write(out, datasets)
+
+
+def _write(out: Path, datasets: list[MannequinDataset]) -> PrepareReport:
+    """Writes the images that are missing or outdated, and the lists."""
     files = {out / dataset.split / name: (dataset, name) for dataset in datasets for name in dataset.names}
     record = Record(out)
     origins = {file: {"mannequin": dataset.digest(name)} for file, (dataset, name) in files.items()}
@@ -179,7 +187,7 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
         found = read_text(path).strip()
         if found != content:
             raise ValueError(f"{out}: holds images of {found}, not of {content}; choose another folder")
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and contents(out):
         raise ValueError(f"{out}: is not empty and not a mannequin data set; choose another folder")
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)

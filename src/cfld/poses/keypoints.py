@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cfld.files import write_text
 from cfld.poses.skeleton import MIRROR, NUM_JOINTS
 from cfld.readers.text import parse_json
 
@@ -204,7 +205,7 @@ def _frame(frame: Any) -> tuple[int, int]:
 
 def save_keypoints(keypoints: Keypoints, path: str | Path) -> None:
     """Writes this project's JSON."""
-    Path(path).write_text(keypoints.to_json() + "\n", encoding="utf-8")
+    write_text(path, keypoints.to_json() + "\n")
 
 
 def parse_keypoints(content: Any, frame: tuple[int, int] = DEEPFASHION_FRAME, name: str = "pose") -> Keypoints:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from cfld.files import replacing
 from cfld.study.definition import Study
 from cfld.study.metrics import StudyMetrics
 from cfld.study.statistics import CONFIDENCE, Proportion
@@ -32,7 +33,7 @@ def as_text(study: Study, metrics: StudyMetrics) -> str:
 
 def write_answers(answers: Iterable[dict[str, Any]], study: Study, path: Path) -> None:
     """Writes one line per answer, attention checks included; `method` is the one judged in part one."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         for row in answers:

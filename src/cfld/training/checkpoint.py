@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from cfld.readers.text import load_object
 
 KEPT: Final = 2
 FILES: Final = ("weights.safetensors", "average.safetensors", "optimizer.pt", "state.json")
+STATE: Final = FILES[-1]
 _NAME: Final = re.compile(r"step-(\d{8,})")
 
 
@@ -49,7 +50,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes `folder/step-...` and then removes all but the newest `KEPT`.
+    """Writes `folder/step-...` and then removes its other checkpoints but for the newest `KEPT`.
 
     Raises:
         OSError: in one line, when it cannot be written; existing checkpoints stay.
@@ -61,7 +62,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             save_file(_plain(checkpoint.average), temporary / "average.safetensors")
             torch.save(dict(checkpoint.optimizer), temporary / "optimizer.pt")
             state = {"step": checkpoint.step, "scaler": dict(checkpoint.scaler), "facts": dict(checkpoint.facts)}
-            (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
+            (temporary / STATE).write_text(json.dumps(state), encoding="utf-8")
             record = Record(temporary)
             for name in FILES:
                 record.add(temporary / name, {})
@@ -69,8 +70,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         last = newest_checkpoint(folder)
         kept = f"the last one, {last.name}, is complete" if last else "there is none yet"
         raise OSError(f"{path}: the checkpoint cannot be saved ({' '.join(str(error).split())}); {kept}") from None
-    for old in _checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    for old in [path for path in _checkpoints(folder) if _is_own(path)][:-KEPT]:
+        _remove(old)
     return path
 
 
@@ -82,7 +83,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         _check_files(path)
-        state = load_object(path / "state.json")
+        state = load_object(path / STATE)
         return Checkpoint(
             weights=load_safetensors(path / "weights.safetensors"),
             average=load_safetensors(path / "average.safetensors"),
@@ -111,6 +112,22 @@ def _check_files(path: Path) -> None:
         for name in FILES:
             if problem := record.problem(path / name, {}):
                 raise ValueError(f"{name} is {problem}")
+
+
+def _is_own(path: Path) -> bool:
+    """Whether the folder contains the state of the step that its name says, and is not a user's own."""
+    try:
+        return bool(load_object(path / STATE)["step"] == steps_done(path))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _remove(path: Path) -> None:
+    """Removes a checkpoint; other files in the folder stay."""
+    for name in (*FILES, Record.NAME):
+        (path / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        path.rmdir()
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from cfld.claims import claimed_folder
 from cfld.digests import ABSENT, DIGITS, digest, in_threads, json_digest, outdated, tensor_digest
 from cfld.training.workers import loaded
 
@@ -104,17 +104,25 @@ def build_latent_cache(
 ) -> None:
     """Encodes the images that the cache lacks, and those whose image has changed or whose latents are damaged.
 
-    Removes other caches beside it.
+    Other caches beside it stay. It waits while another process encodes the same images.
 
     Args:
         images: (3, S, S) in [-1, 1] each, in the order of the cache's rows.
         digests: of the images, by name.
         batch_size: images are encoded in the same batches whenever and however often the cache is built.
     """
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    for other in cache.folder.parent.iterdir():
-        if other != cache.folder:
-            shutil.rmtree(other)
+    with claimed_folder(cache.folder, wait=True):
+        _fill(cache, vae, images, digests, batch_size, workers)
+
+
+def _fill(
+    cache: LatentCache,
+    vae: AutoencoderKL,
+    images: Dataset[Tensor],
+    digests: Mapping[str, str],
+    batch_size: int,
+    workers: int,
+) -> None:
     names = list(cache.rows)
     for file in (cache.moments_file, cache.digests_file):
         file.open("ab").close()

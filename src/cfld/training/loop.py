@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from cfld.claims import claimed_folder
 from cfld.config.schema import TrainConfig
-from cfld.files import whole_folder
+from cfld.files import replacing, whole_folder
 from cfld.training.batches import MicroBatches, derived_seed
 from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from cfld.training.optim import learning_rate_factor
@@ -47,20 +48,22 @@ def train(config: TrainConfig, out: str | Path) -> Run:
         the run, whose model is saved in `out / "model"`; its `step` and `total_steps` say whether it was completed.
 
     Raises:
-        ValueError: for an invalid configuration, data set, initial model or run directory.
+        ValueError: for an invalid configuration, data set, initial model or run directory, or one that another process
+            writes.
         OSError: when a checkpoint or the model cannot be written; existing checkpoints stay.
         FloatingPointError: naming the step, when the loss or a weight is not finite; the last checkpoint is older.
     """
     accelerator = make_accelerator(config, Path(out))
-    try:
-        run = prepare(config, Path(out), accelerator)
-        with stop_on_sigterm() as stop:
-            run_steps(run, stop)
-            if accelerator.is_main_process:
-                export(run)
-            accelerator.wait_for_everyone()
-    finally:
-        accelerator.end_training()
+    with claimed_folder(Path(out)) if accelerator.is_main_process else nullcontext():
+        try:
+            run = prepare(config, Path(out), accelerator)
+            with stop_on_sigterm() as stop:
+                run_steps(run, stop)
+                if accelerator.is_main_process:
+                    export(run)
+                accelerator.wait_for_everyone()
+        finally:
+            accelerator.end_training()
     return run
 
 
@@ -209,7 +212,8 @@ def save_images(run: Run) -> None:
             image = run.stage.images()
         path = run.out / "pictures" / f"step-{run.step:08d}.png"
         path.parent.mkdir(exist_ok=True)
-        image.save(path)
+        with replacing(path) as temporary:
+            image.save(temporary)
         for tracker in run.accelerator.trackers:
             if hasattr(tracker, "log_images"):
                 layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}

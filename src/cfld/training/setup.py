@@ -8,7 +8,6 @@ config.json   checkpoints/step-*   logs/   pictures/   latents/   model/ (at the
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -258,13 +257,9 @@ def _plain(value: Any) -> Any:
 
 
 def claim_run_dir(out: Path, config: TrainConfig) -> None:
-    """Writes `config.json`, and removes the remains of a run that was killed while saving."""
+    """Writes `config.json`."""
     out.mkdir(parents=True, exist_ok=True)
     io.save(config, out / "config.json")
-    for folder in [*out.glob("checkpoints/.step-*"), *out.glob(".model-*")]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for file in out.rglob(".*.part"):
-        file.unlink(missing_ok=True)
 
 
 def moving_average(parameters: dict[str, nn.Parameter], decay: float | None) -> Any:

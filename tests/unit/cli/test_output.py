@@ -13,8 +13,9 @@ from PIL import Image
 
 from cfld import __version__
 from cfld.cli.options import PipelineOptions
-from cfld.cli.output import check_output, save_image, save_images, settings_of
+from cfld.cli.output import save_image, save_images, settings_of
 from cfld.config.schema import SamplingConfig
+from support.disk import largest_file
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
 
@@ -40,14 +41,6 @@ def test_settings_are_what_determines_the_images() -> None:
     assert json.loads(json.dumps(settings)) == settings
 
 
-def test_outputs_are_checked(tmp_path: Path) -> None:
-    check_output(tmp_path / "new.PNG", [tmp_path / "me.png"])
-    (tmp_path / "folder.png").mkdir()
-    for out, message in (("a.gif", "use one of .png, .jpg, .jpeg"), ("folder.png", "folder"), ("me.png", "an input")):
-        with pytest.raises(ValueError, match=message):
-            check_output(tmp_path / out, [tmp_path / "folder" / ".." / "me.png"])
-
-
 def test_an_image_in_the_format_of_its_extension(tmp_path: Path) -> None:
     for name, kind in (("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.webp", "WEBP")):
         save_image(Image.new("RGB", (4, 3)), tmp_path / "new" / name)
@@ -63,10 +56,25 @@ def test_several_images_are_an_endless_animation_with_its_settings(tmp_path: Pat
 
 
 @pytest.mark.parametrize("size", [(31, 45), (32, 44)])
-def test_videos_show_the_images_in_order(tmp_path: Path, size: tuple[int, int]) -> None:
-    save_images([Image.new("RGB", size, colour) for colour in COLOURS], tmp_path / "v.mp4", {}, frame_ms=200)
+@pytest.mark.parametrize("frame_ms", [1000 / 12, 200, 1000 / 29.97])
+def test_videos_show_the_images_in_order(tmp_path: Path, size: tuple[int, int], frame_ms: float) -> None:
+    save_images([Image.new("RGB", size, colour) for colour in COLOURS], tmp_path / "v.mp4", {}, frame_ms=frame_ms)
     video = cv2.VideoCapture(str(tmp_path / "v.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(1000 / frame_ms, rel=1e-3)
     for colour in COLOURS:
         found, frame = video.read()
         assert found
         np.testing.assert_allclose(frame[10, 10, ::-1], colour, atol=12)
+    assert not video.read()[0]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.gif", "a.webp", "a.mp4"])
+def test_a_full_disk_changes_neither_the_images_nor_their_settings(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (8, 64, 64, 3), dtype=np.uint8)
+    images = [Image.fromarray(pixels) for pixels in noise]
+    save_images(images[:1], tmp_path / name, {"seed": 1})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for limit in (0, 1, 48, 1000, 4096, 8000):
+        with pytest.raises(OSError, match=rf"File too large: .*/{name}"), largest_file(limit):
+            save_images(images[: 1 if name == "a.png" else 8], tmp_path / name, {"seed": 2})
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -44,7 +44,6 @@ def test_deepfashion_is_prepared_and_read(raw: Path) -> None:
 def test_an_interrupted_run_is_completed(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt_third(source: Path, target: Path, link_or_copy=preparation.link_or_copy) -> None:  # type: ignore[no-untyped-def]
         if target.name == NAMES[2]:
-            target.with_name(f".{target.name}.part").write_bytes(b"half")
             raise KeyboardInterrupt
         link_or_copy(source, target)
 

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,32 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
         save_checkpoint(tmp_path, checkpoint(step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-100000000", "step-99999999"]
     assert newest_checkpoint(tmp_path) == tmp_path / "step-100000000"
+
+
+def test_a_user_s_files_among_them_stay(tmp_path: Path) -> None:
+    """Folders of their names, a renamed copy, and a file in one that is removed."""
+    mine = [tmp_path / "step-00000000" / "a.txt", tmp_path / "step-00000009" / "state.json", tmp_path / "step-1" / "b"]
+    for file in mine:
+        file.parent.mkdir()
+        file.write_text("mine")
+    shutil.copytree(save_checkpoint(tmp_path, checkpoint(1)), tmp_path / "step-00000003")
+    (tmp_path / "step-00000001" / "notes.txt").touch()
+    for step in (4, 5, 6, 7):
+        save_checkpoint(tmp_path, checkpoint(step))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(
+            "step-00000000",
+            "step-00000001",
+            "step-00000003",
+            "step-00000006",
+            "step-00000007",
+            "step-00000009",
+            "step-1",
+        )
+    }
+    assert [file.read_text() for file in mine] == ["mine"] * 3
+    assert [path.name for path in (tmp_path / "step-00000001").iterdir()] == ["notes.txt"]
+    assert load_checkpoint(tmp_path / "step-00000007").step == 7
 
 
 def test_an_incomplete_one_is_ignored(tmp_path: Path) -> None:

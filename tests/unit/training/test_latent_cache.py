@@ -121,12 +121,17 @@ def test_a_complete_cache_is_not_built_again(tmp_path: Path, vae: AutoencoderKL)
     assert cache.moments_file.stat().st_mtime_ns == before
 
 
-def test_other_weights_make_another_cache_and_the_old_one_goes(tmp_path: Path, vae: AutoencoderKL) -> None:
+def test_other_weights_make_another_cache_and_all_else_in_the_folder_stays(tmp_path: Path, vae: AutoencoderKL) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").touch()
+    (tmp_path / "letter.txt").touch()
     old = build(tmp_path, vae)
     other = build_vae(tiny_model().vae).eval()
     new = build(tmp_path, other)
     assert new.folder != old.folder
-    assert list(tmp_path.iterdir()) == [new.folder]
+    assert {*tmp_path.iterdir()} == {tmp_path / "mine", tmp_path / "letter.txt", old.folder, new.folder}
+    assert (tmp_path / "mine" / "a.txt").exists()
+    assert sorted(path.name for path in new.folder.iterdir()) == sorted(path.name for path in old.folder.iterdir())
 
 
 def test_samples_have_the_posterior_s_mean_and_deviation() -> None:

@@ -133,16 +133,6 @@ def test_another_stage_is_another_run(tmp_path: Path) -> None:
         check_run_dir(tmp_path, replace(tiny(), stage=VAEStageConfig(crop=32)))
 
 
-def test_the_remains_of_a_killed_run_are_removed(tmp_path: Path) -> None:
-    remains = [tmp_path / "checkpoints" / ".step-00000002-x", tmp_path / ".model-y", tmp_path / ".model-y-old"]
-    for folder in remains:
-        folder.mkdir(parents=True)
-    (tmp_path / "latents").mkdir()
-    (tmp_path / "latents" / ".done.7.part").touch()
-    claim_run_dir(tmp_path, tiny())
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoints", "config.json", "latents"]
-
-
 def test_a_model_that_is_no_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(ValueError, match=r"no config.json"):

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cfld.files import replacing_all
 from cfld.poses.skeleton import NUM_JOINTS
 from cfld.readers.tensors import load_safetensors
 from cfld.readers.text import load_object
@@ -107,9 +108,9 @@ def save_network(network: PoseNetwork, folder: Path) -> None:
         name: tensor.detach().cpu().half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    save_file(state, folder / WEIGHTS)
-    configuration = {"widths": network.widths, "top": network.top}
-    (folder / CONFIGURATION).write_text(json.dumps(configuration) + "\n", encoding="utf-8")
+    with replacing_all(folder / WEIGHTS, folder / CONFIGURATION) as (weights, configuration):
+        weights.write_bytes(save(state))
+        configuration.write_text(json.dumps({"widths": network.widths, "top": network.top}) + "\n", encoding="utf-8")
 
 
 def load_network(folder: Path) -> PoseNetwork:

@@ -92,11 +92,11 @@ def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Imag
         if problem != ABSENT:
             logger.warning("%s: rendered again: %s", file, problem)
         shape = (len(dataset.names), *size, 3)
-        with replacing(file) as temporary:
-            pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-            for i, name in enumerate(tqdm(dataset.names, desc="rendering", unit="image", disable=None)):
-                pixels[i] = dataset.image(name).permute(1, 2, 0).numpy()
-            pixels.flush()
+        with replacing(file) as temporary, temporary.open("wb") as pixels:  # not mapped: a full disk would be a SIGBUS
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(pixels, header)
+            for name in tqdm(dataset.names, desc="rendering", unit="image", disable=None):
+                pixels.write(dataset.image(name).permute(1, 2, 0).numpy().tobytes())
         record.add(file, origin)
     return Images(map_array(file), joints)
 
