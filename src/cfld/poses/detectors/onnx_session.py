@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfld.ranges import Side, check_number
+from cfld.readers.text import check_file
+
 
 class OnnxModel:
     """A network whose input is one image (1, 3, H, W).
@@ -27,25 +30,29 @@ class OnnxModel:
         """
         try:
             import onnxruntime
-            from onnxruntime.capi import onnxruntime_pybind11_state as errors
         except ImportError:
             raise ValueError("ONNX models need onnxruntime: pip install 'cfld[pose]'") from None
-        unreadable = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
+        check_file(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except (*unreadable, errors.NotImplemented, errors.RuntimeException) as error:
+        except Exception as error:  # noqa: BLE001 - onnxruntime has a class for each of a dozen causes
             raise ValueError(f"{path}: not an ONNX model ({' '.join(str(error).split())[:160]})") from None
         shape = self._session.get_inputs()[0].shape
         if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
             raise ValueError(f"{path}: expected an input of shape (1, 3, height, width), got {shape}")
         height, width = (side if isinstance(side, int) else given for side, given in zip(shape[2:], size, strict=True))
+        for side in (height, width):
+            check_number(Side, f"{path}: a side of the input", side)
         self.path, self.size = path, (height, width)
         self.outputs = tuple(output.name for output in self._session.get_outputs())
 
     def __call__(self, image: NDArray[np.floating[Any]]) -> list[NDArray[np.float32]]:
         """Runs the network on an image (H, W, 3); returns its outputs for a batch of one."""
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
-        results: list[NDArray[np.float32]] = self._session.run(None, {self._session.get_inputs()[0].name: batch})
+        try:
+            results: list[NDArray[np.float32]] = self._session.run(None, {self._session.get_inputs()[0].name: batch})
+        except Exception as error:
+            raise ValueError(f"{self.path}: cannot run ({' '.join(str(error).split())[:160]})") from error
         return results
