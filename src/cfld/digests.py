@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from cfld.readers.text import check_file
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from torch import Tensor
@@ -47,6 +49,7 @@ def file_digest(path: Path) -> str:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return digest(*(part for file in files for part in (str(file.relative_to(path)), file_digest(file))))
+    check_file(path)
     hashed = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):

@@ -18,7 +18,7 @@ from cfld.cli.attention import Attention
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
 from cfld.cli.edit import Edit
-from cfld.cli.errors import user_errors
+from cfld.cli.errors import one_line, user_errors
 from cfld.cli.evaluate import Evaluate
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
@@ -73,14 +73,14 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
             )
     except SystemExit:
         if message.getvalue():
-            print(f"cfld: {_in_one_line(message.getvalue())}", file=sys.stderr)
+            print(one_line(_text(message.getvalue())), file=sys.stderr)
         raise
 
 
 _OMITTED: Final = ("Argument helptext", "For full helptext", "Arguments similar", "Perhaps you meant")
 
 
-def _in_one_line(box: str) -> str:
+def _text(box: str) -> str:
     """The text of one of tyro's error boxes, without its frame, title, help texts and suggestions."""
     _, *lines = (re.sub("[╭╮╰╯│]", "", line).strip() for line in box.splitlines())
     sections = [" ".join(section.split()) for section in re.split("\n─+\n?", "\n".join(lines))]

@@ -23,6 +23,8 @@ LIBRARY_ERRORS: Final = {
     "zipfile.BadZipFile",
 }
 """Those of libraries that derive from none of these: package and class, since a command imports what it needs only."""
+MAX_LINE: Final = 1000
+"""Characters of a message, of which the middle is left out beyond it."""
 OUT_OF_MEMORY: Final = "can't allocate memory"
 """In the message of PyTorch's RuntimeError where the main memory does not suffice."""
 
@@ -38,7 +40,7 @@ def user_errors() -> Iterator[None]:
     except Exception as error:
         if not is_user_error(error):
             raise
-        print(f"cfld: {one_line(error)}", file=sys.stderr)
+        print(one_line(_message(error)), file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -49,9 +51,15 @@ def is_user_error(error: Exception) -> bool:
     return isinstance(error, USER_ERRORS) or not names.isdisjoint(LIBRARY_ERRORS) or out_of_memory
 
 
-def one_line(error: Exception) -> str:
-    """The error's message in printable characters."""
+def one_line(message: str) -> str:
+    """The message of the command line, in one line of limited length, in printable characters."""
+    line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(message.split()))
+    half = MAX_LINE // 2
+    return f"cfld: {line if len(line) <= MAX_LINE else f'{line[:half]} ... {line[-half:]}'}"
+
+
+def _message(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MemoryError) or OUT_OF_MEMORY in text:
-        text = f"not enough memory ({' '.join(text.split())[:200]}); choose smaller sizes or a smaller batch"
-    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
+        return f"not enough memory ({' '.join(text.split())[:200]}); choose smaller sizes or a smaller batch"
+    return text

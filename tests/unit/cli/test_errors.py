@@ -30,6 +30,7 @@ from cfld.cli.errors import user_errors
         OperationalError("select", None, Exception("locked")),
         torch.OutOfMemoryError("CUDA out of memory"),
         ValueError("\x1b[2J\0"),
+        ValueError("long " * 10_000),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -39,6 +40,7 @@ def test_errors_of_users_and_libraries_become_one_line(error: Exception, capsys:
     out, err = capsys.readouterr()
     assert (stopped.value.code, out, err.count("\n"), err[:6]) == (2, "", 1, "cfld: ")
     assert err[:-1].isprintable()
+    assert len(err) < 1100
 
 
 @pytest.mark.parametrize("allocate", [torch.empty, np.empty])
