@@ -12,7 +12,6 @@ from cfld.app.event_handlers import EventHandlers
 from cfld.app.joint_editor import to_value
 from cfld.app.mannequins import image_file
 from cfld.app.mannequins import mannequin_pose as pose_of_seed
-from cfld.app.uploads import read_upload
 from cfld.app.validation import LARGEST_SEED, Arguments, Seed
 
 
@@ -48,7 +47,8 @@ def add_endpoints(handlers: EventHandlers) -> None:
     def check_image(request: gr.Request, file: Any) -> str:
         """Changes made to an uploaded image that its owner may not expect; empty if there are none."""
         inputs = handlers.input_files(request)
-        return " ".join(read_upload(inputs.folder / inputs.add_upload(file), handlers.engine.limits).notes)
+        with handlers.engine.uploads.open(inputs.folder / inputs.add_upload(file)) as upload:
+            return " ".join(upload.notes)
 
     @handlers.user_errors()
     def archive(request: gr.Request, number: int | None = None) -> Any:

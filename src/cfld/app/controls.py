@@ -13,7 +13,6 @@ from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import joint_editor, to_value, with_backdrop
 from cfld.app.mannequins import image_file, mannequin_pose, pose_file
 from cfld.app.settings import Settings
-from cfld.app.uploads import read_upload
 from cfld.app.validation import LARGEST_SEED, MODEL_SCHEDULER
 from cfld.config.schema import SamplingConfig
 from cfld.diffusion.schedulers import SCHEDULERS
@@ -52,10 +51,10 @@ def image_input(handlers: EventHandlers, label: str, elem_id: str) -> gr.Image:
     def check(value: Any, request: gr.Request) -> tuple[Any, str]:
         with handlers.user_errors():
             try:
-                upload = read_upload(handlers.input_files(request).uploaded(value), handlers.engine.limits)
+                with handlers.engine.uploads.open(handlers.input_files(request).uploaded(value)) as upload:
+                    return gr.skip(), " ".join(upload.notes)
             except ValueError as error:
                 return None, _rejection(handlers, error)
-        return gr.skip(), " ".join(upload.notes)
 
     def choose_example(selected: gr.SelectData) -> tuple[str, str]:
         return files[selected.index], ""
@@ -95,11 +94,14 @@ def pose_input(handlers: EventHandlers, label: str, prefix: str) -> gr.HTML:
             try:
                 path = inputs.folder / inputs.add_upload(value)
                 pose = handlers.engine.read_pose(path)
-                image = read_upload(path, handlers.engine.limits).image if is_image_file(path) else None
+                editor = with_backdrop(None)
+                if is_image_file(path):
+                    with inputs.uploads.open(path) as upload:
+                        editor = with_backdrop(upload.image)
             except ValueError as error:
                 return gr.skip(), _rejection(handlers, error)
         note = f"{pose.visible.sum()} of {len(pose.visible)} joints found."
-        return {**with_backdrop(image), "value": to_value(pose)}, note
+        return {**editor, "value": to_value(pose)}, note
 
     gallery.select(choose_example, None, [editor, note], **PRIVATE)
     random.click(lambda: _example_pose(secrets.randbelow(LARGEST_SEED)), None, [editor, note], **PRIVATE)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cfld.app.limits import Limits
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, ServedModel, Settings, StyleTransfer
-from cfld.app.uploads import read_upload
+from cfld.app.uploads import UploadReader
 from cfld.data.transforms import read_image, resize
 from cfld.diffusion.interpolation import interpolation_weights
 from cfld.diffusion.schedulers import make_scheduler
@@ -77,6 +77,7 @@ class Engine:
         pipe.set_progress_bar_config(disable=True)
         self.reader, self.served, self.limits = reader or PoseReader(), served or ServedModel(), limits or Limits()
         self.limits.check()
+        self.uploads = UploadReader(self.limits)
         self._pipe, self._scheduler = pipe, pipe.scheduler
         self._thread = ThreadPoolExecutor(1, "engine")
         self._cancel_events: set[threading.Event] = set()
@@ -124,7 +125,9 @@ class Engine:
             ValueError: in one sentence that begins with the file's name.
         """
         if is_image_file(file):
-            return self.reader.image(read_upload(file, self.limits).image, file.name)
+            with self.uploads.open(file) as upload:
+                return self.reader.image(upload.image, file.name)
+        self.uploads.check_keypoint_file(file)
         return self.reader.file(file)
 
     def _run(self, settings: Settings, folder: Path, on_progress: OnProgress) -> Output:

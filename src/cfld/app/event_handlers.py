@@ -20,6 +20,7 @@ from cfld.app.input_files import InputFiles
 from cfld.app.sessions import Session, Sessions
 from cfld.app.settings import Settings
 from cfld.app.validation import Arguments, first_error
+from cfld.web.rate_limit import client_address
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class EventHandlers:
         self.engine, self.sessions = engine, sessions
 
     def session(self, request: gr.Request) -> Session:
-        return self.sessions.get(str(request.session_hash))
+        visitor = client_address(request.request.scope) if request.request else ""
+        return self.sessions.get(str(request.session_hash), visitor)
 
     def close_session(self, request: gr.Request) -> None:
         self.sessions.close(str(request.session_hash))
@@ -44,7 +46,8 @@ class EventHandlers:
     def input_files(self, request: gr.Request) -> InputFiles:
         """A new folder in the visitor's session."""
         session = self.session(request)
-        return InputFiles(session.new_folder(), session, self.sessions, self.engine.limits)
+        self.sessions.check_room(session.visitor)
+        return InputFiles(session.new_folder(), session, self.sessions, self.engine.uploads)
 
     def generator(
         self, arguments: type[A], make_settings: Callable[[InputFiles, A], Settings], names: Sequence[str]
@@ -61,7 +64,9 @@ class EventHandlers:
         """
 
         def generate(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
-            start, inputs = time.monotonic(), self.input_files(request)
+            start = time.monotonic()
+            with self.user_errors():
+                inputs = self.input_files(request)
             with self.user_errors(), inputs.session.running(make_settings.__name__):
                 given = arguments.model_validate(dict(zip(names, values, strict=True)), context=self.engine.limits)
                 settings = replace(make_settings(inputs, given), served=self.engine.served)

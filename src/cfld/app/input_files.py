@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
+
 from cfld.app.joint_editor import from_value
-from cfld.app.limits import Limits
+from cfld.app.limits import LimitReachedError
 from cfld.app.sessions import Session, Sessions, unused_path
 from cfld.app.settings import POSE
-from cfld.app.uploads import painted_mask, read_layer, upload_notes
+from cfld.app.uploads import UploadReader, painted_mask
 from cfld.files import link_or_copy
 from cfld.poses.keypoints import save_keypoints
 
@@ -32,7 +34,7 @@ class InputFiles:
     folder: Path
     session: Session
     sessions: Sessions
-    limits: Limits
+    uploads: UploadReader
     notes: list[str] = field(default_factory=list)
 
     def add_image(self, value: Any, role: str) -> str:
@@ -43,13 +45,21 @@ class InputFiles:
         """
         if value is None:
             raise ValueError(f"the {role} is missing: upload an image or choose an example")
-        name = self.add_upload(value)
+        file = self.folder / self.add_upload(value)
         try:
-            notes = upload_notes(self.folder / name, self.limits)
+            with self.uploads.open(file) as upload:
+                self.notes.extend(f"{file.name}: {note}" for note in upload.notes)
+                return self._replaced(file, upload.image).name if upload.reduced else file.name
+        except LimitReachedError:
+            raise
         except ValueError as error:
             raise ValueError(f"{role}: {error}") from None
-        self.notes.extend(f"{name}: {note}" for note in notes)
-        return name
+
+    def _replaced(self, file: Path, image: Image.Image) -> Path:
+        file.unlink()
+        path = unused_path(self.folder, f"{file.stem}.png")
+        image.save(path, compress_level=1)
+        return path
 
     def add_pose(self, value: Any) -> None:
         """Adds the value of a joint editor as the keypoint file `POSE`."""
@@ -57,9 +67,8 @@ class InputFiles:
 
     def add_mask(self, layers: Sequence[Any], size: tuple[int, int]) -> str:
         """Adds the mask painted in uploaded layers, for an image of this (width, height); returns its file name."""
-        images = [read_layer(self.uploaded(layer), self.limits) for layer in layers]
         path = unused_path(self.folder, "mask.png")
-        painted_mask(images, size).save(path)
+        painted_mask(self.uploads.layers(map(self.uploaded, layers)), size).save(path)
         return path.name
 
     def add_upload(self, value: Any) -> str:
@@ -74,7 +83,11 @@ class InputFiles:
 
 def add_file(file: Path, folder: Path, name: Any = None) -> str:
     """Links a file into a folder under a safe form of `name` (default: its own); returns the name."""
-    given = Path(str(name or file.name)).name[-NAME_LENGTH:]
-    path = unused_path(folder, re.sub(r"[^\w. ()+-]", "_", given).lstrip("-. ") or "upload")
+    path = unused_path(folder, safe_name(str(name or file.name)))
     link_or_copy(file, path)
     return path.name
+
+
+def safe_name(name: str) -> str:
+    """A file name that is neither hidden nor an option of a command, without folders."""
+    return re.sub(r"[^\w. ()+-]", "_", Path(name).name[-NAME_LENGTH:]).lstrip("-. ") or "upload"

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
+import os
 import secrets
 import shutil
 import threading
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfld.app.engine import Output
+from cfld.app.limits import LimitReachedError, Limits
 from cfld.app.settings import Settings
 from cfld.files import save_json
 
@@ -72,11 +76,13 @@ class Session:
 
     Attributes:
         folder: contains its files, except uploads.
+        visitor: network address.
         results: in order of generation.
         last_request, closed_at: seconds since 1970; None while the page is open.
     """
 
     folder: Path
+    visitor: str = ""
     results: list[Result] = field(default_factory=list)
     uploads: set[Path] = field(default_factory=set)
     last_request: float = 0.0
@@ -84,6 +90,11 @@ class Session:
     _running: dict[str, threading.Event] = field(default_factory=dict)
     _folder_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _result_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task is running."""
+        return not all(stopped.is_set() for stopped in list(self._running.values()))
 
     @contextmanager
     def running(self, task: str) -> Iterator[None]:
@@ -136,34 +147,96 @@ class Session:
 
 
 class Sessions:
-    """All sessions, by Gradio's session hash."""
+    """All sessions, by Gradio's session hash, and what their files take on disk."""
 
-    def __init__(self, root: Path, lifetime: Lifetime | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        root: Path,
+        lifetime: Lifetime | None = None,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """
         Args:
             root: folder for the sessions' exclusive use: uploads go to `uploads`, images of the page itself to
                 `page`, all other files to `sessions` below it.
             now: clock in seconds since 1970.
         """
-        self.root, self._lifetime, self._now = root, lifetime or Lifetime(), now
+        self.root, self._lifetime, self.limits, self._now = root, lifetime or Lifetime(), limits or Limits(), now
         self.uploads, self.page, self._folders = root / "uploads", root / "page", root / "sessions"
         for folder in (self.uploads, self.page, self._folders):
             folder.mkdir(parents=True, exist_ok=True)
         self._sessions: dict[str, Session] = {}
-        self._lock = threading.Lock()
+        self._uploaders: dict[Path, str] = {}
+        self._stored: Counter[str] = Counter()
+        self._arriving: Counter[str] = Counter()
+        self._lock = threading.RLock()
 
-    def get(self, name: str) -> Session:
-        """The session of that name; the first request creates it, and each request prolongs it."""
+    def get(self, name: str, visitor: str = "") -> Session:
+        """The session of that name; the first request creates it, and each request prolongs it.
+
+        If the visitor has too many, the one that was not used for longest is closed.
+
+        Raises:
+            LimitReachedError: if there are too many sessions.
+        """
         with self._lock:
-            session = self._sessions.setdefault(name, Session(self._folders / secrets.token_urlsafe(16)))
+            if name not in self._sessions:
+                self._make_room(visitor)
+                self._sessions[name] = Session(self._folders / secrets.token_urlsafe(16), visitor)
+            session = self._sessions[name]
             session.last_request, session.closed_at = self._now(), None
         return session
+
+    def _make_room(self, visitor: str) -> None:
+        own = [one for one in self._sessions.values() if one.visitor == visitor and one.closed_at is None]
+        idle = [one for one in own if not one.is_busy]
+        if len(own) >= self.limits.pages and idle:
+            min(idle, key=lambda session: session.last_request).closed_at = -math.inf
+        if len(self._sessions) >= self.limits.sessions:
+            raise LimitReachedError("the server has too many visitors: try again in a few minutes")
 
     def close(self, name: str) -> None:
         """Marks a session whose page was closed; its files are removed after `Lifetime.closed`."""
         with self._lock:
             if session := self._sessions.get(name):
                 session.closed_at = self._now()
+
+    @contextmanager
+    def arriving(self, visitor: str, size: int) -> Iterator[None]:
+        """Inside, a visitor's upload of at most `size` bytes arrives. Raises as `check_room`."""
+        with self._lock:
+            self.check_room(visitor, size)
+            self._arriving[visitor] += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._arriving -= Counter({visitor: size})
+                self._stored[visitor] += size
+
+    def check_room(self, visitor: str, size: int = 0) -> None:
+        """
+        Raises:
+            LimitReachedError: if the files of the visitor, or of all of them, with `size` bytes more exceed the limit.
+        """
+        with self._lock:
+            used = self._stored + self._arriving
+        if used[visitor] + size > self.limits.visitor_megabytes * 2**20:
+            raise LimitReachedError(
+                f"your uploads and results take more than {self.limits.visitor_megabytes:g} MB: "
+                "close or reload the page, and try again a minute later"
+            )
+        if used.total() + size > self.limits.total_megabytes * 2**20:
+            raise LimitReachedError("the server has no room for more files: try again in a few minutes")
+
+    def new_upload(self, visitor: str, name: str) -> Path:
+        """A path in a new folder for an uploaded file."""
+        folder = self.uploads / secrets.token_urlsafe(16)
+        folder.mkdir()
+        with self._lock:
+            self._uploaders[folder] = visitor
+        return folder / name
 
     def claim_upload(self, session: Session, path: Any) -> Path:
         """The uploaded file that a request names; from now on it is removed with the session.
@@ -178,8 +251,8 @@ class Sessions:
             session.uploads.add(file)
         return file
 
-    def remove_expired(self) -> None:
-        """Removes expired sessions with their files, and unused uploads."""
+    def remove_expired(self) -> list[str]:
+        """Removes expired sessions with their files, and unused uploads; returns the names of the sessions."""
         with self._lock:
             expired = [name for name, session in self._sessions.items() if self._is_expired(session)]
             removed = [self._sessions.pop(name) for name in expired]
@@ -188,8 +261,25 @@ class Sessions:
             session.remove()
         self._remove_older(set(self.uploads.iterdir()) - used, self._lifetime.unused)
         self._remove_older(set(self.root.iterdir()) - {self.uploads, self.page, self._folders}, COPY_SECONDS)
+        self._measure()
         if removed:
             logger.info("%d sessions expired; their files were removed", len(removed))
+        return expired
+
+    def _measure(self) -> None:
+        """Measures what is stored, by visitor; a file with several names counts as a share for each of them."""
+        with self._lock:
+            self._uploaders = {folder: visitor for folder, visitor in self._uploaders.items() if folder.exists()}
+            owners = self._uploaders | {session.folder: session.visitor for session in self._sessions.values()}
+        stored: Counter[str] = Counter()
+        for folder, _, names in os.walk(self.root):
+            owner = owners.get(self.root.joinpath(*Path(folder).relative_to(self.root).parts[:2]), "")
+            for name in names:
+                with suppress(FileNotFoundError):
+                    status = Path(folder, name).stat()
+                    stored[owner] += status.st_size // status.st_nlink
+        with self._lock:
+            self._stored = stored
 
     def _remove_older(self, paths: Iterable[Path], seconds: float) -> None:
         for path in paths:

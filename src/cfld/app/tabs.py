@@ -15,7 +15,6 @@ from cfld.app.event_handlers import EventHandlers
 from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import to_value, with_backdrop
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, StyleTransfer
-from cfld.app.uploads import read_upload
 from cfld.app.validation import Arguments, SamplingArguments, Whole, at_most, none_if
 from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
@@ -25,6 +24,7 @@ BRUSH: Final = "#ff5fd7"
 CANVAS: Final = (352, 512)
 """Width and height that a reference is reduced to for painting."""
 MAX_FEATHER: Final = 100
+MAX_LAYERS: Final = 8
 SOURCES: Final = 4
 OUTPUTS: Final = [("a strip from the first to the last", "strip"), ("one image, mixed by weights", "mixed")]
 BLOCKS: Final = [("the last block, whose output is the prompt", "last"), ("the mean of all blocks", "mean")]
@@ -85,7 +85,7 @@ def pose_transfer_tab(handlers: EventHandlers) -> Any:
 class Mask(Arguments):
     """The value of `gr.ImageMask`."""
 
-    layers: list[Any]
+    layers: list[Any] = Field(max_length=MAX_LAYERS)
 
 
 class StyleTransferArguments(SamplingArguments):
@@ -104,16 +104,17 @@ def style_transfer_tab(handlers: EventHandlers) -> Any:
     def show_reference(value: Any, request: gr.Request) -> tuple[Any, Any]:
         """New values of the mask and the pose: the reference, small enough for a phone, and the pose found in it."""
         inputs = handlers.input_files(request)
+        path = inputs.folder / "canvas.png"
         try:
-            image = read_upload(inputs.uploaded(value), inputs.limits).image
+            with inputs.uploads.open(inputs.uploaded(value)) as upload:
+                small = upload.image.copy()
+                small.thumbnail(CANVAS)
+                small.save(path)
+                editor = with_backdrop(upload.image)
+                with suppress(ValueError):
+                    editor["value"] = to_value(handlers.engine.reader.image(upload.image, "the reference"))
         except ValueError:
             return None, gr.skip()  # removed, or rejected beside the upload
-        small, path = image.copy(), inputs.folder / "canvas.png"
-        small.thumbnail(CANVAS)
-        small.save(path)
-        editor = with_backdrop(image)
-        with suppress(ValueError):
-            editor["value"] = to_value(handlers.engine.reader.image(image, "the reference"))
         return {"background": str(path), "layers": [], "composite": None}, editor
 
     def style_transfer(inputs: InputFiles, arguments: StyleTransferArguments) -> StyleTransfer:
@@ -121,9 +122,11 @@ def style_transfer_tab(handlers: EventHandlers) -> Any:
         name = inputs.add_image(arguments.reference, "reference")
         file = inputs.folder / name
         inputs.add_pose(to_value(handlers.engine.read_pose(file)) if arguments.find_pose else arguments.target_pose)
+        with inputs.uploads.open(file) as upload:
+            size = upload.image.size
         return StyleTransfer(
             reference=name,
-            mask=inputs.add_mask(arguments.mask.layers, read_upload(file, inputs.limits).image.size),
+            mask=inputs.add_mask(arguments.mask.layers, size),
             source=inputs.add_image(arguments.source, "source"),
             feather=arguments.feather,
             paste=arguments.paste,

@@ -2,44 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from PIL import Image
 
-from cfld.app.limits import Limits
+from cfld.app.limits import LimitReachedError, Limits
 from cfld.data.transforms import read_image
 from cfld.readers.images import UPRIGHT, decoding_errors, open_image, orientation
 
+MAX_KEYPOINT_FILE: Final = 2**18
+"""Bytes; parsing JSON takes about twenty times its size in memory."""
+BUSY: Final = "the server is busy with other images: try again in a moment"
 THRESHOLD: Final = 128
 """Brightness or opacity from which a pixel of a mask counts as painted."""
 
 
 class Upload(NamedTuple):
-    """An uploaded image, upright RGB, and the changes that its owner may not expect, one sentence each."""
+    """An uploaded image, upright RGB, and the changes that its owner may not expect, one sentence each.
+
+    Attributes:
+        reduced: whether it is smaller than the file's image.
+    """
 
     image: Image.Image
     notes: tuple[str, ...]
+    reduced: bool = False
 
 
-def read_upload(path: Path, limits: Limits) -> Upload:
-    """Reads an image file as `read_image` does; its size is checked before its pixels are decoded.
+class PixelBudget:
+    """Bounds the memory of all images that are decoded at the same time; whoever comes first is served first."""
 
-    Of an animation the first image is used, transparency is replaced by white, and the EXIF orientation is applied;
-    a note reports each of these.
+    def __init__(self, pixels: int, patience: float = 30.0) -> None:
+        """
+        Args:
+            pixels: of all images together.
+            patience: seconds to wait for others.
+        """
+        self._pixels, self._free, self._patience = pixels, pixels, patience
+        self._turn, self._changed = threading.Lock(), threading.Condition()
 
-    Raises:
-        ValueError: one sentence that begins with the file's name and reveals no folder.
-    """
-    notes = upload_notes(path, limits)
-    with _without_folder(path):
-        return Upload(read_image(path), notes)
+    @contextmanager
+    def take(self, pixels: int) -> Iterator[None]:
+        """Waits for its turn; inside, an image of so many pixels can be decoded and used.
+
+        Raises:
+            LimitReachedError: after `patience`.
+        """
+        wanted, deadline = min(pixels, self._pixels), time.monotonic() + self._patience
+        if not self._turn.acquire(timeout=self._patience):
+            raise LimitReachedError(BUSY)
+        try:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._free >= wanted, deadline - time.monotonic()):
+                    raise LimitReachedError(BUSY)
+                self._free -= wanted
+        finally:
+            self._turn.release()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+class UploadReader:
+    """Reads visitors' files. Whatever they contain, the memory of all of them together is bounded beforehand."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self._budget = limits, PixelBudget(limits.pixels)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Upload]:
+        """Decodes an image file as `read_image` does; the image may be used inside the block only.
+
+        Of an animation the first image is used, transparency is replaced by white, the EXIF orientation is applied, and
+        a large image is reduced; a note reports each of these.
+
+        Raises:
+            ValueError: one sentence that begins with the file's name and reveals no folder.
+        """
+        with self._reserved(path):
+            notes = upload_notes(path, self.limits)
+            with _without_folder(path):
+                image = read_image(path)
+            if not (reduced := max(image.size) > self.limits.side):
+                yield Upload(image, notes)
+                return
+            image.thumbnail((self.limits.side, self.limits.side), Image.Resampling.LANCZOS)
+            yield Upload(image, (*notes, f"The image was reduced to {image.width} x {image.height} pixels."), reduced)
+
+    def layers(self, paths: Iterable[Path]) -> Iterator[Image.Image]:
+        """Yields the layers of a painted mask as RGBA, one at a time. Limits and errors as in `open`."""
+        for path in paths:
+            with self._reserved(path), _opened(path, self.limits) as layer:
+                yield layer.convert("RGBA")
+
+    def check_keypoint_file(self, path: Path) -> None:
+        """Raises ValueError if a file is too large for the keypoints of a few people."""
+        if path.stat().st_size > MAX_KEYPOINT_FILE:
+            raise ValueError(f"{path.name}: the limit for keypoint files is {MAX_KEYPOINT_FILE // 1024} kB")
+
+    @contextmanager
+    def _reserved(self, path: Path) -> Iterator[None]:
+        with _opened(path, self.limits) as image:
+            pixels = image.width * image.height
+        with self._budget.take(pixels):
+            yield
 
 
 def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
-    """The notes of `read_upload`, from the file's header; raises its errors as far as the header shows them."""
+    """The notes of `UploadReader.open` on what the file contains."""
     with _opened(path, limits) as image:
         rotated = orientation(image) != UPRIGHT  # decodes a PNG
         notes = {
@@ -50,13 +128,7 @@ def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
     return tuple(note for note, applies in notes.items() if applies)
 
 
-def read_layer(path: Path, limits: Limits) -> Image.Image:
-    """Reads a layer of a painted mask as RGBA. Limits and errors as in `read_upload`."""
-    with _opened(path, limits) as layer:
-        return layer.convert("RGBA")
-
-
-def painted_mask(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image:
+def painted_mask(layers: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
     """Merges layers into a black and white mask (mode L), white where any of them is painted.
 
     Args:
@@ -83,7 +155,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[Image.Image]:
     """An image file of which the header is read, but not the pixels."""
     with (
         _without_folder(path),
-        open_image(path, limits.bytes, limits.megapixels * 1e6) as image,
+        open_image(path, limits.bytes, limits.pixels) as image,
         decoding_errors(path),
     ):
         yield image
