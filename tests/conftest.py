@@ -34,6 +34,14 @@ def random_components(model: ModelConfig, seed: int = 0) -> Components:
     return components
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _gradio_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where pages that no server serves keep their files; the default is /tmp/gradio."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
 @pytest.fixture
 def fresh_accelerator() -> Iterator[None]:
     """Resets accelerate, which keeps the first precision of a process."""

@@ -8,12 +8,14 @@ import shlex
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,14 @@ FUNCTIONS = {
     *("/mannequin_image", "/mannequin_pose", "/read_pose", "/check_image", "/archive"),
 }
 
+CANCEL = {"session_hash": "abc", "fn_index": 0, "event_id": "abc"}
+
 Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def engine(model_folder: Path) -> Engine:
-    limits = Limits(megabytes=1, megapixels=1)
+    limits = Limits(megabytes=1, megapixels=1, requests=QUEUE)
     return Engine(CFLDPipeline.from_pretrained(model_folder), served=ServedModel(model="tiny"), limits=limits)
 
 
@@ -57,9 +61,19 @@ def address(engine: Engine) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def _downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients leave a folder in the temporary folder for each download."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def connect(address: str, **options: Any) -> Client:
+    return Client(address, verbose=False, download_files=tempfile.gettempdir(), **options)
+
+
 @pytest.fixture
 def client(address: str) -> Iterator[Client]:
-    client = Client(address, verbose=False)
+    client = connect(address)
     yield client
     client.close()
 
@@ -258,7 +272,7 @@ def test_bad_masks_and_weights_get_a_message(client: Client, files: Path) -> Non
 
 def test_twenty_users_at_once_and_none_is_lost(address: str, files: Path) -> None:
     def one(seed: int) -> tuple[int, bytes]:
-        client = Client(address, verbose=False, httpx_kwargs={"timeout": 120})  # twenty clients share this process, too
+        client = connect(address, httpx_kwargs={"timeout": 120})  # twenty clients share this process, too
         sent = arguments("/pose_transfer", files) | {"seed": seed}
         image, _, settings = client.predict(**sent, api_name="/pose_transfer")
         generated = np.asarray(Image.open(image)).tobytes()
@@ -273,7 +287,7 @@ def test_twenty_users_at_once_and_none_is_lost(address: str, files: Path) -> Non
 
 def test_the_queue_has_a_limit_and_says_so(engine: Engine, files: Path) -> None:
     with serve(engine, port=0, queue_limit=2) as address:
-        client = Client(address, verbose=False)
+        client = connect(address)
         slow = arguments("/pose_transfer", files) | {"steps": 250}
         jobs = [client.submit(**slow, api_name="/pose_transfer") for _ in range(6)]
         refused = [error for job in jobs[1:] if (error := failure(job))]
@@ -311,7 +325,7 @@ def test_sampling_stops_when_the_page_is_closed(engine: Engine, address: str, fi
     hook = engine._pipe.unet.register_forward_pre_hook(lambda *_: steps.append(1))
     script = (
         "import sys, json; from gradio_client import Client, handle_file\n"
-        "client = Client(sys.argv[1], verbose=False)\n"
+        "client = Client(sys.argv[1], verbose=False, download_files=False)\n"
         "pose = json.loads(sys.argv[3])\n"
         "client.predict(source=handle_file(sys.argv[2]), target_pose=pose, steps=250, api_name='/pose_transfer')"
     )
@@ -340,7 +354,7 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
 
 def test_files_are_removed_after_the_session(engine: Engine, files: Path) -> None:
     with serve(engine, port=0, lifetime=Lifetime(closed=0.0)) as address:
-        other, client = Client(address, verbose=False), Client(address, verbose=False)
+        other, client = connect(address), connect(address)
         root = server_folder(address)
         for one in (other, client):
             one.predict(**arguments("/pose_transfer", files), api_name="/pose_transfer")
@@ -457,6 +471,53 @@ def test_the_command_serves_until_it_is_stopped(model_folder: Path, tmp_path: Pa
         assert list(tmp_path.glob("cfld-app-*"))
         assert server.stop() == 130
     assert list(tmp_path.glob("cfld-app-*")) == []
+
+
+def test_the_next_start_removes_what_a_killed_server_left(model_folder: Path, tmp_path: Path) -> None:
+    command = ("app", "--model", model_folder, "--port", 0, "--device", "cpu")
+    options = {"TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    with Server(*command, **options) as killed:
+        upload = {"files": ("photo.png", b"a visitor's photo")}
+        (file,) = httpx.post(f"{killed.address}/gradio_api/upload", files=upload).json()
+        killed.kill()
+    assert Path(file).read_bytes() == b"a visitor's photo"
+    with Server(*command, **options) as running:
+        assert not Path(file).exists()
+        assert len(list(tmp_path.glob("cfld-app-*"))) == 1
+        running.stop()
+    assert list(tmp_path.glob("cfld-app-*")) == []
+
+
+def test_only_own_names_and_own_pages_are_answered(engine: Engine) -> None:
+    with serve(engine, port=0, allowed_hosts=["cfld.example.org"]) as address:
+        for host, status in (("evil.example", 403), ("cfld.example.org", 200), ("localhost", 200)):
+            assert httpx.get(address, headers={"host": host}).status_code == status
+        for origin, status in (("https://evil.example", 403), (address.rstrip("/"), 200)):
+            assert (
+                httpx.post(f"{address}gradio_api/cancel", json=CANCEL, headers={"origin": origin}).status_code == status
+            )
+
+
+def test_a_visitor_has_a_share_of_the_queue(engine: Engine, files: Path) -> None:
+    limits = replace(engine.limits, requests=3)
+    few = Engine(engine._pipe, served=engine.served, limits=limits)
+    with serve(few, port=0) as address:
+        client = connect(address)
+        slow = arguments("/pose_transfer", files) | {"steps": 250}
+        jobs = [client.submit(**slow, api_name="/pose_transfer") for _ in range(5)]
+        refused = [error for job in jobs if (error := failure(job))]
+        assert len(refused) >= 2
+        assert all("429" in str(error) for error in refused)
+        for job in jobs:
+            job.cancel()
+        client.close()
+
+
+def test_masks_have_few_layers(client: Client, files: Path) -> None:
+    given = arguments("/style_transfer", files)
+    given["mask"]["layers"] *= 9
+    with pytest.raises(AppError, match=r"mask\.layers: List should have at most 8 items"):
+        client.predict(**given, api_name="/style_transfer")
 
 
 def test_no_thread_outlives_its_request(client: Client, files: Path) -> None:

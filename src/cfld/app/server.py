@@ -22,7 +22,7 @@ from cfld.app.page import build_page
 from cfld.app.sessions import Lifetime, Sessions
 from cfld.web.hosts import Hosts
 from cfld.web.listening import listen, url_host
-from cfld.web.serving import serve_in_background
+from cfld.web.serving import LOOPBACK, serve_in_background
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def serve(
     queue_limit: int = 40,
     lifetime: Lifetime | None = None,
     allowed_hosts: Sequence[str] = (),
-    behind_proxy: bool = False,
+    trusted_proxies: Sequence[str] = LOOPBACK,
 ) -> Iterator[str]:
     """Serves the page inside the block; yields its address. All visitors' files are removed at the end.
 
@@ -55,7 +55,7 @@ def serve(
         queue_limit: requests that may wait; further ones are rejected.
         lifetime: of files.
         allowed_hosts: see `Hosts`.
-        behind_proxy: trust the client address and scheme given by a reverse proxy on this machine.
+        trusted_proxies: see `serve_in_background`.
 
     Raises:
         ValueError: if the port is in use, the address does not belong to this machine, or the limit is below 1.
@@ -70,7 +70,7 @@ def serve(
         page._queue.pending_messages_per_session.max_size = engine.limits.sessions
         hosts = Hosts(host, allowed_hosts)
         app = AppMiddleware(_application(page), sessions, engine.limits, hosts, lambda: _queued(page))
-        with serve_in_background(app, listening, MAX_CONNECTIONS, behind_proxy), _cleaning_up(page, sessions):
+        with serve_in_background(app, listening, MAX_CONNECTIONS, trusted_proxies), _cleaning_up(page, sessions):
             try:
                 yield f"http://{url_host(host)}:{listening.getsockname()[1]}/"
             finally:

@@ -3,7 +3,7 @@
 cfld app
 cfld app --model models/cfld --pose.backend rtmpose --device cuda --dtype bfloat16
 cfld app --host 0.0.0.0 --port 8080 --queue-limit 100 --limits.megabytes 10
-cfld app --behind-proxy --allowed-host cfld.example.org
+cfld app --allowed-host cfld.example.org
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class App:
     allowed_host: tuple[str, ...] = ()
     """Names without ports by which browsers may call the server, besides IP addresses, localhost and the name of this
     machine: those of a reverse proxy or tunnel. An asterisk stands for anything: *.example.org"""
-    behind_proxy: bool = False
-    """Trust the X-Forwarded-For and X-Forwarded-Proto headers of a reverse proxy on this machine."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses and networks of reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto headers are believed; by
+    default those on this machine."""
     session_ttl: Annotated[float, Range(0, 10_000_000)] = 60.0
     """Seconds until a visitor's files are removed after the page was closed."""
 
@@ -69,7 +70,7 @@ class App:
         )
         engine = Engine(pipe, self.pose.reader(), served, self.limits)
         lifetime = Lifetime(closed=self.session_ttl)
-        names = (self.allowed_host, self.behind_proxy)
+        names = (self.allowed_host, self.trusted_proxies)
         with serve(engine, self.host, self.port, self.queue_limit, lifetime, *names) as address:
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed however the server is stopped
             print(address, "Press Ctrl-C to stop.", sep="\n", flush=True)

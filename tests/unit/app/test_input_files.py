@@ -14,6 +14,7 @@ from cfld.app.limits import Limits
 from cfld.app.mannequins import mannequin_image, mannequin_pose
 from cfld.app.sessions import Sessions
 from cfld.app.settings import POSE
+from cfld.app.uploads import UploadReader
 from cfld.poses.formats import load_keypoints
 
 
@@ -21,7 +22,7 @@ from cfld.poses.formats import load_keypoints
 def inputs(tmp_path: Path) -> InputFiles:
     sessions = Sessions(tmp_path.resolve())
     session = sessions.get("one")
-    return InputFiles(session.new_folder(), session, sessions, Limits())
+    return InputFiles(session.new_folder(), session, sessions, UploadReader(Limits(side=300)))
 
 
 def uploaded(inputs: InputFiles, content: bytes | Image.Image) -> dict[str, Any]:
@@ -45,10 +46,18 @@ def test_notes_name_the_file(inputs: InputFiles) -> None:
     assert note.startswith("me.png: Transparent")
 
 
+def test_a_reduced_image_takes_the_place_of_the_large_one(inputs: InputFiles) -> None:
+    value = uploaded(inputs, Image.new("RGB", (600, 400), "red"))
+    assert [inputs.add_image(value, "source") for _ in range(2)] == ["me.png", "me-2.png"]
+    assert sorted(file.name for file in inputs.folder.iterdir()) == ["me-2.png", "me.png"]
+    assert Image.open(inputs.folder / "me.png").size == (300, 200)
+    assert inputs.notes[0] == "me.png: The image was reduced to 300 x 200 pixels."
+
+
 def test_messages_name_the_role(inputs: InputFiles) -> None:
     with pytest.raises(ValueError, match="the reference is missing"):
         inputs.add_image(None, "reference")
-    with pytest.raises(ValueError, match=r"^reference: me\.png: not an image"):
+    with pytest.raises(ValueError, match=r"^reference: me\.png: is not an image"):
         inputs.add_image(uploaded(inputs, b"text"), "reference")
     with pytest.raises(ValueError, match="upload it again"):
         inputs.add_image({"path": "/etc/passwd"}, "reference")

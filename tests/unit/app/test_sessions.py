@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 
 from cfld.app.engine import Output
+from cfld.app.limits import LimitReachedError, Limits
 from cfld.app.sessions import COPY_SECONDS, MAX_RESULTS, Lifetime, Session, Sessions, unused_path
 from cfld.app.settings import Attention
 
+LIMITS = Limits(pages=2, sessions=5, visitor_megabytes=1, total_megabytes=2)
 IMAGE = Image.new("RGB", (4, 6), "red")
 
 
@@ -31,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sessions(tmp_path: Path, clock: Clock) -> Sessions:
-    return Sessions(tmp_path.resolve(), Lifetime(closed=10, idle=100, unused=50), clock)
+    return Sessions(tmp_path.resolve(), Lifetime(closed=10, idle=100, unused=50), LIMITS, clock)
 
 
 def uploaded(sessions: Sessions, folder: str, name: str = "a.png") -> Path:
@@ -132,3 +135,60 @@ def test_waiting_for_a_cancelled_task_ends_when_it_has_stopped(tmp_path: Path) -
         order.append("stopped")
     waiting.join(10)
     assert order == ["stopped", "waited"]
+
+
+def test_a_visitor_with_many_pages_loses_the_one_used_longest_ago(sessions: Sessions, clock: Clock) -> None:
+    first, second = sessions.get("one", "ann"), sessions.get("two", "ann")
+    bob = sessions.get("bob's", "bob")
+    clock.time = 1
+    sessions.get("one", "ann")
+    sessions.get("three", "ann")
+    assert sessions.remove_expired() == ["two"]
+    assert sessions.get("one", "ann") is first
+    assert sessions.get("bob's", "bob") is bob
+    assert sessions.get("two", "ann") is not second
+
+
+def test_a_running_page_is_not_closed(sessions: Sessions) -> None:
+    with sessions.get("one", "ann").running("attention"):
+        sessions.get("two", "ann")
+        sessions.get("three", "ann")
+        assert sessions.remove_expired() == ["two"]
+
+
+def test_there_is_a_limit_on_all_pages(sessions: Sessions) -> None:
+    for number in range(LIMITS.sessions):
+        sessions.get(str(number), str(number))
+    with pytest.raises(LimitReachedError, match="too many visitors"):
+        sessions.get("one more", "another")
+    sessions.get("0", "0")
+
+
+def test_uploads_and_results_of_a_visitor_are_limited(sessions: Sessions) -> None:
+    megabyte = 2**20
+    with sessions.arriving("ann", megabyte // 2):
+        sessions.check_room("ann", megabyte // 2)
+        with pytest.raises(LimitReachedError, match="more than 1 MB"):
+            sessions.check_room("ann", megabyte)
+        sessions.check_room("bob", megabyte)
+        with pytest.raises(LimitReachedError, match="more than 1 MB"), sessions.arriving("ann", megabyte):
+            pass
+
+
+def test_all_uploads_and_results_are_limited(sessions: Sessions) -> None:
+    file = sessions.new_upload("ann", "a.png")
+    file.write_bytes(b"x" * 2**20)
+    folder = sessions.get("one", "bob").new_folder()
+    (folder / "b.png").hardlink_to(file)  # half of it belongs to each
+    (folder / "result.png").write_bytes(b"x" * 2**19)
+    sessions.remove_expired()
+    sessions.check_room("ann", 2**19)
+    sessions.check_room("eve", 2**19)
+    for visitor in ("bob", "eve"):
+        with pytest.raises(LimitReachedError):
+            sessions.check_room(visitor, 2**19 + 1)
+    sessions.close("one")
+    shutil.rmtree(file.parent)
+    sessions.get("one", "bob").remove()
+    sessions.remove_expired()
+    sessions.check_room("eve", 2**20)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cfld.app.limits import Limits
-from cfld.app.uploads import painted_mask, read_layer, read_upload
+from cfld.app.limits import LimitReachedError, Limits
+from cfld.app.uploads import MAX_KEYPOINT_FILE, PixelBudget, Upload, UploadReader, painted_mask
 from cfld.data.transforms import read_image
 
 LIMITS = Limits(megabytes=0.05, megapixels=0.02)
 GOOD = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8))
+
+
+def read_upload(path: Path, limits: Limits = LIMITS) -> Upload:
+    with UploadReader(limits).open(path) as upload:
+        return upload
 
 
 def saved(path: Path, image: Image.Image = GOOD, **options: object) -> Path:
@@ -104,11 +112,11 @@ def test_exif_orientation_is_applied_and_reported(tmp_path: Path) -> None:
 
 
 def test_layers_keep_their_transparency(tmp_path: Path) -> None:
-    layer = read_layer(saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (1, 2, 3, 4))), LIMITS)
+    (layer,) = UploadReader(LIMITS).layers([saved(tmp_path / "a.png", Image.new("RGBA", (9, 9), (1, 2, 3, 4)))])
     assert layer.getpixel((0, 0)) == (1, 2, 3, 4)
     (tmp_path / "b.png").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="not an image"):
-        read_layer(tmp_path / "b.png", LIMITS)
+        next(UploadReader(LIMITS).layers([tmp_path / "b.png"]))
 
 
 def layers() -> Iterator[Image.Image]:
@@ -133,3 +141,54 @@ def test_an_empty_mask_is_rejected() -> None:
     for empty in ([], [Image.new("RGBA", (4, 4))]):
         with pytest.raises(ValueError, match="the mask is empty"):
             painted_mask(empty, (4, 4))
+
+
+def test_large_images_are_reduced_and_reported(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", Image.new("RGB", (120, 90), "red"))
+    upload = read_upload(path, Limits(side=40))
+    assert (upload.image.size, upload.reduced) == ((40, 30), True)
+    assert upload.notes == ("The image was reduced to 40 x 30 pixels.",)
+    assert read_upload(path, Limits(side=120)).image.size == (120, 90)
+
+
+def test_one_layer_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", Image.new("RGBA", (100, 100), "white"))
+    reader = UploadReader(Limits(megapixels=0.01))  # there is no room for a second one
+    mask = painted_mask(reader.layers([path] * 20), (10, 10))
+    assert mask.getextrema() == (255, 255)
+
+
+def test_keypoint_files_are_small(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b" " * (MAX_KEYPOINT_FILE + 1))
+    with pytest.raises(ValueError, match=r"^a\.json: the limit for keypoint files is 256 kB"):
+        UploadReader(LIMITS).check_keypoint_file(tmp_path / "a.json")
+
+
+def test_images_wait_for_each_other() -> None:
+    budget, most, held, lock = PixelBudget(10), 0, 0, threading.Lock()
+
+    def use(pixels: int) -> None:
+        nonlocal most, held
+        with budget.take(pixels):
+            with lock:
+                held += min(pixels, 10)
+                most = max(most, held)
+            time.sleep(0.002)
+            with lock:
+                held -= min(pixels, 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, [1, 3, 10, 4, 25, 2, 7, 9] * 5))
+    assert (most, held) == (10, 0)
+
+
+def test_nobody_waits_for_ever() -> None:
+    budget = PixelBudget(10, patience=0.05)
+    with budget.take(6):
+        for pixels in (5, 10):
+            with pytest.raises(LimitReachedError, match="busy"), budget.take(pixels):
+                pass
+        with budget.take(4):
+            pass
+    with budget.take(10):
+        pass
