@@ -31,6 +31,8 @@ RANGE_MARGIN: Final = 0.01
 
 def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appearance_guidance_scale: float) -> None:
     """Raises ValueError for fewer than one step and for guidance scales that are not finite."""
+    if isinstance(num_inference_steps, bool) or not hasattr(num_inference_steps, "__index__"):
+        raise ValueError(f"num_inference_steps must be a whole number, got {num_inference_steps!r}")
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
@@ -40,6 +42,16 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
             finite = False
         if not finite:
             raise ValueError(f"guidance scales must be finite numbers, got {scale!r}")
+
+
+def check_generator(generator: Any) -> None:
+    """Raises ValueError for anything but None, a `torch.Generator` and a list of these."""
+    listed = generator if isinstance(generator, list) else [generator]
+    if generator is not None and not all(isinstance(one, torch.Generator) for one in listed):
+        raise ValueError(
+            f"generator must be a torch.Generator or a list of one per sample, got {str(generator)[:40]}; "
+            "for a random seed give torch.Generator().manual_seed(0)"
+        )
 
 
 def source_batch(images: Images, side: int, shape: tuple[int, int] | None = None) -> Tensor:
@@ -119,6 +131,11 @@ def pose_batch(
     items = poses if isinstance(poses, list | tuple) else [poses]
     if not items:
         raise ValueError("target_pose is empty; give at least one pose")
+    if not all(isinstance(pose, Keypoints | np.ndarray | Tensor) for pose in items):
+        raise ValueError(
+            "target_pose must be Keypoints, an array or a tensor, or a list of these, "
+            f"got {str(poses)[:40]}; for lists of numbers give numpy.array(target_pose)"
+        )
     maps = torch.cat([_pose_maps(pose, size, shape, blank) for pose in items])
     if not blank and not maps[:, :3].flatten(1).any(dim=1).all():
         raise ValueError(

@@ -7,12 +7,18 @@ image = pipe(source_image, target_pose, num_inference_steps=50).images[0]
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import re
+import shutil
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, UNet2DConditionModel
 from diffusers.image_processor import VaeImageProcessor
@@ -21,8 +27,9 @@ from PIL import Image
 from torch import Tensor
 
 from cfld import build, inputs
+from cfld.calls import Calls
 from cfld.data import transforms
-from cfld.diffusion import masking
+from cfld.diffusion import masking, schedulers
 from cfld.diffusion.guidance import Denoiser, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Images, Pose
@@ -36,13 +43,32 @@ from cfld.types import Conditioning, SourceConditioning
 
 BUNDLED: Final = Path(__file__).parent / "assets"
 """Folder of the models that come with the package, one subfolder per name."""
+PIPELINE_FILE: Final = BUNDLED / "mannequin" / "pipeline.py"
+"""A copy in a saved model lets plain diffusers open it."""
 
 OnStepEnd: TypeAlias = Callable[["CFLDPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 Generators: TypeAlias = torch.Generator | list[torch.Generator]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OFFLOADING: Final = threading.RLock()
+
+
+def _entry(method: F) -> F:
+    """A method without gradients that threads may call at once; where weights are offloaded, one after the other."""
+
+    @functools.wraps(method)
+    def call(self: CFLDPipeline, *args: Any, **options: Any) -> Any:
+        with torch.no_grad(), self._exclusive():
+            return method(self, *args, **options)
+
+    return cast(F, call)
 
 
 class CFLDPipeline(DiffusionPipeline):
-    """Coarse-to-Fine Latent Diffusion (Lu et al., CVPR 2024) with any diffusers scheduler."""
+    """Coarse-to-Fine Latent Diffusion (Lu et al., CVPR 2024) with the schedulers of diffusers in `schedulers.CORRECT`.
+
+    Threads may share one pipeline: a call changes neither the scheduler nor anything else of it.
+    """
 
     model_cpu_offload_seq = "conditioner->unet->vae"
     _callback_tensor_inputs: Final = ["latents"]
@@ -53,21 +79,33 @@ class CFLDPipeline(DiffusionPipeline):
         unet: UNet2DConditionModel,
         vae: AutoencoderKL,
         scheduler: Any,
-        output_size: tuple[int, int] | list[int] = (256, 176),
+        output_size: tuple[int, int] | list[int] | None = None,
     ) -> None:
         """
         Args:
-            output_size: (height, width) that the model's square images are resized to.
+            output_size: (height, width) that the model's square images are resized to; default: that of the pipeline
+                that the components are from, else 256x176.
 
         Raises:
             ValueError: if the components' dimensions do not match.
         """
         super().__init__()
         check_components(conditioner, unet, vae)
+        size = _checked_size(conditioner.output_size or (256, 176) if output_size is None else output_size)
+        if conditioner.output_size not in (None, size):
+            conditioner = copy.copy(conditioner)  # the same weights; another pipeline keeps its size
+        conditioner.output_size = size
         hybrid_granularity_attention.install(unet)
         self.register_modules(conditioner=conditioner, unet=unet, vae=vae, scheduler=scheduler)
-        self.register_to_config(output_size=_checked_size(output_size))
+        self.register_to_config(output_size=size)
         self.image_processor = VaeImageProcessor(vae_scale_factor=2 ** (len(vae.config.block_out_channels) - 1))
+        self._calls = Calls()
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **options: Any) -> None:
+        """Saves a folder that `from_pretrained` loads; arguments as in `DiffusionPipeline.save_pretrained`."""
+        Path(save_directory).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PIPELINE_FILE, Path(save_directory) / PIPELINE_FILE.name)
+        super().save_pretrained(save_directory, *args, **options)
 
     @classmethod
     def from_pretrained(cls, model: str | Path = "mannequin", **options: Any) -> CFLDPipeline:
@@ -92,7 +130,7 @@ class CFLDPipeline(DiffusionPipeline):
                 check_finite(getattr(pipe, name).state_dict(), f"model {str(model)!r}, {name}")
         return pipe
 
-    @torch.no_grad()
+    @_entry
     def __call__(
         self,
         source_image: Images | SourceConditioning,
@@ -139,15 +177,18 @@ class CFLDPipeline(DiffusionPipeline):
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
         size = self._output_size(height, width)
         self._check_output(output_type, callback_on_step_end_tensor_inputs)
+        self._check_parts()
+        inputs.check_generator(generator)
+        scheduler = schedulers.start(self.scheduler, num_inference_steps, self._execution_device)
         source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
         denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         z_T = self._prepare_latents(source.batch_size, generator, latents)
-        z_0 = self._sample(denoise, z_T, num_inference_steps, generator, callback_on_step_end)
+        z_0 = self._sample(denoise, z_T, scheduler, generator, callback_on_step_end)
         images = z_0 if output_type == "latent" else self._decode(z_0, size, output_type)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
-    @torch.no_grad()
+    @_entry
     def encode_source(
         self, source_image: Images | SourceConditioning, as_in_training: bool = False
     ) -> SourceConditioning:
@@ -164,7 +205,7 @@ class CFLDPipeline(DiffusionPipeline):
         conditioning = self.conditioner(batch.to(self._execution_device, self.conditioner.dtype), None)
         return SourceConditioning(conditioning.prompt_embeds, conditioning.query_bias)
 
-    @torch.no_grad()
+    @_entry
     def encode_pose(
         self, target_pose: Pose | Sequence[Pose] | Conditioning, as_in_training: bool = False
     ) -> Conditioning:
@@ -187,7 +228,7 @@ class CFLDPipeline(DiffusionPipeline):
         conditioning: Conditioning = self.conditioner(None, maps.to(self._execution_device, self.conditioner.dtype))
         return conditioning
 
-    @torch.no_grad()
+    @_entry
     def transfer_style(
         self,
         reference_image: Image.Image,
@@ -221,6 +262,9 @@ class CFLDPipeline(DiffusionPipeline):
             ValueError: naming the argument that is invalid, including a mask of another size and an empty one.
         """
         inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
+        self._check_parts()
+        inputs.check_generator(generator)
+        scheduler = schedulers.start(self.scheduler, num_inference_steps, self._execution_device)
         reference = transforms.to_rgb(reference_image)
         inputs.check_reference((reference.height, reference.width), tuple(self.config.output_size))
         weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
@@ -230,24 +274,34 @@ class CFLDPipeline(DiffusionPipeline):
         noise, z_ref = self._prepare_latents(source.batch_size, generator, None), self._encode(reference)
         size = (reference.height, reference.width) if paste else self._output_size(None, None)
         backdrop = transforms.to_tensor(reference)[None] / 255 if paste else self._decode(z_ref, size, "pt")
-        self.scheduler.set_timesteps(num_inference_steps, device=noise.device)
         region = masking.latent_mask(weights, self.conditioner.latent_size)
-        masked = masking.MaskedSampling(self.scheduler, z_ref, noise, region)
+        masked = masking.MaskedSampling(scheduler, z_ref, noise, region)
         z_T = self._prepare_latents(source.batch_size, generator, masked.start())
-        z_0 = self._sample(denoise, z_T, num_inference_steps, generator, callback_on_step_end, masked)
+        z_0 = self._sample(denoise, z_T, scheduler, generator, callback_on_step_end, masked)
         images = masking.paste(self._decode(z_0, size, "pt"), backdrop, weights)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=self.image_processor.numpy_to_pil(self.image_processor.pt_to_numpy(images)))
 
     @property
     def num_timesteps(self) -> int:
-        """Number of timesteps of the latest call."""
-        return len(self.scheduler.timesteps)
+        """Number of timesteps of the latest call of this thread."""
+        return self._calls.latest.num_timesteps
 
     @property
     def interrupt(self) -> bool:
-        """Whether a callback stopped the latest call."""
-        return getattr(self, "_interrupt", False)
+        """Whether the latest call of this thread was stopped.
+
+        A callback stops its own call by `pipe._interrupt = True`; the same from another thread stops all calls.
+        """
+        return self._calls.latest.interrupt
+
+    @property
+    def _interrupt(self) -> bool:
+        return self.interrupt
+
+    @_interrupt.setter
+    def _interrupt(self, value: bool) -> None:
+        self._calls.interrupt(value)
 
     def _output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         default_height, default_width = self.config.output_size
@@ -261,6 +315,24 @@ class CFLDPipeline(DiffusionPipeline):
             raise ValueError(
                 f"callback_on_step_end_tensor_inputs must be among {self._callback_tensor_inputs}, got {unknown}"
             )
+
+    def _exclusive(self) -> AbstractContextManager[Any]:
+        """Admits one call at a time where hooks move or cast weights during a call."""
+        hooks = ("_hf_hook", "_diffusers_hook")
+        parts = (self.conditioner, self.unet, self.vae)
+        return _OFFLOADING if any(hasattr(part, hook) for part in parts for hook in hooks) else nullcontext()
+
+    def _check_parts(self) -> None:
+        """Raises ValueError for components on several devices, unless offloaded, or of several dtypes."""
+        parts = {"conditioner": self.conditioner, "unet": self.unet, "vae": self.vae}
+        devices = {name: str(part.device) for name, part in parts.items()}
+        dtypes = {name: str(parts[name].dtype).removeprefix("torch.") for name in ("conditioner", "unet")}
+        placed = self.hf_device_map is not None or self._exclusive() is _OFFLOADING
+        for kind, found in {"device": {} if placed else devices, "dtype": dtypes}.items():
+            if len(set(found.values())) > 1:
+                listed = ", ".join(f"{name}: {value}" for name, value in found.items())
+                call = 'pipe.to("cuda")' if kind == "device" else "pipe.to(torch.float16)"
+                raise ValueError(f"the components are of several {kind}s ({listed}); give them one, such as {call}")
 
     def _guide(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
         """eq. 7, with the null prompt that `encode_pose` returned."""
@@ -283,7 +355,7 @@ class CFLDPipeline(DiffusionPipeline):
         self,
         denoise: Denoiser,
         z_T: Tensor,
-        steps: int,
+        scheduler: Any,
         generator: Generators | None,
         callback: OnStepEnd | None,
         masked: OnStep | None = None,
@@ -292,11 +364,9 @@ class CFLDPipeline(DiffusionPipeline):
             z_t = masked(i, t, z_t) if masked else z_t
             return ((callback and callback(self, i, t, {"latents": z_t})) or {}).get("latents", z_t)
 
-        self._interrupt = False
-        self.scheduler.set_timesteps(steps, device=z_T.device)
-        timesteps = itertools.takewhile(lambda _: not self._interrupt, self.progress_bar(self.scheduler.timesteps))
-        z_T = z_T * self.scheduler.init_noise_sigma
-        return sample(denoise, self.scheduler, timesteps, z_T, generator, on_step)
+        with self._calls.start(len(scheduler.timesteps)) as call:
+            timesteps = itertools.takewhile(lambda _: not call.interrupt, self.progress_bar(scheduler.timesteps))
+            return sample(denoise, scheduler, timesteps, z_T * scheduler.init_noise_sigma, generator, on_step)
 
     def _encode(self, image: Image.Image) -> Tensor:
         """z_0 = E(y), (1, 4, h, w), of an image of any size, resized to the model's square."""
@@ -342,3 +412,8 @@ def _pair(source: SourceConditioning, pose: Conditioning) -> tuple[SourceConditi
     if sources < poses:
         return source.select([0] * poses), pose
     return source, pose if sources == poses else pose.select([0] * sources)
+
+
+diffusers.CFLDPipeline = (
+    CFLDPipeline  # where `DiffusionPipeline.from_pretrained` looks for the class of a model_index.json
+)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
+from diffusers import DiffusionPipeline
 from PIL import Image
 
 import cfld
@@ -16,6 +22,7 @@ import cfld.convert
 import cfld.models.unet
 import cfld.poses.render
 from cfld import CFLDPipeline
+from cfld.pipeline import BUNDLED
 from cfld.poses.keypoints import Keypoints
 
 
@@ -30,7 +37,8 @@ def test_class_paths_of_saved_models(model_folder: Path) -> None:
         "scheduler": ["diffusers", "DDPMScheduler"],
         "output_size": [64, 44],
     }
-    assert {path.suffix for path in model_folder.rglob("*") if path.is_file()} == {".json", ".safetensors"}
+    files = [path.relative_to(model_folder) for path in model_folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files if path != Path("pipeline.py")} == {".json", ".safetensors"}
 
 
 def test_anyone_can_open_the_unet(model_folder: Path) -> None:
@@ -38,6 +46,48 @@ def test_anyone_can_open_the_unet(model_folder: Path) -> None:
 
     unet = UNet2DConditionModel.from_pretrained(model_folder, subfolder="unet")
     assert unet(torch.zeros(1, 4, 8, 8), 1, torch.zeros(1, 4, 16)).sample.isfinite().all()
+
+
+OPEN = """
+import sys
+{first}
+from diffusers import DiffusionPipeline
+pipe = DiffusionPipeline.from_pretrained(sys.argv[1], {options})
+print(type(pipe).__module__, type(pipe).__name__, *pipe.config.output_size, type(pipe.conditioner).__name__)
+"""
+
+
+TRUSTED = "custom_pipeline=sys.argv[1], trust_remote_code=True"
+
+
+@pytest.mark.parametrize(
+    ("folder", "first", "options"),
+    [("saved", "", TRUSTED), ("bundled", "", TRUSTED), ("saved", "from cfld import CFLDPipeline", "")],
+    ids=["saved", "bundled", "imported"],
+)
+def test_plain_diffusers_opens_a_saved_model(
+    folder: str, first: str, options: str, model_folder: Path, tmp_path: Path
+) -> None:
+    path, size = {"saved": (model_folder, "64 44"), "bundled": (BUNDLED / "mannequin", "192 132")}[folder]
+    program = [sys.executable, "-c", OPEN.format(first=first, options=options), str(path)]
+    done = subprocess.run(
+        program, env={**os.environ, "HF_MODULES_CACHE": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == f"cfld.pipeline CFLDPipeline {size} Conditioner", done.stderr
+
+
+def test_no_code_of_a_folder_runs_unless_trusted(model_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "model"))
+    (folder / "pipeline.py").write_text("raise SystemExit('code ran')")
+    assert CFLDPipeline.from_pretrained(folder).config.output_size == (64, 44)
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        DiffusionPipeline.from_pretrained(str(folder), custom_pipeline=str(folder))
+
+
+def test_folders_of_before_have_no_pipeline_file(model_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_folder, tmp_path / "model"))
+    (folder / "pipeline.py").unlink()
+    assert CFLDPipeline.from_pretrained(folder).config.output_size == (64, 44)
 
 
 def test_names_of_the_package() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,8 @@ from cfld.build import build_conditioner
 from cfld.config.presets import tiny_model
 from cfld.config.schema import ModelConfig, SchedulerConfig
 from cfld.data.transforms import letterbox, resize, to_model_range, to_tensor
-from cfld.diffusion.schedulers import SCHEDULERS, make_scheduler
+from cfld.diffusion import schedulers
+from cfld.diffusion.schedulers import CORRECT, SCHEDULERS, make_scheduler
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.fit import fit_poses
 from cfld.poses.keypoints import Keypoints
@@ -95,6 +99,21 @@ class TestSavingAndLoading:
         assert again.unet is pipe.unet
         assert isinstance(CFLDPipeline.from_pipe(pipe), DiffusionPipeline)
 
+    def test_components_keep_the_output_size(self, make_pipe: Callable[..., CFLDPipeline]) -> None:
+        pipe = make_pipe()
+        small = CFLDPipeline(**pipe.components, output_size=(32, 20))
+        other = CFLDPipeline(**{**small.components, "scheduler": DDIMScheduler.from_config(pipe.scheduler.config)})
+        sizes = [CFLDPipeline(**p.components).config.output_size for p in (pipe, small, other)]
+        assert sizes == [(64, 44), (32, 20), (32, 20)]
+        assert CFLDPipeline.from_pipe(small).config.output_size == (32, 20)
+        weight, same = (p.conditioner.null_prompt for p in (pipe, small))
+        assert weight is same
+
+    def test_a_given_size_is_kept_by_a_folder_and_its_components(self, model_folder: Path, tmp_path: Path) -> None:
+        CFLDPipeline.from_pretrained(model_folder, output_size=(32, 20)).save_pretrained(tmp_path)
+        pipe = CFLDPipeline.from_pretrained(tmp_path)
+        assert CFLDPipeline(**pipe.components).config.output_size == (32, 20)
+
 
 class TestSchedulers:
     @pytest.mark.parametrize("name", SCHEDULERS)
@@ -115,19 +134,7 @@ class TestSchedulers:
         other.set_progress_bar_config(disable=True)
         assert generate(other, person, poses[0]).isfinite().all()
 
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "DEISMultistepScheduler",
-            "DPMSolverSinglestepScheduler",
-            "KDPM2DiscreteScheduler",
-            "KDPM2AncestralDiscreteScheduler",
-            "LCMScheduler",
-            "LMSDiscreteScheduler",
-            "SASolverScheduler",
-            "TCDScheduler",
-        ],
-    )
+    @pytest.mark.parametrize("name", CORRECT)
     def test_of_diffusers(self, name: str, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
         if name == "LMSDiscreteScheduler":
             pytest.importorskip("scipy")
@@ -162,6 +169,113 @@ class TestReproducing:
         given = generate(pipe, person, poses[0], latents=latents, generator=generator)
         assert torch.equal(given, generate(pipe, person, poses[0]))
 
+    def test_images_differ_by_one_level_at_most_from_those_of_another_batch(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        """Convolutions and matrix products sum in another order for another batch size."""
+        arguments = {"num_inference_steps": 10, "output_type": "pil"}
+        together = generate(pipe, person, poses, generator=generators(0, 1, 2, 3), **arguments)
+        for i, image in enumerate(together):
+            (alone,) = generate(pipe, person, poses[i], generator=generators(i), **arguments)
+            assert np.abs(np.asarray(image).astype(int) - np.asarray(alone)).max() <= 1
+
+
+class TestThreads:
+    @pytest.mark.parametrize("name", ["LCMScheduler", "PNDMScheduler"])
+    def test_of_one_pipeline(self, name: str, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+        scheduler = getattr(diffusers, name).from_config(pipe.scheduler.config)
+        shared = CFLDPipeline(**{**pipe.components, "scheduler": scheduler})
+        shared.set_progress_bar_config(disable=True)
+        before = copy.deepcopy(vars(scheduler))
+
+        def run(i: int) -> Tensor:
+            counts: list[int] = []
+            image = generate(
+                shared,
+                person.rotate(i * 40),
+                poses[i % 4],
+                num_inference_steps=2 + i % 4,
+                generator=generators(i),
+                pose_guidance_scale=1.0 + i % 3,
+                output_type="pt",
+                callback_on_step_end=lambda p, *_: counts.append(p.num_timesteps),
+            )
+            assert counts == [len(counts)] * len(counts)
+            return image
+
+        check_threads(run, 8)
+        assert repr(vars(scheduler)) == repr(before)
+
+    def test_of_pipelines_with_the_same_components(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        def run(i: int) -> Tensor:
+            scheduler = make_scheduler(list(SCHEDULERS)[i], pipe.scheduler.config)
+            own = CFLDPipeline(**{**pipe.components, "scheduler": scheduler})
+            own.set_progress_bar_config(disable=True)
+            return generate(own, person, poses[i % 4], num_inference_steps=4, output_type="pt")
+
+        check_threads(run, len(SCHEDULERS))
+
+    def test_of_style_transfer(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+        mask = Image.new("L", person.size)
+        mask.paste(255, (0, 0, 20, 67))
+
+        def run(i: int) -> Tensor:
+            options = {"num_inference_steps": 2 + i, "generator": generators(i)}
+            image = pipe.transfer_style(person, mask, person.rotate(180), poses[i], **options).images[0]
+            return torch.tensor(np.asarray(image))
+
+        check_threads(run, 4)
+
+    def test_of_an_offloaded_pipeline(
+        self, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        other = make_pipe()
+        for part in (other.conditioner, other.unet, other.vae):
+            accelerate.cpu_offload(part, torch.device("cpu"), offload_buffers=len(part._parameters) > 0)
+        check_threads(lambda i: generate(other, person, poses[i], output_type="pt"), 2)
+
+    def test_a_callback_stops_its_own_call(
+        self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        def run(stop_at: int) -> tuple[int, bool]:
+            steps: list[int] = []
+
+            def stop(p: CFLDPipeline, i: int, *_: Any) -> None:
+                steps.append(i)
+                p._interrupt = i == stop_at
+
+            generate(pipe, person, poses[0], num_inference_steps=6, callback_on_step_end=stop)
+            return len(steps), pipe.interrupt
+
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(run, (0, 2, 4, 9))) == [(1, True), (3, True), (5, True), (6, False)]
+
+    def test_another_thread_stops_a_call(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+        started, stopped, steps = threading.Event(), threading.Event(), []
+
+        def wait(_: CFLDPipeline, i: int, *__: Any) -> None:
+            steps.append(i)
+            started.set()
+            assert stopped.wait(60)
+
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(generate, pipe, person, poses[0], callback_on_step_end=wait)
+            assert started.wait(60)
+            pipe._interrupt = True
+            stopped.set()
+            running.result()
+        assert steps == [0]
+
+
+def check_threads(run: Callable[[int], Tensor], count: int) -> None:
+    """Results of `run(0)`, `run(1)`, ... in threads at once are those of one after the other, to the bit."""
+    alone = [run(i) for i in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        together = list(threads.map(run, range(count)))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+
 
 class TestCallbacks:
     def test_the_callback_is_called_at_each_step(
@@ -175,7 +289,8 @@ class TestCallbacks:
             return {}
 
         looked_at = generate(pipe, person, poses[0], callback_on_step_end=look)
-        assert seen == [(i, int(t), (1, 4, 8, 8)) for i, t in enumerate(pipe.scheduler.timesteps)]
+        timesteps = schedulers.start(pipe.scheduler, STEPS).timesteps
+        assert seen == [(i, int(t), (1, 4, 8, 8)) for i, t in enumerate(timesteps)]
         assert pipe.num_timesteps == STEPS
         assert torch.equal(looked_at, generate(pipe, person, poses[0]))
 
@@ -520,10 +635,14 @@ class TestBadArguments:
             ({"pose_guidance_scale": float("nan")}, "finite"),
             ({"appearance_guidance_scale": float("inf")}, "finite"),
             ({"output_type": "jpg"}, "output_type"),
-            ({"height": 0}, "height and width"),
-            ({"width": -3}, "height and width"),
+            ({"height": 0}, "height must be between 1 and 8,192, got 0"),
+            ({"width": -3}, "width must be between 1 and 8,192, got -3"),
             ({"generator": generators(1, 2)}, "2 generators for 1 samples"),
             ({"latents": torch.zeros(1, 4, 4, 4)}, "latents must have shape"),
+            ({"generator": 0}, r"generator must be .*, got 0; .*manual_seed\(0\)"),
+            ({"generator": [0]}, r"got \[0\]"),
+            ({"num_inference_steps": 1001}, "1 to 1000 with DDPMScheduler, got 1001"),
+            ({"num_inference_steps": 2.5}, "whole number, got 2.5"),
         ],
     )
     def test_invalid_arguments_raise(
@@ -531,6 +650,43 @@ class TestBadArguments:
     ) -> None:
         with pytest.raises(ValueError, match=message):
             generate(pipe, person, poses[0], **options)
+
+    @pytest.mark.parametrize(
+        "pack", [lambda yx: yx.tolist(), lambda yx: [yx.tolist()], lambda _: None, lambda _: "walk"]
+    )
+    def test_poses_that_are_no_arrays(
+        self, pack: Callable[[Any], Any], pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        with pytest.raises(ValueError, match=r"target_pose must be Keypoints.* numpy.array\(target_pose\)"):
+            generate(pipe, person, pack(poses[0].yx))
+
+    def test_components_of_several_dtypes(
+        self, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        other = make_pipe()
+        other.unet.to(torch.bfloat16)
+        with pytest.raises(ValueError, match=r"several dtypes \(conditioner: float32, unet: bfloat16\).*pipe.to"):
+            generate(other, person, poses[0])
+        other.to(torch.bfloat16).vae.to(torch.float32)  # a VAE of its own dtype is common
+        assert generate(other, person, poses[0], output_type="pt").isfinite().all()
+
+    @pytest.mark.parametrize("name", ["conditioner", "unet", "vae"])
+    def test_components_on_several_devices(
+        self, name: str, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        other = make_pipe()
+        getattr(other, name).to("meta")
+        with pytest.raises(ValueError, match=rf"several devices \(.*{name}: meta.*pipe.to"):
+            generate(other, person, poses[0])
+
+    @pytest.mark.parametrize("name", ["FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler", "IPNDMScheduler"])
+    def test_schedulers_that_do_not_fit(
+        self, name: str, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        scheduler = getattr(diffusers, name).from_config(pipe.scheduler.config)
+        other = CFLDPipeline(**{**pipe.components, "scheduler": scheduler})
+        with pytest.raises(ValueError, match=rf"^{name} does not .*, UniPCMultistepScheduler$"):
+            generate(other, person, poses[0])
 
 
 def test_all_forms_of_a_pose_are_equivalent(pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:

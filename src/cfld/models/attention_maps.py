@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from cfld.models.perception_refined_decoder import PerceptionRefinedDecoder
 
 @contextmanager
 def recorded_attention(decoder: PerceptionRefinedDecoder) -> Iterator[list[Tensor]]:
-    """Records the decoder's cross-attention over f_4 while the block runs, without changing its output.
+    """Records the decoder's cross-attention over f_4 in this thread while the block runs, without changing its output.
 
     Yields:
         a list to which each forward pass of the decoder appends R tensors, one per decoder block: (B, Q, h, w) over
@@ -25,13 +26,17 @@ def recorded_attention(decoder: PerceptionRefinedDecoder) -> Iterator[list[Tenso
     maps: list[Tensor] = []
     with ExitStack() as hooks:
         for block in decoder.blocks:
-            record = functools.partial(_record, maps)
+            record = functools.partial(_record, maps, threading.get_ident())
             hooks.enter_context(block.get_submodule("attn2").register_forward_pre_hook(record, with_kwargs=True))
         yield maps
 
 
-def _record(maps: list[Tensor], attention: Attention, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+def _record(
+    maps: list[Tensor], thread: int, attention: Attention, args: tuple[Tensor, ...], kwargs: dict[str, Any]
+) -> None:
     """A forward pre-hook: computes softmax(Q K^T / sqrt(d)) per head from the attention's arguments."""
+    if threading.get_ident() != thread:
+        return
     Q = attention.head_to_batch_dim(attention.to_q(args[0]))  #                        (B heads, Q, d)
     K = attention.head_to_batch_dim(attention.to_k(kwargs["encoder_hidden_states"]))  # (B heads, L, d)
     weights = attention.get_attention_scores(Q, K)  #                                  (B heads, Q, L)

@@ -27,6 +27,8 @@ class Conditioner(ModelMixin, ConfigMixin):
     """
 
     _supports_gradient_checkpointing = True
+    output_size: tuple[int, int] | None = None
+    """(height, width) of the images of the pipeline that it is part of, saved in that pipeline's index."""
 
     @register_to_config
     def __init__(
