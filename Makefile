@@ -31,11 +31,11 @@ format: $(STAMP) ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(STAMP) ## the tests, without those marked slow
+test: $(STAMP) ## the tests, without those marked slow, with two minutes of fuzzing
 	$(PYTEST) -m "not slow"
 
-test-all: $(STAMP) ## all tests
-	$(PYTEST)
+test-all: $(STAMP) ## all tests, with an hour of fuzzing
+	FUZZ_MINUTES=60 $(PYTEST)
 
 docs: $(STAMP) ## the documentation site -> build/site/index.html; warnings are errors
 	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean

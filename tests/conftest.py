@@ -18,6 +18,7 @@ from cfld.config.presets import tiny_model
 from cfld.config.schema import ModelConfig
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
+from support.fuzz.campaign import pytest_terminal_summary  # noqa: F401 - here, because xdist's controller reads no other
 
 torch.set_num_threads(1)
 
