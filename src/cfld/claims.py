@@ -90,7 +90,11 @@ class Claim:
             with suppress(ValueError, TypeError):  # the last line may be incomplete
                 _clean(self.file.parent, *json.loads(line))
         os.ftruncate(self.descriptor, 0)
-        os.write(self.descriptor, f"cfld {os.getpid()}\n".encode())
+        try:
+            os.write(self.descriptor, f"cfld {os.getpid()}\n".encode())
+        except OSError as error:  # the disk is full
+            self.file.unlink()
+            raise OSError(error.errno, error.strerror, str(self.file)) from None
 
     def release(self) -> None:
         if self.descriptor is not None:
