@@ -16,7 +16,7 @@ from cfld.config.presets import PRESETS
 
 NO_PATHS = {
     *("backend", "device", "host", "scheduler", "title", "pattern", "name", "database", "conditioner_class"),
-    *("prediction_type", "beta_schedule", "stage", "log_with", "trusted_proxies"),
+    *("prediction_type", "beta_schedule", "stage", "log_with", "trusted_proxies", "allowed_host"),
 }
 """Options whose texts name no file; what `database` names, `reads` of its commands returns."""
 WRITTEN = {"out", "draw", "fitted", "answers", "cache", "latents"}

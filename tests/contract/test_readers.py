@@ -29,6 +29,7 @@ PARSERS: Final = (
 )
 EXCEPTIONS: Final = {
     ("config/io.py", "json.loads"): "text that the line itself has written",
+    ("claims.py", "json.loads"): "a lock file that this package keeps, checked by its first line",
     ("digests.py", "json.loads"): "a record that this package keeps, whose damaged lines are skipped",
     ("app/joint_editor.py", "json.loads"): "text of Keypoints.to_json",
     ("app/middleware.py", "json.loads"): "bodies of requests, whose size it limits",

@@ -73,7 +73,7 @@ def test_bad_input_is_told_in_one_line(
     out = ("--out", tmp_path / "a.gif")
     for arguments, expected in (
         (("--poses", "run", *out), "run is neither a file or folder of poses nor walk"),
-        (("--poses", "walk", "--frames", 1, *out), "at least 2"),
+        (("--poses", "walk", "--frames", 1, *out), "between 2 and"),
         (("--poses", folder, "--frames", 9, *out), "9 frames requested of 3 poses"),
         (("--poses", tmp_path / "one.json", *out), "1 frames requested of 1 poses"),
         (("--poses", tmp_path / "empty", *out), "0 frames requested of 0 poses"),
@@ -81,8 +81,8 @@ def test_bad_input_is_told_in_one_line(
         (("--poses", tmp_path / "empty.json", *out), "pose 1, all 18 joints are missing"),
         (("--poses", "walk", "--out", tmp_path / "a.avi"), "one of .gif, .webp"),
         (("--poses", "walk", "--out", photo), "also an input"),
-        (("--poses", "walk", "--fps", 0, *out), "--fps"),
-        (("--poses", "walk", "--batch", 0, *out), "--batch"),
+        (("--poses", "walk", "--fps", 0, *out), "fps must be above 0"),
+        (("--poses", "walk", "--batch", 0, *out), "batch must be"),
     ):
         assert expected in error_line(capsys, "animate", *base, *arguments, *QUICK), arguments
     assert "no such file" in error_line(capsys, "animate", "--source", tmp_path / "none.png", "--poses", "walk", *out)

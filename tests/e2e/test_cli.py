@@ -290,7 +290,7 @@ class TestGenerateRefuses:
             run(*command)
         assert stopped.value.code == 2
         assert "File too large" in capsys.readouterr().err.splitlines()[-1]
-        assert {path.name for path in out.iterdir()} == {"me_to_pose.png", "config.json"}
+        assert {path.name for path in out.iterdir()} == {"me_to_pose.png", "config.json", "digests.jsonl"}
         assert (out / "me_to_pose.png").read_bytes() == first
         run(*command)
         assert Image.open(out / "me_to_mannequin3.png").size == (44, 64)

@@ -222,7 +222,7 @@ def test_bad_input(error_of: Callable[..., str], images: Callable[..., Path], tm
     assert "does not resize generated images to 128x88" in error_of(
         "--images", ours, "--protocol", "pidm", "--size", "128", "88"
     )
-    assert "not the weights of InceptionV3" in error_of("--images", ours, "--weights", tmp_path / "broken")
+    assert "not a plain file of weights, or damaged" in error_of("--images", ours, "--weights", tmp_path / "broken")
     assert "holds files that are not part of a report" in error_of("--images", ours, "--out", tmp_path / "mine")
     assert "name its folder with --out" in error_of("--images", ours, "--sort", "ssim")
     assert "no vae/config.json" in error_of("--images", ours, "--vae", tmp_path / "nothing")

@@ -157,7 +157,8 @@ def test_a_converted_folder_opens(released: Path, sd15_folder: Path, tmp_path: P
     assert tuple(pipe.config.output_size) == (128, 64)
     assert type(pipe.scheduler) is DDPMScheduler
     files = {path.name for path in (tmp_path / "model").rglob("*") if path.is_file()}
-    assert files == {"model_index.json", "config.json", "scheduler_config.json", "diffusion_pytorch_model.safetensors"}
+    weights = "diffusion_pytorch_model.safetensors"
+    assert files == {"model_index.json", "config.json", "scheduler_config.json", weights, "pipeline.py"}
     with pytest.raises(ValueError, match="exists already"):
         convert_checkpoint(released, sd15_folder, tmp_path / "model", (128, 64))
 

@@ -23,7 +23,7 @@ LIBRARY_ERRORS: Final = {
     "zipfile.BadZipFile",
 }
 """Those of libraries that derive from none of these: package and class, since a command imports what it needs only."""
-MAX_LINE: Final = 1000
+MAX_LINE: Final = 4000
 """Characters of a message, of which the middle is left out beyond it."""
 OUT_OF_MEMORY: Final = "can't allocate memory"
 """In the message of PyTorch's RuntimeError where the main memory does not suffice."""

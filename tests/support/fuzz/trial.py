@@ -24,7 +24,7 @@ from support.fuzz.sandbox import SERVING, Outcome, call, empty_folder
 from support.fuzz.workspace import Base
 
 INTERRUPTED: Final = 130
-LONGEST_LINE: Final = 1000
+LONGEST_LINE: Final = 4000
 ODD: Final = {
     **{f"odd/{thing}": thing for thing in THINGS},
     "odd/empty.png": b"",
