@@ -29,6 +29,6 @@ def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
 
 
 def status(response: bytes) -> int:
-    """The status code of a response; 0 for none."""
-    found = re.match(rb"HTTP/1\.1 (\d{3}) ", response)
+    """The status code of a response, after interim ones; 0 for none."""
+    found = re.search(rb"^HTTP/1\.1 ([2-5]\d\d) ", response, re.MULTILINE)
     return int(found[1]) if found else 0

@@ -95,13 +95,11 @@ class AnswerOptions:
         folder = self.study if self.study.is_dir() else self.study.parent
         return [folder] if self.database is None else [folder, Path(self.database.removeprefix("sqlite:///"))]
 
-    def open_database(self, opened: StudyFolder, must_exist: bool = False) -> Database:
+    def open_database(self, opened: StudyFolder, create: bool) -> Database:
         from cfld.study.database import Database
 
-        file = opened.path / "answers.sqlite"
-        if self.database is None and must_exist and not file.exists():
-            raise ValueError(f"{file}: no answers yet; cfld study serve creates it")
-        return Database(self.database or f"sqlite:///{file}", opened.study.fingerprint())
+        url = self.database or f"sqlite:///{opened.path / 'answers.sqlite'}"
+        return Database(url, opened.study.fingerprint(), create)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +122,7 @@ class Serve(AnswerOptions):
         from cfld.web.serving import make_server
 
         opened = open_study(self.study)
-        database = self.open_database(opened)
+        database = self.open_database(opened, create=True)
         server = make_server(create_app(opened, database, self.limits), MAX_CONNECTIONS, self.trusted_proxies)
         listening = listen(self.host, self.port, BACKLOG)
         address = f"http://{url_host(self.host)}:{listening.getsockname()[1]}"
@@ -148,11 +146,12 @@ class Results(AnswerOptions):
 
     @extra("study")
     def run(self) -> None:
-        from cfld.study.metrics import Inclusion, study_metrics
+        from cfld.study.metrics import Inclusion, check_answers, study_metrics
         from cfld.study.report import as_text, write_answers
 
         opened = open_study(self.study)
-        database = self.open_database(opened, must_exist=True)
+        database = self.open_database(opened, create=False)
+        check_answers(opened.study, database.answers())
         inclusion = Inclusion(unfinished=self.include_unfinished, inattentive=self.include_inattentive)
         metrics = study_metrics(opened.study, database.tallies(), inclusion)
         if self.answers is not None:

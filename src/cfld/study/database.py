@@ -6,10 +6,12 @@ PostgreSQL commits synchronously. A repeated answer changes nothing.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -113,16 +115,19 @@ class DatabaseError(ValueError):
 class Database:
     """The database of one study. Each method is one transaction, and raises `DatabaseError` if that fails."""
 
-    def __init__(self, url: str | URL, fingerprint: str) -> None:
+    def __init__(self, url: str | URL, fingerprint: str, create: bool = True) -> None:
         """
         Args:
-            url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; missing tables are created.
+            url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.
             fingerprint: the study's.
+            create: missing file and tables; otherwise they must exist.
 
         Raises:
-            ValueError: if the database cannot be opened, or holds the answers of another study.
+            ValueError: if the database cannot be opened, is damaged, or holds the answers of another study.
         """
         self.engine = _engine(_parse_url(url))
+        if not create and not self._exists():
+            raise ValueError(f"{self.engine.url}: no answers yet; cfld study serve creates it")
         self._claim(fingerprint)
 
     def find(self, token_hash: str) -> Participant | None:
@@ -188,8 +193,11 @@ class Database:
             return [Tally(**row) for row in rows]
 
     def answers(self) -> Iterator[dict[str, Any]]:
-        """Yields every answer with its participant's number and method, in order; nothing in it identifies a person."""
-        query = sa.select(participants.c.method, answers).join_from(answers, participants)
+        """Yields every answer, in order, with its participant's number, method and number of answers.
+
+        Nothing in it identifies a person.
+        """
+        query = sa.select(participants.c.method, participants.c.answered, answers).join_from(answers, participants)
         with self._transaction() as connection:
             for row in connection.execute(query.order_by(answers.c.number, answers.c.position)).mappings():
                 yield dict(row)
@@ -205,22 +213,50 @@ class Database:
         except SQLAlchemyError as error:
             raise DatabaseError(f"{self.engine.url}: {getattr(error, 'orig', None) or error}") from error
 
-    def _claim(self, fingerprint: str) -> None:
-        """Creates the tables and stores the study's fingerprint, or checks it."""
+    def _exists(self) -> bool:
+        url = self.engine.url
+        if url.get_backend_name() == "sqlite":  # opening would create it
+            file = Path(url.database or "")
+            if not file.exists() or file.stat().st_size == 0:
+                return False
         with self._transaction() as connection:
-            if self.engine.dialect.name == "postgresql":  # several servers may start at once
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
-            metadata.create_all(connection)
-            stored = connection.execute(sa.select(studies.c.fingerprint)).scalar()
-            if stored is None:
-                connection.execute(sa.insert(studies).values(fingerprint=fingerprint, participants=0))
-        if stored not in (None, fingerprint):
+            return sa.inspect(connection).has_table(studies.name)
+
+    def _claim(self, fingerprint: str) -> None:
+        """Creates the tables and stores the study's fingerprint, or checks it. Several servers may do so at once."""
+        with self._transaction() as connection:
+            if self.engine.dialect.name == "sqlite":
+                _check_integrity(connection)
+            stored = None
+            if sa.inspect(connection).has_table(studies.name):
+                stored = connection.execute(sa.select(studies.c.fingerprint)).scalar()
+        if stored is None:
+            stored = self._create(fingerprint)
+        if stored != fingerprint:
             raise ValueError(
                 f"{self.engine.url}: holds answers to another study, or study.json was changed since; "
                 "name another --database"
             )
 
+    def _create(self, fingerprint: str) -> str:
+        """Returns the fingerprint that is stored then; the first of several servers stores its own."""
+        with self._transaction() as connection:
+            lock = "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else _LOCK_CREATION
+            connection.exec_driver_sql(lock)
+            metadata.create_all(connection)
+            stored = connection.execute(sa.select(studies.c.fingerprint)).scalar()
+            if stored is None:
+                connection.execute(sa.insert(studies).values(fingerprint=fingerprint, participants=0))
+        return stored or fingerprint
 
+
+def _check_integrity(connection: sa.Connection) -> None:
+    """Reads a whole SQLite file: else a damaged page shows when an answer is needed from it, or never."""
+    if (found := connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()) != "ok":
+        raise DatabaseError(f"{connection.engine.url}: damaged ({found}); restore it from a copy")
+
+
+_LOCK_CREATION: Final = f"SELECT pg_advisory_xact_lock({CREATION_LOCK})"
 _LOCK_STUDY: Final = sa.update(studies).values(participants=studies.c.participants).returning(studies.c.participants)
 """Locks the study's row until the transaction ends, so that servers number participants one after the other."""
 
@@ -253,8 +289,10 @@ def _engine(url: URL) -> sa.Engine:
 
 
 def _sqlite_durable(connection: Any, _: Any) -> None:
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=30000", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    with suppress(sqlite3.OperationalError):  # for this one SQLite does not wait; any journal keeps the answers
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _postgres_durable(connection: Any, _: Any) -> None:

@@ -133,6 +133,12 @@ class Study:
     cards: Cards
 
     def __post_init__(self) -> None:
+        try:
+            json.dumps(asdict(self), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"texts and names must be Unicode, got {error.object[error.start : error.end]!r}"
+            ) from None
         if not 1 <= len(set(self.methods)) == len(self.methods) <= MAX_METHODS:
             raise ValueError(f"a study compares 1 to {MAX_METHODS} methods of different names, got {self.methods}")
         if self.comparisons and len(self.methods) < 2:

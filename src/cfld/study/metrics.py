@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cfld.study.database import Tally
 from cfld.study.definition import Study
-from cfld.study.plan import plan
+from cfld.study.plan import assigned_method, plan
 from cfld.study.statistics import PairTest, Proportion, UniformTest, pair_tests, proportion, uniform_test
 
 
@@ -87,6 +89,25 @@ def study_metrics(study: Study, tallies: Iterable[Tally], inclusion: Inclusion) 
         jab_test=uniform_test(picks),
         jab_pairs=tuple(pair_tests(picks)),
     )
+
+
+def check_answers(study: Study, answers: Iterable[dict[str, Any]]) -> None:
+    """Checks every stored answer, as `Database.answers` yields them, against the question that it answers.
+
+    Raises:
+        ValueError: for answers that are missing or that the study does not ask for: the database is damaged.
+    """
+    for number, rows in itertools.groupby(answers, lambda row: row["number"]):
+        own = list(rows)
+        trials, method = plan(study, number)[: len(own)], assigned_method(study, number)
+        asked = [(i, method, len(own), t.part, t.kind, t.pair, t.expected) for i, t in enumerate(trials)]
+        columns = ("position", "method", "answered", "part", "kind", "pair", "expected")
+        fit = asked == [tuple(row[name] for name in columns) for row in own]
+        if not (fit and all(row["pick"] in t.picks for row, t in zip(own, trials, strict=True))):
+            raise ValueError(
+                f"the answers of participant {number} are not answers to the study's questions: the database was "
+                "damaged or changed; restore it from a copy"
+            )
 
 
 def _failed_checks(tallies: Sequence[Tally]) -> int:

@@ -48,7 +48,7 @@ class StudyMiddleware:
             length = check_content_length(scope, MAX_BODY)
         except BodyTooLarge:
             return PlainTextResponse("The request is too large.", 413, headers={"connection": "close"})
-        if length is None and (scope["method"] not in ("GET", "HEAD") or "transfer-encoding" in Headers(scope=scope)):
+        if "transfer-encoding" in Headers(scope=scope) or (length is None and scope["method"] not in ("GET", "HEAD")):
             return PlainTextResponse("The request has no Content-Length.", 411, headers={"connection": "close"})
         return None
 

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from cfld.readers.images import decoding_errors, open_image
 from cfld.study.database import Database, DatabaseError
 from cfld.study.definition import Limits, StudyFolder
 from cfld.study.middleware import STATIC, StudyMiddleware
@@ -36,7 +37,12 @@ THREADS: Final = 4
 
 
 def create_app(opened: StudyFolder, database: Database, limits: Limits) -> ASGIApp:
-    """The whole site of one study."""
+    """The whole site of one study.
+
+    Raises:
+        ValueError: for an image that is damaged or of another size.
+    """
+    _check_images(opened)
     pages = Environment(
         loader=PackageLoader("cfld.study", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -47,6 +53,15 @@ def create_app(opened: StudyFolder, database: Database, limits: Limits) -> ASGIA
     for kind in (HTTPException, RequestValidationError, DatabaseError, OSError):
         app.add_exception_handler(kind, _error_page(pages))
     return StudyMiddleware(app, limits.requests)
+
+
+def _check_images(opened: StudyFolder) -> None:
+    height, width = opened.study.size
+    for path in map(opened.image, opened.study.image_ids()):
+        with open_image(path) as image, decoding_errors(path):
+            image.verify()
+        if image.size != (width, height):
+            raise ValueError(f"{path}: {image.height} x {image.width}, expected {height} x {width}; restore the file")
 
 
 @asynccontextmanager

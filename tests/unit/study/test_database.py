@@ -23,6 +23,14 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+def empty(postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url.replace("postgresql", "postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> Iterator[Database]:
     """An empty database of each kind."""
@@ -30,11 +38,7 @@ def database(request: pytest.FixtureRequest, study: Study, tmp_path: Path) -> It
         url = f"sqlite:///{tmp_path / 'answers.sqlite'}"
     else:
         url = request.getfixturevalue("postgres_url")
-        engine = sa.create_engine(url.replace("postgresql", "postgresql+psycopg"))
-        with engine.begin() as connection:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
-        engine.dispose()
+        empty(url)
     database = Database(url, study.fingerprint())
     yield database
     database.close()
@@ -140,11 +144,53 @@ def test_the_same_answers_after_opening_again(database: Database, study: Study) 
         Database(url, "another")
 
 
-def test_several_servers_make_the_tables_once(postgres_url: str, study: Study) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        opened = list(pool.map(lambda _: Database(postgres_url, study.fingerprint()), range(4)))
-    for database in opened:
-        database.close()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_several_servers_make_the_tables_once(
+    kind: str, request: pytest.FixtureRequest, study: Study, tmp_path: Path
+) -> None:
+    for turn in range(5):
+        sqlite = f"sqlite:///{tmp_path / str(turn)}.sqlite"
+        url = sqlite if kind == "sqlite" else request.getfixturevalue("postgres_url")
+        with ThreadPoolExecutor(8) as pool:
+            opened = list(pool.map(lambda _: Database(url, study.fingerprint()), range(8)))  # noqa: B023
+        for database in opened:
+            database.close()
+
+
+def test_two_servers_on_one_file_lose_nothing(open_database: Callable[..., Database], study: Study) -> None:
+    servers = [open_database(), open_database()]
+    people = [p for i in range(20) if (p := begin(servers[i % 2], str(i)))]
+
+    def answer_all(participant: Participant) -> None:
+        for position in range(3):
+            for server in servers:  # the second one is a repetition
+                server.record(participant, position, plan(study, participant.number)[position], "real")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(answer_all, people))
+    assert sum(tally.count for tally in servers[0].tallies()) == 60
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_reading_creates_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    url = f"sqlite:///{path}"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        empty(url)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no answers yet"):
+            Database(url, "f", create=False)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, but long enough to look like one" * 40])
+def test_a_file_that_is_no_database(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"no answers yet|not a database"):
+        Database(f"sqlite:///{path}", "f", create=False)
+    assert path.read_bytes() == content
 
 
 def test_sqlite_waits_for_the_disk(open_database: Callable[..., Database]) -> None:

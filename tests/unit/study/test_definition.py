@@ -42,6 +42,10 @@ def edited(folder: Path, tmp_path: Path, **values: object) -> Path:
         ({"pairs": 3}, "not a study"),
         ({"cards": {}}, "not a study"),
         ({"surplus": 1}, "surplus"),
+        ({"title": None}, "title must be"),
+        ({"title": "a \ud800"}, "must be Unicode"),
+        ({"size": [32]}, "size must be"),
+        ({"real": ["0", 1]}, "real must be"),
         ({"cards": dict.fromkeys(("real", "generated", "this_one", "not_this_one"), "../../keys")}, "32 hexadecimal"),
     ],
 )
@@ -61,3 +65,22 @@ def test_missing_files_are_named(study_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text((study_folder / "keys.json").read_text())
     with pytest.raises(ValueError, match="images are missing"):
         open_study(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["signing", "results"])
+@pytest.mark.parametrize("key", ["", " " * 40, "short", None, 7, ["a"] * 40, "\ud800" * 40, "a\n" * 40])
+def test_keys_that_protect_nothing_are_rejected(study_folder: Path, tmp_path: Path, name: str, key: object) -> None:
+    edited(study_folder, tmp_path)
+    keys = json.loads((study_folder / "keys.json").read_text())
+    (tmp_path / "keys.json").write_text(json.dumps(keys | {name: key}))
+    with pytest.raises(ValueError, match=rf"^\S+keys\.json: not a Keys .*{name} must be"):
+        open_study(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"signing": 1', '{"sign": "a"}', "\x00"])
+def test_damaged_keys_are_one_line(study_folder: Path, tmp_path: Path, content: str) -> None:
+    edited(study_folder, tmp_path)
+    (tmp_path / "keys.json").write_text(content)
+    with pytest.raises(ValueError, match=r"^\S+keys\.json: ") as raised:
+        open_study(tmp_path)
+    assert "\n" not in str(raised.value)

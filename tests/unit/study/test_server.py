@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from cfld.study.database import Database
-from cfld.study.definition import Limits, StudyFolder
+from cfld.study.definition import Limits, StudyFolder, open_study
 from cfld.study.server import create_app
-from support.study import answer, begin, hidden, question
+from support.study import answer, begin, hidden, image_addresses, question
 from support.study_site import NO_LIMITS, QUESTIONS, MakeClient
 
 
@@ -90,3 +94,29 @@ def test_pages_use_no_other_host_and_no_inline_scripts_or_styles(client: TestCli
     for page in pages:
         assert not re.search(r"https?://|<style|style=|onclick|javascript:", page)
         assert re.findall(r"<script(?! src=\"/static/\w+\.js\" defer></script>)", page) == []
+
+
+def test_damaged_images_are_named(study_folder: Path, tmp_path: Path, database: Database) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(study_folder, copy)
+    opened = open_study(copy)
+    path = opened.image(opened.study.pairs[0].truth_picture)
+    whole = path.read_bytes()
+    larger = io.BytesIO()
+    Image.new("RGB", (30, 40)).save(larger, "png")
+    for content in (b"", b"no image", whole[:60], whole[:60] + b"\xff" + whole[61:], larger.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=path.name):
+            create_app(opened, database, NO_LIMITS)
+
+
+def test_an_image_that_is_gone_is_no_failure_of_the_server(
+    study_folder: Path, tmp_path: Path, database: Database
+) -> None:
+    shutil.copytree(study_folder, tmp_path / "copy")
+    client = TestClient(create_app(open_study(tmp_path / "copy"), database, NO_LIMITS), follow_redirects=False)
+    begin(client)
+    (address,) = image_addresses(question(client))
+    shutil.rmtree(tmp_path / "copy" / "pictures")
+    assert client.get(address).status_code == 503
+    assert answer(client).status_code == 303
