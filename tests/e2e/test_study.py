@@ -87,7 +87,7 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         cases = {
             ("serve", "--study", str(tmp_path / "nowhere")): "no such study",
             ("serve", "--study", str(study), "--port", port): "cannot listen there",
-            ("serve", "--study", str(study), "--port", "70000"): "cannot listen there",
+            ("serve", "--study", str(study), "--port", "70000"): "port must be between 0 and 65,535",
             ("serve", "--study", str(study), "--host", "203.0.113.1", "--port", "0"): "cannot listen there",
             ("serve", "--study", str(study), "--requests", "0"): "requests must be at least 1, got 0",
             ("serve", "--study", str(study), "--database", "nonsense"): "expected sqlite:///FILE",
