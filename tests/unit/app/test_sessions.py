@@ -14,17 +14,10 @@ from cfld.app.engine import Output
 from cfld.app.limits import LimitReachedError, Limits
 from cfld.app.sessions import COPY_SECONDS, MAX_RESULTS, Lifetime, Session, Sessions, unused_path
 from cfld.app.settings import Attention
+from support.clock import Clock
 
 LIMITS = Limits(pages=2, sessions=5, visitor_megabytes=1, total_megabytes=2)
 IMAGE = Image.new("RGB", (4, 6), "red")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture

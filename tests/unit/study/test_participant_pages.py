@@ -16,6 +16,7 @@ from cfld.study.database import Database
 from cfld.study.definition import Limits, Study, StudyFolder
 from cfld.study.plan import plan
 from cfld.study.server import create_app
+from support.clock import Clock
 from support.study import METHODS, answer, begin, hidden, image_addresses, question
 from support.study_site import NO_LIMITS, QUESTIONS, MakeClient
 
@@ -237,21 +238,21 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(make_client: MakeCl
 
 def test_an_image_is_gone_after_its_time(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading the page again does not start the clock again, and the file is not handed out any more."""
-    now = [1000.0]
-    monkeypatch.setattr(database_module, "steady_time", lambda: now[0])
+    clock = Clock(1000.0)
+    monkeypatch.setattr(database_module, "steady_time", clock)
     client = make_client(seconds=3)
     begin(client)
     page = question(client)
     (address,) = image_addresses(page)
     assert 'data-seconds="3.0"' in page
     assert "<img src" not in page
-    now[0] += 1
+    clock.time += 1
     assert client.get(address).status_code == 200, "the clock starts when the image is asked for"
-    now[0] += 1
+    clock.time += 1
     assert 'data-seconds="2.0"' in question(client)
-    now[0] += 2 + participant_pages.GRACE
+    clock.time += 2 + participant_pages.GRACE
     assert client.get(address).status_code == 200, "a slow connection"
-    now[0] += 0.1
+    clock.time += 0.1
     assert client.get(address).status_code == 404
     page = question(client)
     assert image_addresses(page) == []

@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cfld.web.rate_limit import MAX_ADDRESSES, RateLimit, client_address
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clock import Clock
 
 
 def test_a_bucket_empties_and_refills_evenly() -> None:
@@ -19,11 +13,11 @@ def test_a_bucket_empties_and_refills_evenly() -> None:
     limit = RateLimit(6, 60.0, clock)
     assert [limit.wait("a") for _ in range(7)] == [0.0] * 6 + [10.0]
     assert limit.wait("b") == 0.0, "addresses do not share"
-    clock.now = 9.0
+    clock.time = 9.0
     assert limit.wait("a") == pytest.approx(1.0)
-    clock.now = 10.0
+    clock.time = 10.0
     assert limit.wait("a") == 0.0
-    clock.now = 1000.0
+    clock.time = 1000.0
     assert [limit.wait("a") > 0 for _ in range(7)] == [False] * 6 + [True]
 
 
@@ -31,7 +25,7 @@ def test_memory_is_bounded() -> None:
     clock = Clock()
     limit = RateLimit(5, 60.0, clock)
     for address in range(3 * MAX_ADDRESSES):
-        clock.now += 0.001
+        clock.time += 0.001
         limit.wait(str(address))
     assert len(limit._levels) <= MAX_ADDRESSES + 1
 
