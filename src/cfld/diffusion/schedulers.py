@@ -52,11 +52,13 @@ WHOLE_STRIDES: Final = ("DDIMParallelScheduler", "DDIMScheduler", "PNDMScheduler
 """Classes whose step is T // n timesteps wide, whatever their timesteps are."""
 COVERED: Final = 0.95
 """The least part of the noise schedule that n such steps must cover."""
+FEWEST: Final = {"HeunDiscreteScheduler": 3, "KDPM2AncestralDiscreteScheduler": 5}
+"""Classes whose second evaluation overshoots in fewer steps; a single step has none."""
 START_SIGNAL: Final = 0.35
 """The largest share of the image, sqrt(alpha_bar_t), at a first timestep t: sampling starts from pure noise."""
 START_SHARE: Final = 0.9
 """The least part of its distance from 0 at which the first of n timesteps may be."""
-END_SIGNAL: Final = 0.01
+END_SIGNAL: Final = 0.03
 """sqrt(alpha_bar_T) instead of 0, for the classes that divide by it."""
 
 
@@ -119,6 +121,8 @@ def check_steps(scheduler: Any, steps: int) -> None:
     most = config.get("original_inference_steps", timesteps)
     if not 1 <= steps <= most:
         raise ValueError(f"num_inference_steps must be 1 to {most} with {name}, got {steps}")
+    if 1 < steps < FEWEST.get(name, 1):
+        raise ValueError(f"{name} overshoots in {steps} steps; use {FEWEST[name]} or more steps, or another scheduler")
     if name in WHOLE_STRIDES and steps * (timesteps // steps) < COVERED * timesteps:
         fewer, more = timesteps // (timesteps // steps + 1), timesteps // (timesteps // steps)
         raise ValueError(
