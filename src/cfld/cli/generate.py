@@ -38,7 +38,7 @@ class Generate(GenerationOptions):
     """Generate people in target poses, one PNG per source image and pose.
 
     Give --source and --target-pose, or a data set with --data. After an interruption, the same command continues with
-    the images that are missing.
+    the images that are missing, and generates those again whose source, pose or model has changed.
     """
 
     out: Annotated[Path, Output()]
