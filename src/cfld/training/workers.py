@@ -13,8 +13,10 @@ def loaded(loader: Iterable[T]) -> Iterator[T]:
     """The batches of a loader. A worker's ValueError is raised in its own words, without the worker's traceback."""
     try:
         yield from loader
+        return
     except ValueError as error:
-        raise ValueError(str(error).rstrip().rpartition("\nValueError: ")[2]) from None
+        message = str(error).rstrip().rpartition("\nValueError: ")[2]
+    raise ValueError(message)  # out here, where no traceback keeps the loader and with it the workers alive
 
 
 def ignore_signals(worker: int) -> None:  # noqa: ARG001
