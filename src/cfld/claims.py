@@ -168,7 +168,8 @@ def new_temporary(path: Path, suffix: str = "", restored_to: Path | None = None)
 def make_folders(folder: Path) -> Callable[[], None]:
     """Makes a folder and its parents; returns a function that removes those that were made and are empty."""
     made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*reversed(made), folder):  # mkdir(parents=True) would call itself for each parent
+        path.mkdir(exist_ok=True)
 
     def remove() -> None:
         for path in made:

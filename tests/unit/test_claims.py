@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cfld.claims import LOCK, claimed, claimed_folder, contents, new_temporary
+from cfld.claims import LOCK, claimed, claimed_folder, contents, make_folders, new_temporary
 from cfld.files import replacing, whole_folder
 
 CONTEXT = multiprocessing.get_context("fork")
@@ -241,3 +241,12 @@ def test_a_moved_folder_is_cleaned_too(tmp_path: Path) -> None:
     shutil.move(tmp_path / "run", tmp_path / "other")
     with claimed_folder(tmp_path / "other"):
         assert [path.name for path in contents(tmp_path / "other")] == ["ready"]
+
+
+def test_folders_in_folders_deeper_than_python_nests_calls(tmp_path: Path) -> None:
+    depth = 1000
+    remove = make_folders(tmp_path.joinpath(*["n"] * depth))
+    made = tmp_path.joinpath(*["n"] * depth).is_dir()
+    remove()  # first, because pytest cannot remove so many
+    assert made
+    assert list(tmp_path.iterdir()) == []

@@ -189,6 +189,6 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
             raise ValueError(f"{out}: holds images of {found}, not of {content}; choose another folder")
     elif out.exists() and contents(out):
         raise ValueError(f"{out}: is not empty and not a mannequin data set; choose another folder")
-    write_text(path, content + "\n")
     for split in SPLITS:
-        (out / split).mkdir(exist_ok=True)
+        (out / split).mkdir(parents=True, exist_ok=True)
+    write_text(path, content + "\n")

@@ -14,11 +14,13 @@ from cfld.cli import Command
 
 PARSER: Final = tyro.extras.get_parser(Command, prog="cfld", config=(tyro.conf.OmitSubcommandPrefixes,))
 HUGE: Final = "1" + "0" * 400
-COMMON: Final = ("", " ", "-1", "0", "1", "2", "3", "nan", "inf", "-inf", "1e400", "1e9", HUGE, "None", "ten", "\u0663")
-INTEGERS: Final = (*COMMON, "7", "13", "1001", "65536", "1000000000", "2147483648", str(2**63), "-2147483649")
-FLOATS: Final = (*COMMON, "0.5", "-0.0", "1.5", "1e-320", "1e38", "1e300", "1,5")
+NONSENSE: Final = ("", " ", "nan", "inf", "-inf", "1e400", "1e9", "1.5", "1,5", "None", "ten", "\u0663", "-", "0x1")
+SMALL: Final = ("-1", "0", "1", "2", "3", "5", "7", "13", "16", "64")
+INTEGERS: Final = (*SMALL, *SMALL, "1001", "65536", "1000000000", "2147483648", str(2**63), "-2147483649", HUGE)
+FLOATS: Final = (*SMALL, "0.01", "0.5", "0.99", "1.5", "-0.0", "1e-320", "1e-9", "1e9", "1e38", "1e300", *NONSENSE)
 TEXTS: Final = (
-    *COMMON,
+    *NONSENSE,
+    *SMALL,
     *("walk", "mannequin", "cpu", "cuda:9", "mps", "a=b", "=", "{source}", "{source}{target}", "{index}", "{0}"),
     *("sqlite:///", "sqlite:///new/answers.sqlite", "postgresql://nobody@127.0.0.1:9/x", "mysql://x"),
     *("::1", "256.0.0.1", "example.invalid", "x" * 300, "\u202e", "a\nb", "\x1b[31m"),
@@ -51,21 +53,18 @@ class Option:
         """
         if not self.metavar:
             return st.just(())
-        atoms = re.findall("INT|FLOAT|PATH|STR", self.metavar)
-        words: Mapping[str, Sequence[str]] = {
+        words = {
             "INT": INTEGERS,
             "FLOAT": FLOATS,
             "PATH": paths,
             "STR": (*TEXTS, *paths, *(f"a={path}" for path in paths)),
         }
-        if self.choices:
-            return st.sampled_from((*self.choices, "", "x")).map(lambda word: (word,))
-        kinds = [st.sampled_from(words[atom]) for atom in atoms]
-        right: st.SearchStrategy[Any] = st.tuples(*kinds)
-        if self.metavar.startswith("["):
-            return st.lists(kinds[0], max_size=3).map(tuple) | right
-        wrong = st.lists(kinds[0], max_size=len(kinds) + 1).map(tuple)
-        return right if len(kinds) == 1 else st.one_of(right, right, wrong)
+        kinds = [self.choices] if self.choices else [words[atom] for atom in re.findall("|".join(words), self.metavar)]
+        right = st.tuples(*map(st.sampled_from, kinds))
+        several = st.lists(st.sampled_from(kinds[0]), max_size=4).map(tuple)
+        nonsense = st.sampled_from(NONSENSE).map(lambda word: (word,))
+        often = [right] * 8 + [several] * (8 if self.metavar.startswith("[") else 1) + [nonsense]
+        return st.sampled_from(often).flatmap(lambda values: values)
 
 
 def _walk(parser: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[Option, ...]]]:

@@ -19,12 +19,12 @@ from PIL import Image
 from safetensors import safe_open
 
 from cfld.cli import main
+from cfld.cli.errors import MAX_LINE
 from support.fuzz.mutations import THINGS, place
 from support.fuzz.sandbox import SERVING, Outcome, call, empty_folder
 from support.fuzz.workspace import Base
 
 INTERRUPTED: Final = 130
-LONGEST_LINE: Final = 4000
 ODD: Final = {
     **{f"odd/{thing}": thing for thing in THINGS},
     "odd/empty.png": b"",
@@ -38,7 +38,7 @@ ODD: Final = {
 """Files that are always there."""
 NEW_PATHS: Final = (
     *("new/x", "new/x.png", "new/x.json", "new/x.csv", "new/x.mp4", "new/x.gif", "x.PNG", "x.tar.gz"),
-    *(".", "./", "..", "~/x", "me.png/x.png", "new/" * 1000 + "x.png", "new/" + "n" * 300 + ".png"),
+    *(".", "./", "..", "~/x", "me.png/x.png", "new/" * 1030 + "x.png", "new/" + "n" * 300 + ".png"),
     *("n" * 240, "n" * 240 + ".png", "n" * 240 + ".json", "\u00fc\U0001f600.png", "a\nb.png", "-x.png"),
 )
 """Names of files and folders that are not there."""
@@ -153,7 +153,7 @@ def _line_problems(trial: Trial, err: str) -> Iterator[str]:
     if len(lines) > 1 and not trial.base.logs:
         yield f"more than one line: {lines[0][:200]!r}"
     line = lines[-1]
-    if len(line) > LONGEST_LINE:
+    if len(line) > MAX_LINE + 20:
         yield f"a line of {len(line)} characters: {line[:100]!r}"
     if not line.removeprefix("cfld: ").strip():
         yield "an empty message"
