@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,7 @@ class PixelBudget:
         try:
             yield
         finally:
+            _return_memory()
             with self._changed:
                 self._free += wanted
                 self._changed.notify_all()
@@ -148,6 +150,12 @@ def painted_mask(layers: Iterable[Image.Image], size: tuple[int, int]) -> Image.
     if mask.getbbox() is None:
         raise ValueError("the mask is empty: paint over the part of the reference that is to be generated anew")
     return mask
+
+
+def _return_memory() -> None:
+    """Returns freed memory to the system: glibc would keep it for the thread that freed it, up to an image in each."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 @contextmanager

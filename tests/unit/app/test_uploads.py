@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -180,6 +182,38 @@ def test_images_wait_for_each_other() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, [1, 3, 10, 4, 25, 2, 7, 9] * 5))
     assert (most, held) == (10, 0)
+
+
+THREADS = """
+import re, sys
+from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from cfld.app.limits import Limits
+from cfld.app.uploads import UploadReader
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+def decode(_):
+    with reader.open(Path(sys.argv[1])):
+        return peak()
+
+reader, before = UploadReader(Limits(megapixels=8)), peak()
+one = decode(0) - before
+barrier = Barrier(8)
+with ThreadPoolExecutor(8, initializer=barrier.wait) as pool:
+    print(one, max(pool.map(decode, range(24))) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_many_threads_together_take_the_memory_of_one_image(tmp_path: Path) -> None:
+    path = saved(tmp_path / "large.png", Image.new("RGBA", (2800, 2800)))
+    printed = subprocess.run([sys.executable, "-c", THREADS, path], capture_output=True, text=True, check=True).stdout
+    one, many = map(float, printed.split())
+    assert one > 80
+    assert many < 1.7 * one
 
 
 def test_nobody_waits_for_ever() -> None:
