@@ -6,12 +6,14 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cfld.study.database import Tally
 from cfld.study.definition import Study
 from cfld.study.plan import assigned_method, plan
 from cfld.study.statistics import PairTest, Proportion, UniformTest, pair_tests, proportion, uniform_test
+
+YEAR_5000: Final = 3000 * 365.25 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +101,23 @@ def check_answers(study: Study, answers: Iterable[dict[str, Any]]) -> None:
     """
     for number, rows in itertools.groupby(answers, lambda row: row["number"]):
         own = list(rows)
-        trials, method = plan(study, number)[: len(own)], assigned_method(study, number)
-        asked = [(i, method, len(own), t.part, t.kind, t.pair, t.expected) for i, t in enumerate(trials)]
-        columns = ("position", "method", "answered", "part", "kind", "pair", "expected")
-        fit = asked == [tuple(row[name] for name in columns) for row in own]
-        if not (fit and all(row["pick"] in t.picks for row, t in zip(own, trials, strict=True))):
+        if not (isinstance(number, int) and number > 0 and _are_answers(study, number, own)):
             raise ValueError(
                 f"the answers of participant {number} are not answers to the study's questions: the database was "
                 "damaged or changed; restore it from a copy"
             )
+
+
+def _are_answers(study: Study, number: int, rows: Sequence[dict[str, Any]]) -> bool:
+    trials, method = plan(study, number)[: len(rows)], assigned_method(study, number)
+    asked = [(i, method, len(rows), t.part, t.kind, t.pair, t.expected) for i, t in enumerate(trials)]
+    columns = ("position", "method", "answered", "part", "kind", "pair", "expected")
+    if asked != [tuple(row[name] for name in columns) for row in rows]:
+        return False
+    answered_at = [row["answered_at"] for row in rows]
+    if not all(isinstance(seconds, float) and 0 <= seconds < YEAR_5000 for seconds in answered_at):
+        return False
+    return all(row["pick"] in trial.picks for row, trial in zip(rows, trials, strict=True))
 
 
 def _failed_checks(tallies: Sequence[Tally]) -> int:

@@ -11,7 +11,7 @@ from cfld.study.database import Database
 from cfld.study.definition import Study
 from cfld.study.metrics import Inclusion, StudyMetrics, check_answers, study_metrics
 from cfld.study.plan import assigned_method, plan
-from cfld.study.report import as_text
+from cfld.study.report import as_text, write_answers
 from support.study_site import MADE_UP
 
 FINISHED = Inclusion()
@@ -95,6 +95,8 @@ def test_stored_answers_are_answers_to_the_questions(study: Study, answered: Dat
         "UPDATE cfld_answers SET position = 99 WHERE number = 1 AND position = 0",
         "DELETE FROM cfld_answers WHERE number = 3 AND position = 4",
         "DELETE FROM cfld_answers WHERE number = 3 AND position = 0",
+        "UPDATE cfld_answers SET answered_at = 1e300 WHERE number = 1",
+        "UPDATE cfld_answers SET answered_at = 'x' WHERE number = 1",
         "UPDATE cfld_participants SET method = 'unknown' WHERE number = 2",
         "UPDATE cfld_participants SET answered = 2 WHERE number = 2",
     ],
@@ -120,6 +122,7 @@ def test_flipped_bits_change_no_result_silently(study: Study, answered: Database
         try:
             database = Database(f"sqlite:///{path}", study.fingerprint(), create=False)
             check_answers(study, database.answers())
+            write_answers(database.answers(), study, tmp_path / "answers.csv")
             assert study_metrics(study, database.tallies(), Inclusion(unfinished=True)) == right
             database.close()
         except ValueError:
