@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "cfld-app-"
+FILES: Final = "files"
 LOCK: Final = ".lock"
 """A file in the folder; the system releases the lock when the process ends, however it ends."""
 
@@ -22,11 +23,11 @@ def temporary_folder() -> Iterator[Path]:
     parent = Path(tempfile.gettempdir()).resolve()
     _remove_abandoned(parent)
     folder, descriptor = _locked_folder(parent)
-    (folder / "files").mkdir()
+    (folder / FILES).mkdir()
     try:
-        yield folder / "files"
+        yield folder / FILES
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(descriptor)
 
 
@@ -57,6 +58,13 @@ def _remove_unlocked(folder: Path) -> None:
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     finally:
         os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder; its lock last, so that the next start finishes what is interrupted."""
+    shutil.rmtree(folder / FILES, ignore_errors=True)
+    if not (folder / FILES).exists():
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -68,6 +69,22 @@ def test_what_a_killed_server_left_is_removed_and_nothing_else(tmp_path: Path) -
         running.communicate()
     assert {path.name for path in tmp_path.iterdir()} == before
     assert (photos / "mine.png").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.03, 0.1])
+def test_a_removal_that_was_interrupted_is_finished_by_the_next_start(tmp_path: Path, seconds: float) -> None:
+    with other_server() as (process, folder):
+        for number in range(1000):
+            (folder / str(number)).mkdir()
+            (folder / str(number) / "photo.png").touch()
+        assert process.stdin is not None
+        process.stdin.close()
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+    with temporary_folder():
+        assert not folder.parent.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_servers_that_start_together_do_not_remove_each_others_folders(tmp_path: Path) -> None:
