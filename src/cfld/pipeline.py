@@ -414,6 +414,5 @@ def _pair(source: SourceConditioning, pose: Conditioning) -> tuple[SourceConditi
     return source, pose if sources == poses else pose.select([0] * sources)
 
 
-diffusers.CFLDPipeline = (
-    CFLDPipeline  # where `DiffusionPipeline.from_pretrained` looks for the class of a model_index.json
-)
+# where `DiffusionPipeline.from_pretrained` looks for the class of a model_index.json
+diffusers.CFLDPipeline = CFLDPipeline

@@ -72,14 +72,21 @@ def check_ranges(config: Any) -> None:
     Raises:
         ValueError: naming the first field that is out of range.
     """
+    for name, hint, value in leaves(config):
+        if (declared := find_range(hint)) is not None:
+            for number in _numbers(value):
+                declared.check(name, number)
+
+
+def leaves(config: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, annotated type and value of each field of a dataclass, and of those nested in it."""
     hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
-            check_ranges(value)
-        elif (declared := find_range(hints[field.name])) is not None:
-            for number in _numbers(value):
-                declared.check(field.name, number)
+            yield from leaves(value)
+        else:
+            yield field.name, hints[field.name], value
 
 
 def find_range(kind: Any) -> Range | None:

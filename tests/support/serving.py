@@ -14,10 +14,12 @@ from cfld.web.serving import LOOPBACK, serve_in_background
 
 
 @contextmanager
-def running(app: ASGIApp, host: str = "127.0.0.1", trusted_proxies: Sequence[str] = LOOPBACK) -> Iterator[int]:
+def running(
+    app: ASGIApp, host: str = "127.0.0.1", trusted_proxies: Sequence[str] = LOOPBACK, max_connections: int = 100
+) -> Iterator[int]:
     """The port of a server that runs meanwhile."""
     listening = listen(host, 0)
-    with serve_in_background(app, listening, 100, trusted_proxies):
+    with serve_in_background(app, listening, max_connections, trusted_proxies):
         yield listening.getsockname()[1]
 
 

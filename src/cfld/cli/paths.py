@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from cfld.claims import Input, Output, claimed, claimed_folder
 from cfld.files import check_name
+from cfld.ranges import leaves
 
 ASSETS: Final = Path(__file__).parents[1] / "assets"
 
@@ -116,13 +117,8 @@ def _inside(path: Path, folder: Path) -> bool:
 
 def _options(values: Any) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     """Option, marks and value of each field, nested ones included."""
-    hints = get_type_hints(type(values), include_extras=True)
-    for field in dataclasses.fields(values):
-        value = getattr(values, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _options(value)
-        else:
-            yield f"--{field.name.replace('_', '-')}", _marks(hints[field.name]), value
+    for name, hint, value in leaves(values):
+        yield f"--{name.replace('_', '-')}", _marks(hint), value
 
 
 def _marks(hint: Any) -> tuple[Any, ...]:

@@ -197,23 +197,23 @@ def _cached_encoder(
     pipe: CFLDPipeline, jobs: Sequence[Job], origins: _Origins
 ) -> Callable[[Job], tuple[Conditioning, Conditioning]]:
     """Encodes the sources and poses of these jobs, each once however many jobs share it."""
-    sources = {job.source: job for job in jobs}
-    poses = {_key(job): job for job in jobs}
+    sources = {(job.source, job.as_in_training): job for job in jobs}
+    poses = {_pose_key(job): job for job in jobs}
 
     @functools.lru_cache(CACHE_SIZE)
-    def encode_source(source: str) -> Conditioning:
-        job = sources[source]
+    def encode_source(key: tuple[str, bool]) -> Conditioning:
+        job = sources[key]
         return pipe.encode_source(origins.read(job), job.as_in_training).with_pose()
 
     @functools.lru_cache(CACHE_SIZE)
-    def encode_pose(key: tuple[bytes, tuple[int, int]]) -> Conditioning:
+    def encode_pose(key: tuple[bytes, tuple[int, int], bool]) -> Conditioning:
         return pipe.encode_pose(poses[key].pose, poses[key].as_in_training)
 
     def encode(job: Job) -> tuple[Conditioning, Conditioning]:
-        return encode_source(job.source), encode_pose(_key(job))
+        return encode_source((job.source, job.as_in_training)), encode_pose(_pose_key(job))
 
     return encode
 
 
-def _key(job: Job) -> tuple[bytes, tuple[int, int]]:
-    return job.pose.yx.tobytes(), job.pose.frame
+def _pose_key(job: Job) -> tuple[bytes, tuple[int, int], bool]:
+    return job.pose.yx.tobytes(), job.pose.frame, job.as_in_training

@@ -153,7 +153,21 @@ class PairSamples(Samples):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributeSamples(Samples):
+class SingleImageSamples(Samples):
+    """One sample for each image of a data set."""
+
+    dataset: PoseDataset
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.dataset.names
+
+    def __len__(self) -> int:
+        return len(self.dataset.names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeSamples(SingleImageSamples):
     """Latents, pose maps and attributes of single images, for UNet pretraining.
 
     Attributes:
@@ -163,13 +177,6 @@ class AttributeSamples(Samples):
     dataset: AttributeDataset
     pose_size: tuple[int, int]
     latents: LatentCache
-
-    @property
-    def names(self) -> Sequence[str]:
-        return self.dataset.names
-
-    def __len__(self) -> int:
-        return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         """
@@ -187,14 +194,11 @@ class AttributeSamples(Samples):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceSamples(Samples):
+class SourceSamples(SingleImageSamples):
     """Single images for H_S with their attributes. `source_size`: side of the square image."""
 
     dataset: AttributeDataset
     source_size: int
-
-    def __len__(self) -> int:
-        return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         """source_image: (3, source_size, source_size) in [-1, 1]. attributes: int64 (N,)."""
@@ -209,7 +213,7 @@ def attribute_numbers(dataset: AttributeDataset, name: str) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSamples(Samples):
+class ImageSamples(SingleImageSamples):
     """Single images at one size, or random square crops of them, for the autoencoder.
 
     Attributes:
@@ -217,17 +221,9 @@ class ImageSamples(Samples):
         crop: side of the square in pixels; None = whole images.
     """
 
-    dataset: PoseDataset
     image_size: tuple[int, int]
     crop: int | None = None
     seed: int = 0
-
-    @property
-    def names(self) -> Sequence[str]:
-        return self.dataset.names
-
-    def __len__(self) -> int:
-        return len(self.dataset.names)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         """images: (3, H, W) in [-1, 1]."""

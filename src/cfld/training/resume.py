@@ -28,7 +28,7 @@ FACTS: Final = {
     "images": "other content of the training images or poses",
 }
 """What must be the same when a run is resumed, and what it means that it is not."""
-COMPONENTS: Final = ("conditioner", "unet", "vae", "scheduler")
+COMPONENTS: Final = ("conditioner", "unet", "vae", "scheduler", "attribute_encoder")
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,7 @@ def prepare(config: TrainConfig, out: Path, accelerator: Accelerator) -> Run:
     context = StageContext(
         config=config, out=out, accelerator=accelerator, data=data, components=components, digests=digests.images
     )
+    torch.manual_seed(config.seed)  # for the weights that a stage adds
     stage = STAGES[config.stage.name](context)
     facts = run_facts(stage, digests, accelerator.num_processes)
     steps = total_steps(config, len(stage.samples), accelerator.num_processes)

@@ -12,17 +12,22 @@ PATIENCE: Final = 20.0
 """Seconds for a request to arrive, and for a part of a response to be taken, however small."""
 MIN_RATE: Final = 1000.0
 """Bytes per second; every so many grant another second."""
-MAX_WAITING: Final = 2048
-"""Connections of this process that wait for a request. Beyond it the oldest is closed: nobody can keep others out by
-opening connections."""
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 with deadlines, for `uvicorn.Config(http=TimedProtocol)`."""
+    """uvicorn's HTTP/1.1 with deadlines, for `uvicorn.Config(http=TimedProtocol.of_at_most(...))`."""
 
-    _waiting: ClassVar[dict[TimedProtocol, None]] = {}
+    max_waiting: ClassVar[int]
+    """Connections that wait for a request. Beyond it the oldest is closed: nobody can keep others out by opening
+    connections."""
+    _waiting: ClassVar[dict[TimedProtocol, None]]
     _request_deadline: asyncio.TimerHandle | None = None
     _response_deadline: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of_at_most(cls, connections: int) -> type[TimedProtocol]:
+        """The protocol of a server of so many connections, of which half may wait."""
+        return type(cls.__name__, (cls,), {"max_waiting": max(1, connections // 2), "_waiting": {}})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -74,7 +79,7 @@ class TimedProtocol(H11Protocol):
 
     def _wait(self) -> None:
         self._waiting.setdefault(self)
-        if len(self._waiting) > MAX_WAITING:
+        if len(self._waiting) > self.max_waiting:
             oldest = next(iter(self._waiting))
             del self._waiting[oldest]
             oldest.transport.abort()

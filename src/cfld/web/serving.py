@@ -41,7 +41,7 @@ def make_server(app: ASGIApp, max_connections: int, trusted_proxies: Sequence[st
     _allow_files(2 * max_connections)
     config = uvicorn.Config(
         app,
-        http=TimedProtocol,
+        http=TimedProtocol.of_at_most(max_connections),
         ws="none",
         access_log=False,
         log_level="error",

@@ -63,6 +63,17 @@ def test_an_image_depends_on_its_pair_alone(pipe: CFLDPipeline, jobs: list[Job],
     assert_same(pixels(generate(pipe, jobs, SAMPLING, tmp_path / "resumed", SETTINGS, batch=3)), whole)
 
 
+def test_images_that_are_encoded_as_in_training_share_nothing_with_others(
+    pipe: CFLDPipeline, poses: list[Keypoints], tmp_path: Path
+) -> None:
+    wide = Image.radial_gradient("L").convert("RGB").resize((120, 40))
+    other = Job("wide", lambda: wide, poses[0], "other")
+    pair = [other, replace(other, name="trained", as_in_training=True)]
+    together = pixels(generate(pipe, pair, SAMPLING, tmp_path / "together", SETTINGS))
+    alone = [pixels(generate(pipe, [job], SAMPLING, tmp_path / job.name, SETTINGS)) for job in pair]
+    assert_same(together, alone[0] | alone[1])
+
+
 def test_each_pair_and_each_seed_has_noise_of_its_own(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
     twins = [jobs[0], replace(jobs[0], name="twin")]
     first, twin = pixels(generate(pipe, twins, SAMPLING, tmp_path / "out", SETTINGS)).values()

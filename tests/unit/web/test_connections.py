@@ -145,9 +145,8 @@ def test_a_response_that_is_taken_slowly_is_complete(port: int) -> None:
         assert received(connection, pause=PATIENCE / 20) > 2**26
 
 
-def test_waiting_connections_do_not_keep_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MAX_WAITING", 8)
-    with running(SITE) as port:
+def test_waiting_connections_do_not_keep_others_out() -> None:
+    with running(SITE, max_connections=16) as port:
         held = [connect(port, GET[:5]) for _ in range(30)]
         assert status(exchange(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) == 200
         closed = [is_closed(connection, 0.1) for connection in held]

@@ -19,9 +19,11 @@ from cfld.contact_sheet import contact_sheet, draw_pose
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_pil, to_uint8
 from cfld.pipeline import CFLDPipeline
+from cfld.poses.keypoints import Keypoints
 from cfld.registry import Registry
 from cfld.training.batches import NamedImages, Samples, open_data
 from cfld.training.latent_cache import LatentCache, build_latent_cache, open_latent_cache
+from cfld.types import SourceConditioning
 
 T = TypeVar("T")
 
@@ -124,16 +126,24 @@ def generated_sheet(context: StageContext) -> Image.Image:
     pairs = spread(data.pairs, config.image_count)
     sources, truths = ([to_pil(data.image(pair[i])) for pair in pairs] for i in (0, 1))
     poses = [data.keypoints(target) for _, target in pairs]
-    pipe = make_pipeline(context)
-    pipe.set_progress_bar_config(disable=True)
-    results = pipe(
-        pipe.encode_source(sources, as_in_training=True),
-        pipe.encode_pose(poses, as_in_training=True),
-        num_inference_steps=PREVIEW_STEPS,
-        generator=torch.Generator().manual_seed(config.seed),
-    ).images
+    results = preview(context, sources, poses)
     skeletons = [draw_pose(pose, size) for pose in poses]
     return sheet({"source": sources, "target pose": skeletons, "result": results, "truth": truths}, cell=size)
+
+
+def preview(
+    context: StageContext, source: Sequence[Image.Image] | SourceConditioning, poses: Sequence[Keypoints]
+) -> list[Image.Image]:
+    """Generates images from the current components."""
+    pipe = make_pipeline(context)
+    pipe.set_progress_bar_config(disable=True)
+    images: list[Image.Image] = pipe(
+        pipe.encode_source(source, as_in_training=True),
+        pipe.encode_pose(poses, as_in_training=True),
+        num_inference_steps=PREVIEW_STEPS,
+        generator=torch.Generator().manual_seed(context.config.seed),
+    ).images
+    return images
 
 
 def export_components(components: Components, folder: Path) -> None:

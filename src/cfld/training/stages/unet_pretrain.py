@@ -13,19 +13,17 @@ from torch import Tensor, nn
 
 from cfld.config.schema import TrainConfig, UNetPretrainStageConfig
 from cfld.data.base import AttributeDataset
-from cfld.diffusion.guidance import guided_denoiser
-from cfld.diffusion.sampling import sample
+from cfld.data.transforms import to_pil
 from cfld.diffusion.timesteps import sample_timesteps
 from cfld.models.attribute_encoder import AttributeEncoder
 from cfld.models.conditioner import Conditioner, sample_dropout
 from cfld.models.loading import load_component
 from cfld.models.unet import predict_noise
-from cfld.poses.render import pose_map
-from cfld.training.batches import AttributeSamples, NamedImages, Samples, attribute_numbers
+from cfld.training.batches import AttributeSamples, Samples, attribute_numbers
 from cfld.training.latent_cache import sample_moments
 from cfld.training.objective import add_noise, check_prediction_type, mse_loss, training_target
-from cfld.training.stages import PREVIEW_STEPS, StageContext, export_components, pil_images, sheet, spread
-from cfld.types import Conditioning
+from cfld.training.stages import StageContext, export_components, preview, sheet, spread
+from cfld.types import Conditioning, SourceConditioning
 
 WINDOW: Final = 2
 """Side of the latents divided by the side of a window."""
@@ -39,7 +37,7 @@ class UNetPretrainStage:
         assert isinstance(options, UNetPretrainStageConfig)
         if not isinstance(context.data, AttributeDataset):
             raise ValueError("UNet pretraining needs a data set with attributes: data.kind mannequin without data.root")
-        self.config, self.device = config, context.accelerator.device
+        self.context = context
         self.data: AttributeDataset = context.data
         self.components, self.vae = context.components, context.frozen_vae()
         if config.gradient_checkpointing:
@@ -73,29 +71,15 @@ class UNetPretrainStage:
     @torch.no_grad()
     def images(self) -> Image.Image:
         """Rows of an image and of the image generated from its attributes and pose."""
-        side, conditioner, unet = self.config.model.vae.sample_size, self.components.conditioner, self.components.unet
-        names = spread(self.data.names, self.config.image_count)
-        attributes = torch.stack([attribute_numbers(self.data, name) for name in names]).to(self.device)
-        maps = torch.stack([pose_map(self.data.keypoints(name), size=conditioner.pose_size) for name in names])
-        pose = conditioner.encode_pose(maps.to(self.device))
-        null = conditioner.null(len(names))
-        denoise = guided_denoiser(
-            lambda z, t, c: predict_noise(unet, z, t, c),
-            Conditioning(self.encoder(attributes), pose_features=pose),
-            null,
-            w_pose=2,
-            w_app=2,
-        )
-        scheduler = self.components.scheduler
-        scheduler.set_timesteps(PREVIEW_STEPS)
-        generator = torch.Generator().manual_seed(self.config.seed)
-        noise = torch.randn(len(names), unet.config.in_channels, *[unet.config.sample_size] * 2, generator=generator)
-        z_0 = sample(denoise, scheduler, scheduler.timesteps, noise.to(self.device), generator)
+        size = self.context.config.model.output_size
+        names = spread(self.data.names, self.context.config.image_count)
+        attributes = torch.stack([attribute_numbers(self.data, name) for name in names])
+        source = SourceConditioning(self.encoder(attributes.to(self.context.accelerator.device)), {})
         columns = {
-            "image": pil_images(NamedImages(self.data, names, side).stacked()),
-            "from its attributes": pil_images(self.vae.decode(z_0 / self.vae.config.scaling_factor).sample),
+            "image": [to_pil(self.data.image(name)) for name in names],
+            "from its attributes": preview(self.context, source, [self.data.keypoints(name) for name in names]),
         }
-        return sheet(columns, cell=(side, side))
+        return sheet(columns, cell=size)
 
     def export(self, folder: Path) -> None:
         """Writes all components and `attribute_encoder/`, a folder for `init_from`."""
