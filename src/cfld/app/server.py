@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import gradio as gr
+import gradio.routes
 from fastapi import FastAPI
 from starlette.types import Scope
 
@@ -104,10 +105,13 @@ def _queued(page: gr.Blocks) -> Iterable[Scope]:
 
 @contextmanager
 def _upload_folder() -> Iterator[Path]:
-    """A new folder that only this user can read, set as Gradio's folder for uploads."""
+    """A new folder that only this user can read, set as Gradio's folder for uploads and for what its routes write.
+
+    For the latter it reads the variable when it is imported, else takes /tmp/gradio, which may be another user's.
+    """
     previous = os.environ.get(UPLOAD_FOLDER)
     with temporary_folder() as folder:
-        os.environ[UPLOAD_FOLDER] = str(folder)
+        os.environ[UPLOAD_FOLDER] = gradio.routes.DEFAULT_TEMP_DIR = str(folder)  # type: ignore[attr-defined]
         try:
             yield folder
         finally:

@@ -151,7 +151,7 @@ class Results(AnswerOptions):
 
         opened = open_study(self.study)
         database = self.open_database(opened, create=False)
-        check_answers(opened.study, database.answers())
+        check_answers(opened.study, database)
         inclusion = Inclusion(unfinished=self.include_unfinished, inattentive=self.include_inattentive)
         metrics = study_metrics(opened.study, database.tallies(), inclusion)
         if self.answers is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfld.study.database import Tally
+from cfld.study.database import Database, Tally
 from cfld.study.definition import Study
 from cfld.study.plan import assigned_method, plan
 from cfld.study.statistics import PairTest, Proportion, UniformTest, pair_tests, proportion, uniform_test
@@ -93,18 +93,18 @@ def study_metrics(study: Study, tallies: Iterable[Tally], inclusion: Inclusion) 
     )
 
 
-def check_answers(study: Study, answers: Iterable[dict[str, Any]]) -> None:
-    """Checks every stored answer, as `Database.answers` yields them, against the question that it answers.
+def check_answers(study: Study, database: Database) -> None:
+    """Checks every stored answer against the question that it answers.
 
     Raises:
         ValueError: for answers that are missing or that the study does not ask for: the database is damaged.
     """
-    for number, rows in itertools.groupby(answers, lambda row: row["number"]):
+    for number, rows in itertools.groupby(database.answers(), lambda row: row["number"]):
         own = list(rows)
         if not (isinstance(number, int) and number > 0 and _are_answers(study, number, own)):
             raise ValueError(
-                f"the answers of participant {number} are not answers to the study's questions: the database was "
-                "damaged or changed; restore it from a copy"
+                f"{database.engine.url}: the answers of participant {number} are not answers to the study's questions: "
+                "the database was damaged or changed; restore it from a copy"
             )
 
 

@@ -41,7 +41,6 @@ SERVING: Final = "Press Ctrl-C to stop."
 
 PRELOAD: Final = "support.fuzz.preload"
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload([PRELOAD])
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,12 @@ def call(function: Callable[..., Any], *arguments: Any, folder: Path, idle: floa
 
 @functools.cache
 def _start_server() -> None:
-    """Starts the server, which inherits the path of modules through the environment alone."""
+    """Starts the server, which inherits the path of modules through the environment alone.
+
+    There is one in a process, so one that another test has started, without the modules, is stopped first.
+    """
+    forkserver._forkserver._stop()
+    _server.set_forkserver_preload([PRELOAD])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         patch.setenv("OMP_NUM_THREADS", "1")

@@ -81,7 +81,8 @@ class Trial:
 
     def needed(self, workspace: Path) -> list[str]:
         """The parts of the workspace that the command or a patch speaks of."""
-        words = {part for word in (*self.line, *self.patches) for part in re.split("[=/]", word)}
+        given = self.line[len(self.base.words) :]
+        words = {part for word in (*given, *self.patches) for part in re.split("[=/]", word)}
         return [path.name for path in sorted(workspace.iterdir()) if path.name in words]
 
     def expected(self, workspace: Path) -> dict[str, str]:

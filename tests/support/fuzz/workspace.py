@@ -27,8 +27,9 @@ from cfld.metrics.fid import Gaussian
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.study.database import Database
 from cfld.study.definition import open_study
-from cfld.study.plan import Trial
+from cfld.study.plan import assigned_method, plan
 from support.data_tree import save_image, write_lists
+from support.dotted_people import SIZE, draw_dots, grey, joints_in
 from support.fuzz.commands import COMMANDS
 from support.onnx_models import dot_finder
 from support.study import make_study
@@ -96,7 +97,7 @@ BASES: Final = (
     Base(f"edit interpolate {POSED} --source me.png people/b.jpg --frames 2 --out i.gif"),
     Base("pose --image drawn.png --out new/p.json --draw p.png"),
     Base("pose --image coco.json --out p.json --retarget pose.json --draw p.jpg"),
-    Base("pose --image drawn.png --backend rtmpose --model dots.onnx --confidence 0 --out p.json"),
+    Base("pose --image dots.png --backend rtmpose --model dots.onnx --confidence 0 --out p.json"),
     Base(f"animate {QUICK} --source me.png --poses poses --out new/a.webp"),
     Base(f"animate {QUICK} --source me.png --poses list.json --out a.mp4"),
     Base(f"animate {QUICK} --source me.png --poses walk --frames 2 --out a.gif"),
@@ -172,6 +173,9 @@ def _images() -> None:
     Image.open("me.png").convert("I;16").save("deep.png")
     person = mannequin.render(mannequin.sample_identity(3), mannequin.sample_body_pose(3), (256, 176))
     Image.fromarray(person).save("drawn.png")
+    dots = grey(320, 240)
+    draw_dots(dots, joints_in((0.0, 0.0, 320.0, 240.0)), 27)
+    Image.fromarray(dots).save("dots.png")
 
 
 def _poses() -> None:
@@ -232,7 +236,7 @@ def _models() -> None:
     for file, shapes in keys.items():
         torch.save({k: torch.zeros(s, dtype=torch.half) for k, (s, _) in shapes.items()}, Path("released") / file)
     save_network(PoseNetwork(widths=(8, 8, 8, 8), top=8), Path("network"))
-    dot_finder(Path("dots.onnx"), (64, 48))
+    dot_finder(Path("dots.onnx"), SIZE)
     np.save("array.npy", np.zeros((3, 4), np.uint8))
     save_gaussian(Gaussian(np.zeros(3), np.eye(3), 5), Path("statistics.npz"))
 
@@ -245,7 +249,8 @@ def _runs() -> None:
     shutil.rmtree("blots")
     opened = open_study(Path("study"))
     database = Database("sqlite:///study/answers.sqlite", opened.study.fingerprint())
-    participant = database.find_or_add("a", lambda _: opened.study.methods[0], 5)
+    participant = database.find_or_add("a", lambda number: assigned_method(opened.study, number), 5)
     assert participant is not None
-    database.record(participant, 0, Trial(part=1, kind="real", pair=0, images=(), picks=()), "real")
+    trial = plan(opened.study, participant.number)[0]
+    database.record(participant, 0, trial, trial.picks[0])
     database.close()

@@ -79,7 +79,7 @@ def answered(study: Study, database: Database) -> Database:
 
 
 def test_stored_answers_are_answers_to_the_questions(study: Study, answered: Database) -> None:
-    check_answers(study, answered.answers())
+    check_answers(study, answered)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_stored_answers_are_answers_to_the_questions(study: Study, answered: Dat
 def test_a_changed_database_is_noticed(study: Study, answered: Database, damage: str) -> None:
     with answered.engine.begin() as connection:
         connection.exec_driver_sql(damage)
-    with pytest.raises(ValueError, match=r"^the answers of participant [123] are not"):
-        check_answers(study, answered.answers())
+    with pytest.raises(ValueError, match=r"^sqlite\S+: the answers of participant [123] are not"):
+        check_answers(study, answered)
 
 
 def test_flipped_bits_change_no_result_silently(study: Study, answered: Database, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_flipped_bits_change_no_result_silently(study: Study, answered: Database
         path.write_bytes(damaged)
         try:
             database = Database(f"sqlite:///{path}", study.fingerprint(), create=False)
-            check_answers(study, database.answers())
+            check_answers(study, database)
             write_answers(database.answers(), study, tmp_path / "answers.csv")
             assert study_metrics(study, database.tallies(), Inclusion(unfinished=True)) == right
             database.close()
