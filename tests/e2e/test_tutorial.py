@@ -20,9 +20,9 @@ from cfld import mannequin
 from cfld.build import build_vae
 from cfld.config.schema import VAEConfig
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.coco import COCO_JOINTS
 from cfld.poses.detectors import files
 from cfld.poses.formats import load_keypoints
+from cfld.poses.orders import COCO_JOINTS
 from cfld.poses.skeleton import JOINTS
 from support.onnx_models import colours, constant, dot_finder
 

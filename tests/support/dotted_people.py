@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.coco import COCO_JOINTS
 from cfld.poses.detectors.rtmpose import PADDING
+from cfld.poses.orders import COCO_JOINTS
 from cfld.poses.skeleton import JOINTS
 from support.onnx_models import colours
 

@@ -16,13 +16,14 @@ from cfld.app.settings import Settings
 from cfld.app.validation import LARGEST_SEED, MODEL_SCHEDULER
 from cfld.config.schema import SamplingConfig
 from cfld.diffusion.schedulers import SCHEDULERS
+from cfld.poses.formats import SUFFIXES
 from cfld.readers.images import is_image_file
 
 EXAMPLES: Final = (3, 8, 12, 21, 30, 44)
 """Seeds of the example mannequins."""
 POSES: Final = (7, 1, 2, 4, 5, 9, 13, 16, 18, 24, 33, 40)
 """Seeds of the example poses; the first is the initial pose."""
-POSE_FILES: Final = ("image", ".json", ".csv")
+POSE_FILES: Final = ("image", *SUFFIXES)
 PRIVATE: Final[dict[str, Any]] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 """Options of events that only the page itself needs."""
 OUTPUT_IMAGE: Final[dict[str, Any]] = {"type": "filepath", "format": "png", "interactive": False}

@@ -37,7 +37,7 @@ class Animate(GenerationOptions):
     """Number of frames; walk has 16 by default, other sequences all of their poses, or this many, evenly spaced."""
     fps: Annotated[float, Range(0, 100, above=True)] = 10.0
     """Frames per second."""
-    frame: Frame = (256, 176)
+    frame: Frame = None
     batch: Batch = 8
     """Batch size; it does not change the images."""
     preprocessing: OmitArgPrefixes[PreprocessingOptions] = field(default_factory=PreprocessingOptions)

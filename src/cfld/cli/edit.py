@@ -33,7 +33,7 @@ class EditOptions(GenerationOptions):
     target_pose: Annotated[str, Input()]
     """Keypoint file, image of a person, row name of --annotations, or a number: random seed of a mannequin pose."""
     annotations: Annotations = None
-    frame: Frame = (256, 176)
+    frame: Frame = None
     pose: DetectorOptions = field(default_factory=DetectorOptions)
 
     def jobs(self, *sources: Path) -> list[Job]:

@@ -46,10 +46,10 @@ class Generate(GenerationOptions):
     source: Path | None = None
     """Image of a person, or a folder of such images."""
     target_pose: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], Input()] = ()
-    """Keypoint files (JSON of this project, OpenPose, ControlNet or COCO), images of people, row names of
-    --annotations, or numbers: random seeds of mannequin poses."""
+    """Keypoint files (of this project, OpenPose, ControlNet, COCO and others: docs/poses.md), images of people, row
+    names of --annotations, or numbers: random seeds of mannequin poses."""
     annotations: Annotations = None
-    frame: Frame = (256, 176)
+    frame: Frame = None
     data: Path | None = None
     """Data set folder (see cfld data); generate its test or training pairs."""
     split: Split = "test"

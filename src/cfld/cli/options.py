@@ -34,10 +34,11 @@ def option(help: str, default: str | None = None) -> Any:
 
 Device: TypeAlias = Annotated[str | None, option("Device to run on, for example cpu, cuda, cuda:1 or mps.", "auto")]
 Frame: TypeAlias = Annotated[
-    tuple[Side, Side],
+    tuple[Side, Side] | None,
     option(
         "Height and width of the image that keypoint coordinates refer to, for rows of an annotation CSV and keypoint "
-        "files that do not store it. Market-1501: 128 64."
+        "files that do not store it. Market-1501: 128 64. Coordinates from 0 to 1 need it.",
+        "256 176",
     ),
 ]
 Annotations: TypeAlias = Annotated[

@@ -35,12 +35,13 @@ class Pose:
     """Detect the 18 joints of the person in an image, or read them from another program's keypoint file."""
 
     image: Path
-    """Image of a person, or a keypoint file (OpenPose, ControlNet, COCO, annotation CSV, JSON of this project)."""
+    """Image of a person, or a keypoint file (of this project, OpenPose, ControlNet, COCO, MMPose, Ultralytics,
+    MediaPipe, NumPy and others: docs/poses.md)."""
     out: Annotated[Path, Output("file", (".json",))]
     """Keypoint JSON file to write."""
     draw: Annotated[Path | None, Output("file", (*STILL,))] = None
     """Image file to write: the skeleton over the image; with --retarget the three skeletons side by side."""
-    frame: Frame = (256, 176)
+    frame: Frame = None
     fit: Fit = None
     mask: Path | None = None
     """Image of the size of --image, white where the person is: the rest is filled with --background."""

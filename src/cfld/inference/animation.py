@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,24 +16,25 @@ from cfld.inference.generation import sampling_arguments
 from cfld.inference.pose_reading import PoseReader
 from cfld.inputs import fitted_poses
 from cfld.pipeline import CFLDPipeline
-from cfld.poses.formats import is_coco_annotation, parse_people
+from cfld.poses.formats import SUFFIXES, load_images
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import choose_person
 from cfld.poses.registry import POSE_SEQUENCES
 from cfld.ranges import Batch, check_number
 from cfld.readers.images import is_image_file
-from cfld.readers.text import load_json
+
+logger = logging.getLogger(__name__)
 
 WALK_FRAMES: Final = 16
 
 
-def read_sequence(text: str, frames: int | None, frame: tuple[int, int], reader: PoseReader) -> list[Keypoints]:
+def read_sequence(text: str, frames: int | None, frame: tuple[int, int] | None, reader: PoseReader) -> list[Keypoints]:
     """Reads the poses of an animation.
 
     Args:
-        text: `walk`, a folder of keypoint files and images, or a JSON file with a list of poses.
+        text: `walk`, a folder of keypoint files and images, or a file with a list of poses.
         frames: number of poses: of `walk`, or evenly spaced from those found; None = 16 of `walk`, else all.
-        frame: (height, width) of the image that keypoints refer to, for files that do not store it.
+        frame: (height, width) of the image that keypoints refer to, for files that do not store it; None = 256 x 176.
 
     Raises:
         ValueError: naming a file that is not a pose, or when there are fewer than two poses or than `frames`.
@@ -68,8 +70,8 @@ def generate_frames(
     return images
 
 
-def _read_folder(folder: Path, frame: tuple[int, int], reader: PoseReader) -> list[Keypoints]:
-    files = [file for file in folder.iterdir() if file.suffix.lower() == ".json" or is_image_file(file)]
+def _read_folder(folder: Path, frame: tuple[int, int] | None, reader: PoseReader) -> list[Keypoints]:
+    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES or is_image_file(file)]
     return [reader.file(file, frame) for file in sorted(files, key=_natural_order)]
 
 
@@ -79,14 +81,17 @@ def _natural_order(file: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _read_list(path: Path, frame: tuple[int, int]) -> list[Keypoints]:
-    """One pose per item; of ControlNet's and COCO's images, the largest person in each."""
-    content = load_json(path)
-    if isinstance(content, list) and not any(map(is_coco_annotation, content)):
-        names = [f"{path}, pose {number}" for number in range(1, len(content) + 1)]
-        images = {name: parse_people(one, frame, name) for name, one in zip(names, content, strict=True)}
-    else:
-        images = {}
-        for person in parse_people(content, frame, str(path)):
-            images.setdefault(f"{path}, {person.image}", []).append(person)
+def _read_list(path: Path, frame: tuple[int, int] | None) -> list[Keypoints]:
+    """One pose per item; of programs that detect several people in an image, the largest in each."""
+    images = load_images(path, frame)
+    if gaps := _gaps(list(images)):
+        logger.warning("%s: nobody in the images between %s; the animation leaves them out", path, "; ".join(gaps))
     return [choose_person(people, name=name).keypoints for name, people in images.items()]
+
+
+def _gaps(names: Sequence[str]) -> list[str]:
+    """Where numbers of images are left out, as programs do that write the people found and not the images."""
+    images = [name.rpartition(", ")[2] for name in names]
+    numbers = [int((re.findall(r"\d+", image) or ["0"])[-1]) for image in images]
+    steps = range(1, len(names))
+    return [f"{images[i - 1]} and {images[i]}" for i in steps if numbers[i] > numbers[i - 1] + 1]

@@ -47,11 +47,11 @@ class PoseReader:
         """
         return find_person(self._detector, np.asarray(image.convert("RGB")), name, self._person).keypoints
 
-    def file(self, path: Path, frame: tuple[int, int] = DEEPFASHION_FRAME) -> Keypoints:
+    def file(self, path: Path, frame: tuple[int, int] | None = None) -> Keypoints:
         """Reads the pose from an image, or from a keypoint file of any supported format.
 
         Args:
-            frame: (height, width) of the image that keypoints refer to, for files that do not store it.
+            frame: as in `load_keypoints`.
 
         Raises:
             ValueError: naming the file, when it is neither, or contains no person.
@@ -68,7 +68,7 @@ class PoseReader:
 def target_poses(
     texts: Sequence[str],
     annotations: Path | None = None,
-    frame: tuple[int, int] = DEEPFASHION_FRAME,
+    frame: tuple[int, int] | None = None,
     reader: PoseReader | None = None,
 ) -> dict[str, Keypoints]:
     """Reads target poses, by the names that their images get.
@@ -77,13 +77,13 @@ def target_poses(
         texts: each a keypoint file, an image of a person, a row name of `annotations`, or the random seed of a
             mannequin pose.
         annotations: an annotation CSV.
-        frame: (height, width) that its rows refer to, and keypoint files that do not store it.
+        frame: (height, width) that its rows refer to, and keypoint files that do not store it; None = 256 x 176.
         reader: default: with the bundled detector, for mannequins.
 
     Raises:
         ValueError: for a text that is none of these, a pose without any joint, or two poses of one name.
     """
-    rows = {} if annotations is None else read_annotations(annotations, frame)
+    rows = {} if annotations is None else read_annotations(annotations, frame or DEEPFASHION_FRAME)
     reader = reader or PoseReader()
     poses: dict[str, Keypoints] = {}
     for text in texts:
@@ -97,7 +97,7 @@ def target_poses(
 
 
 def _target_pose(
-    text: str, rows: Mapping[str, Keypoints], reader: PoseReader, frame: tuple[int, int]
+    text: str, rows: Mapping[str, Keypoints], reader: PoseReader, frame: tuple[int, int] | None
 ) -> tuple[str, Keypoints]:
     if text in rows:
         return Path(text).stem, rows[text]

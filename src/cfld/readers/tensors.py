@@ -20,7 +20,9 @@ MAX_TENSORS: Final = 100_000
 """In one file; Stable Diffusion's UNet has 686."""
 DTYPES: Final = ("F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL")
 MAX_EXPANSION: Final = 4
-"""Size of the contents of an archive relative to its own; torch and NumPy do not compress theirs."""
+"""Size of the contents of an archive relative to its own; torch and NumPy usually do not compress theirs."""
+SMALL: Final = 2**23
+"""Bytes of contents that an archive may always have."""
 
 
 @contextmanager
@@ -118,5 +120,5 @@ def _check_archive(path: str | Path) -> None:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 expanded = sum(entry.file_size for entry in archive.infolist())
-    if expanded > MAX_EXPANSION * size:
+    if expanded > max(MAX_EXPANSION * size, SMALL):
         raise ValueError(f"{path}: expands to {expanded / 2**20:.0f} MB, which is no file of weights")

@@ -27,6 +27,7 @@ from cfld.readers.images import read_pixels
 from cfld.study.definition import open_study
 from cfld.training.checkpoint import load_checkpoint
 from support.fuzz.mutations import place
+from support.fuzz.workspace import POSE_FILES
 
 FRAME: Final = (256, 176)
 
@@ -49,7 +50,7 @@ class Reader:
     inputs: tuple[str, ...]
 
 
-POSES: Final = ("pose.json", "openpose.json", "controlnet.json", "coco.json", "rows.csv")
+POSES: Final = ("pose.json", "openpose.json", "controlnet.json", "coco.json", "rows.csv", *POSE_FILES)
 IMAGES: Final = ("me.png", "palette.png", "deep.png", "exif.jpg", "moving.gif", "photo.webp", "photo.tiff")
 READERS: Final = {
     "json": Reader(text.load_json, ("pose.json",)),

@@ -32,6 +32,7 @@ from support.data_tree import save_image, write_lists
 from support.dotted_people import SIZE, draw_dots, grey, joints_in
 from support.fuzz.commands import COMMANDS
 from support.onnx_models import dot_finder
+from support.pose_files import write_pose_file
 from support.study import make_study
 
 GOLDEN: Final = Path(__file__).parents[2] / "parity" / "golden"
@@ -39,6 +40,7 @@ MODEL: Final = "--model model --device cpu"
 QUICK: Final = f"{MODEL} --steps 1"
 POSED: Final = f"{QUICK} --target-pose pose.json"
 TRAINING: Final = "--config.data.identities 2 --config.data.poses 2 --config.max-steps 2 --config.log-with none"
+POSE_FILES: Final = ("mmpose_video.json", "mediapipe.json", "ultralytics.txt", "own.npy", "mmpose.npz")
 AT_STEP: Final = "at step"
 
 
@@ -198,6 +200,8 @@ def _poses() -> None:
         "list.json": [json.loads(pose.to_json()) for pose in poses],
     }.items():
         Path(name).write_text(json.dumps(content))
+    for name in POSE_FILES:
+        write_pose_file(Path(), name)
 
 
 def _data() -> None:

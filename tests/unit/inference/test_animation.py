@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from cfld.inference.animation import generate_frames, read_sequence
 from cfld.inference.pose_reading import PoseReader
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints, save_keypoints
+from cfld.poses.orders import COCO_JOINTS, OPENPOSE
 from support.images import difference
+from support.pose_files import flat
 
 READER = PoseReader()
 FRAME = (256, 176)
@@ -51,6 +54,28 @@ def test_lists_of_ours_and_of_controlnets(tmp_path: Path, poses: list[Keypoints]
         assert len(found) == len(poses)
         for pose, expected in zip(found, poses, strict=True):
             np.testing.assert_allclose(pose.yx, expected.yx, atol=0.01)
+
+
+def test_sequences_of_other_programs(tmp_path: Path, poses: list[Keypoints], caplog: pytest.LogCaptureFixture) -> None:
+    joints = [pose.yx[[OPENPOSE[name] for name in COCO_JOINTS], ::-1].astype(float) for pose in poses[:2]]
+    people = [{"keypoints": one.tolist(), "keypoint_scores": [0.9] * 17} for one in joints]
+    named = [
+        {"image_id": f"{n}.jpg", "keypoints": flat(np.c_[one, [0.9] * 17])}
+        for n, one in zip((3, 7), joints, strict=True)
+    ]
+    np.save(tmp_path / "array.npy", np.stack(joints))
+    for name, content in {
+        "mmpose.json": [{"frame_id": n, "instances": [person]} for n, person in enumerate(people)],
+        "alphapose.json": named,
+    }.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    for name in ("mmpose.json", "alphapose.json", "array.npy"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            found = read_sequence(str(tmp_path / name), None, FRAME, READER)
+        assert ("between 3.jpg and 7.jpg" in caplog.text) == (name == "alphapose.json")
+        for pose, expected in zip(found, poses[:2], strict=True):
+            np.testing.assert_allclose(pose.yx[2:], expected.yx[2:], atol=0.01)
 
 
 def test_the_noise_is_the_same_in_all_frames(pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:

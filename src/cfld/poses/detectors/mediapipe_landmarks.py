@@ -9,13 +9,11 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.coco import from_coco
 from cfld.poses.detectors import files
 from cfld.poses.keypoints import Keypoints
+from cfld.poses.orders import MEDIAPIPE, from_order
 from cfld.poses.people import Person, person_of
 
-LANDMARKS: Final = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-"""Indices of COCO's 17 joints, in their order, among MediaPipe's 33 landmarks."""
 MAX_PEOPLE: Final = 10
 
 
@@ -73,8 +71,8 @@ def people_from_landmarks(
     """
     found = []
     for landmarks in people:
-        chosen = [landmarks[index] for index in LANDMARKS]
-        yx = np.array([(one.y or 0.0, one.x or 0.0) for one in chosen]) * frame
-        joints, scores = from_coco(yx, np.array([one.visibility or 0.0 for one in chosen]), confidence)
+        yx = np.array([(one.y or 0.0, one.x or 0.0) for one in landmarks]) * frame
+        visibility = np.array([one.visibility or 0.0 for one in landmarks])
+        joints, scores = from_order(MEDIAPIPE, yx, visibility, confidence)
         found.append(person_of(Keypoints(joints, frame), scores))
     return [person for person in found if person.keypoints.visible.any()]

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfld.poses.coco import COCO_JOINTS, WHOLE_BODY, from_coco
 from cfld.poses.detectors import files
 from cfld.poses.detectors.onnx_session import OnnxModel
 from cfld.poses.detectors.window import Box, Window
 from cfld.poses.detectors.yolox import Yolox
 from cfld.poses.keypoints import Keypoints
+from cfld.poses.orders import COCO, WHOLE_BODY, from_order
 from cfld.poses.people import Person
 
 PADDING: Final = 1.25
@@ -59,14 +59,14 @@ class RTMPose:
         inputs = window.cut(image, size, cv2.BORDER_CONSTANT)
         simcc_x, simcc_y = self._model((inputs - np.array(MEAN)) / np.array(STD))
         height, width = (int(side * BINS_PER_PIXEL) for side in size)
-        expected = [((1, joints, width), (1, joints, height)) for joints in (len(COCO_JOINTS), WHOLE_BODY)]
+        expected = [((1, joints, width), (1, joints, height)) for joints in (len(COCO), WHOLE_BODY)]
         if (simcc_x.shape, simcc_y.shape) not in expected:
             raise ValueError(
                 f"{self._model.path}: outputs of shapes {simcc_x.shape} and {simcc_y.shape}; "
                 f"expected {expected[0]} or {expected[1]}, as of RTMPose and DWPose"
             )
         yx, scores = decode_simcc(simcc_x[0], simcc_y[0])
-        joints, scores = from_coco(window.to_image(yx, size), scores, self._confidence)
+        joints, scores = from_order(COCO, window.to_image(yx, size), scores, self._confidence)
         return Person(keypoints=Keypoints(joints, image.shape[:2]), scores=scores, box=box)
 
 
