@@ -113,6 +113,12 @@ def test_files_that_are_named_exist(document: Path) -> None:
     assert missing - {"utils.py"} == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", document.read_text())
+    assert [(file, test) for file, test in named if f"def {test}(" not in (ROOT / file).read_text()] == []
+
+
 def symbol_rows() -> list[tuple[str, str]]:
     """(symbol in code, files) of the table of the paper's symbols."""
     text = (ROOT / "docs/architecture.md").read_text()
