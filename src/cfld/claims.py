@@ -1,7 +1,8 @@
 """Claims on outputs: one command at a time writes to a file or folder, and what a killed one left there is removed.
 
 A claim is a lock file, in the folder that is written or beside the file; the system releases it with its process. The
-command lists its temporary files in it before it creates them, and only what is listed there is ever removed.
+command lists its temporary files in it before it creates them, and only what is listed there is ever removed. Another
+list, which stays in the folder, says which entries a command may replace.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LOCK: Final = ".cfld-lock"
 """Name of the lock file in a folder, and ending of the name of one beside a file."""
+WRITTEN: Final = ".cfld-written"
+"""File in a folder that lists which of its entries are a command's own."""
 LONGEST_NAME: Final = 255
 """Bytes of a file name, on all usual file systems."""
 _FIRST_LINE: Final = re.compile(rb"cfld (\d+)\n")
@@ -44,12 +48,15 @@ class Output:
         extensions: of a file; empty = any.
         companions: names of further files that are written beside it, with {} for its own name.
         claimed: by the command line, while the command runs; False = the command does that itself.
+        entries: patterns of the names in a folder that the command replaces, see `owned`; empty = the command has a
+            rule of its own.
     """
 
     kind: Literal["file", "folder", "whole folder", "shared folder"] = "folder"
     extensions: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     claimed: bool = True
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,9 +154,33 @@ def claimed_folder(folder: Path, wait: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def owned(folder: Path, patterns: tuple[str, ...]) -> Iterator[None]:
+    """Makes a claimed folder's entries of these names this command's own, which it may replace, now and in later runs.
+
+    Raises:
+        ValueError: if there are such entries already, and no earlier run made them its own.
+    """
+    listed = folder / WRITTEN
+    own = set(listed.read_text(encoding="utf-8", errors="replace").splitlines()) if listed.is_file() else set()
+
+    def found(names: Iterable[str]) -> list[str]:
+        return sorted(path.name for path in folder.iterdir() if any(fnmatchcase(path.name, name) for name in names))
+
+    if foreign := found(set(patterns) - own):
+        raise ValueError(f"{folder} holds {foreign[0]}, which this command did not write; name another folder")
+    try:
+        if not own.issuperset(patterns):
+            listed.write_text("".join(f"{name}\n" for name in sorted({*own, *patterns})), encoding="utf-8")
+        yield
+    finally:
+        if not found({*own, *patterns}):
+            listed.unlink(missing_ok=True)
+
+
 def contents(folder: Path) -> list[Path]:
-    """What is in a folder, a lock file apart."""
-    return [path for path in folder.iterdir() if path.name != LOCK]
+    """What is in a folder, apart from the files of this module."""
+    return [path for path in folder.iterdir() if path.name not in (LOCK, WRITTEN)]
 
 
 def new_temporary(path: Path, suffix: str = "", restored_to: Path | None = None) -> Path:

@@ -26,7 +26,8 @@ DIGITS: Final = 24
 """Hexadecimal digits of a digest: 96 bits of SHA-256."""
 ABSENT: Final = "absent"
 UNRECORDED: Final = "not recorded"
-"""Reasons of `Record.problem` for a file that does not exist, and for one that may be another program's."""
+DAMAGED: Final = "damaged"
+"""Reasons of `Record.problem`: a file does not exist, was not recorded, or is not what was recorded."""
 
 
 def digest(*parts: str | ReadableBuffer) -> str:
@@ -83,14 +84,15 @@ class Record:
     """What the files of a folder were made from, and their own digests: one JSON line each, in a file beside them.
 
     A line is appended once its file is complete, and the last line of a file counts, so a process may be killed at any
-    time: a file without its line is not done.
+    time: a file without its line is not done. A file of which no line tells was not written here.
     """
 
     NAME: Final = "digests.jsonl"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lines = dict(_read_lines(folder / self.NAME))
+        lines = list(_read_lines(folder / self.NAME))
+        self._lines, self._digests = dict(lines), {line["digest"] for _, line in lines}
 
     def problem(self, file: Path, origin: Mapping[str, str]) -> str | None:
         """Why a file or folder is not, or no longer, what would be made now; None if it is.
@@ -104,13 +106,21 @@ class Record:
         if line is None:
             return UNRECORDED
         if line["digest"] != file_digest(file):
-            return "damaged"
+            return DAMAGED
         changed = [name for name in origin if line["origin"].get(name) != origin[name]]
         return f"{' and '.join(changed)} changed" if changed else None
 
-    def add(self, file: Path, origin: Mapping[str, str]) -> None:
-        """Records a complete file or folder and what it was made from."""
-        line = {"file": self._name(file), "digest": file_digest(file), "origin": dict(origin)}
+    def wrote(self, file: Path) -> bool:
+        """Whether the content of a file was recorded at any time, under whatever name."""
+        return file_digest(file) in self._digests
+
+    def add(self, file: Path, origin: Mapping[str, str], content: Path | None = None) -> None:
+        """Records a complete file or folder and what it was made from.
+
+        Args:
+            content: where it is before it is moved to its place.
+        """
+        line = {"file": self._name(file), "digest": file_digest(content or file), "origin": dict(origin)}
         with (self._folder / self.NAME).open("a", encoding="utf-8") as lines:
             lines.write(f"\n{json.dumps(line)}")  # the break comes first: a line that was cut short ends there
         self._lines[self._name(file)] = line

@@ -40,9 +40,10 @@ def replacing_all(*paths: Path) -> Iterator[list[Path]]:
             temporary.replace(path)
     except OSError as error:
         names: dict[object, Path] = {None: paths[0], **dict(zip(map(str, temporaries), paths, strict=True))}
-        if error.errno is None or error.filename not in names:
+        written = error.filename if error.filename2 is None else str(error.filename2)  # of a copy
+        if error.errno is None or written not in names:
             raise
-        raise OSError(error.errno, error.strerror, str(names[error.filename])) from None
+        raise OSError(error.errno, error.strerror, str(names[written])) from None
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
@@ -63,15 +64,23 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copy2(source, temporary)
 
 
+def is_too_long(name: str) -> bool:
+    """Whether a file system would not take the name of a file."""
+    return len(os.fsencode(name)) > LONGEST_NAME
+
+
 def check_name(path: Path) -> None:
-    """Raises ValueError if the name of a file to write is too long for a file system."""
-    if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
+    """Raises ValueError if the name of a file to write is too long."""
+    if is_too_long(path.name):
+        length = len(os.fsencode(path.name))
         raise ValueError(f"{path}: a file name of {length} bytes; names have at most {LONGEST_NAME}")
 
 
 @contextmanager
 def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` when the block ends, and removed if it raises.
+
+    If `path` is a link, the link stays, and the folder is the one that it leads to.
 
     Args:
         replace: accept an existing folder that is not empty; it stays until the new one is complete, which takes over
@@ -80,7 +89,7 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     Raises:
         ValueError: if `path` exists and is not an empty folder, nor one to replace; or another process writes it.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     with claimed(path):
         if path.exists() and not (path.is_dir() and (replace or not any(path.iterdir()))):
             raise ValueError(f"{path} exists already; name another folder, or remove it first")

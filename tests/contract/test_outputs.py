@@ -21,6 +21,8 @@ NO_PATHS = {
 """Options whose texts name no file; what `database` names, `reads` of its commands returns."""
 WRITTEN = {"out", "draw", "fitted", "answers", "cache", "latents"}
 """Options that name an output: in no command are they inputs."""
+OWN_RULES = {"Generate.out", "TrainRun.out", "WriteMannequins.out"}
+"""Folders that a `config.json` or `mannequin.json` of the same settings makes the command's own."""
 
 
 def commands(hint: Any = cli.Command) -> Iterator[type[Any]]:
@@ -76,6 +78,11 @@ def test_every_option_that_names_a_path_says_whether_it_is_written(option: tuple
     if str in found and not written:
         read = any(isinstance(part, Input) for part in found)
         assert read != (name in NO_PATHS), "mark it as Input if its text may name a file"
+
+
+@pytest.mark.parametrize(("option", "output"), OUTPUTS)
+def test_what_a_command_replaces_in_a_folder_is_declared(option: str, output: Output) -> None:
+    assert bool(output.entries) == (output.kind == "folder" and option not in OWN_RULES)
 
 
 @pytest.mark.parametrize(("option", "output"), OUTPUTS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -132,3 +133,28 @@ def test_a_replaced_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="exists already"), whole_folder(tmp_path / "file", replace=True):
         pass
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_link_to_a_folder_stays_and_its_folder_is_filled(tmp_path: Path, replace: bool) -> None:
+    """For example to another disk."""
+    disk, link = tmp_path / "disk", tmp_path / "home" / "model"
+    (disk / "model").mkdir(parents=True)
+    link.parent.mkdir()
+    link.symlink_to(disk / "model")
+    with whole_folder(link, replace) as folder:
+        (folder / "part").write_text("whole")
+    assert (link.readlink(), names(disk / "model"), names(disk), names(link.parent)) == (
+        disk / "model",
+        ["part"],
+        ["model"],
+        ["model"],
+    )
+
+
+def test_a_copy_that_fails_names_the_file_to_write(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(5000))
+    message = r"File too large: '\S*/target\.bin'$"
+    with pytest.raises(OSError, match=message), largest_file(1000), replacing(tmp_path / "target.bin") as temporary:
+        shutil.copyfile(source, temporary)

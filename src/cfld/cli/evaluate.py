@@ -37,6 +37,8 @@ else:
     IdentityFeaturesName = Literal[tuple(IDENTITY_FEATURES)]
 
 NAMES_IN_ONE_LINE: Final = 20
+REPORT: Final = ("report.*", "pictures", "vae_reconstructed")
+"""What a report consists of."""
 MISMATCHED: Final = "{}-mismatched-names.txt"
 """File beside the folder of a report."""
 
@@ -90,7 +92,7 @@ class Images:
     """Folder that keeps FID's statistics of training sets."""
     out: Annotated[
         Path | None,
-        Output(companions=(MISMATCHED,)),
+        Output(companions=(MISMATCHED,), entries=REPORT),
         option("Folder to write report.md, report.json and report.html to.", "no report"),
     ] = None
     sort: Annotated[

@@ -25,8 +25,8 @@ class Figures(GenerationOptions):
     people.
     """
 
-    out: Annotated[Path, Output()]
-    """Folder to write the figures to, JPEG files of at most 150 kB each; existing ones are replaced."""
+    out: Annotated[Path, Output(entries=("figure*.jpg", "config.json"))]
+    """Folder to write the figures to, JPEG files of at most 150 kB each; those of an earlier run are replaced."""
 
     def run(self) -> None:
         from cfld.reproduction.figures import FIGURES, save_small

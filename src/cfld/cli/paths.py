@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
 
-from cfld.claims import Input, Output, claimed, claimed_folder
+from cfld.claims import Input, Output, claimed, claimed_folder, owned
 from cfld.files import check_name
 from cfld.ranges import leaves
 
@@ -35,7 +35,8 @@ def outputs(command: Any) -> Iterator[None]:
 
     Raises:
         ValueError: for an output of another kind than the command writes, one that is an input or lies in one or
-            contains one, two that are the same, and one that another process writes.
+            contains one, two that are the same, one that another process writes, and a folder in which the command
+            would replace what it has not written.
     """
     written = list(writes(command))
     check_outputs(written, list(reads(command)))
@@ -44,6 +45,8 @@ def outputs(command: Any) -> Iterator[None]:
             if one.output.claimed and one.output.kind != "shared folder":
                 claim = claimed_folder if one.output.kind == "folder" else claimed
                 claims.enter_context(claim(one.path))
+            if one.output.entries:
+                claims.enter_context(owned(one.path, one.output.entries))
         yield
 
 

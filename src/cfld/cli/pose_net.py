@@ -23,7 +23,7 @@ from cfld.ranges import Identities, Poses, Seed
 class Train:
     """Train the network on mannequins. The defaults are those of the bundled network: about 20 minutes on one core."""
 
-    out: Annotated[Path, Output()]
+    out: Annotated[Path, Output(entries=("network", "pictures-*.npy", "digests.jsonl"))]
     """The folder to write: the training images, which later runs reuse, and the network in network/."""
     config: OmitArgPrefixes[PoseNetworkConfig] = field(default_factory=PoseNetworkConfig)
     """The training images and the optimisation."""

@@ -37,7 +37,7 @@ class Reproduce:
 
     table: Positional[TableName]
     """table3: the ablations B1 to B5 and the method. table5: the method at five guidance settings."""
-    out: Annotated[Path, Output()]
+    out: Annotated[Path, Output(entries=("table*.md", "table*.json"))]
     """Folder of trainings, images and tables."""
     scale: ScaleName = "mannequin"
     """mannequin: synthetic people, hours on two cores. deepfashion-256: the paper's. tiny: takes seconds, for tests."""

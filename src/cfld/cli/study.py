@@ -91,9 +91,13 @@ class AnswerOptions:
     """Where answers are stored: sqlite:///FILE or postgresql://USER@HOST/NAME; None = answers.sqlite beside
     study.json."""
 
+    @extra("study")
     def reads(self) -> list[Path]:
+        """The study and its database, which is no `Output`: rows are added to it once it is found to be the study's."""
+        from cfld.study.database import sqlite_files
+
         folder = self.study if self.study.is_dir() else self.study.parent
-        return [folder] if self.database is None else [folder, Path(self.database.removeprefix("sqlite:///"))]
+        return [folder] if self.database is None else [folder, *sqlite_files(self.database)]
 
     def open_database(self, opened: StudyFolder, create: bool) -> Database:
         from cfld.study.database import Database

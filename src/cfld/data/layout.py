@@ -26,7 +26,7 @@ class PrepareReport:
     Attributes:
         written, present: numbers of images written by this run, and by earlier ones.
         again: number of those that this run replaced, and why; empty for none.
-        missing_images: names in the lists for which there is no image.
+        missing_images: names in the lists for which there is no image, or that are too long for a file.
         missing_lists: preferred names of the text files that were not found.
     """
 
@@ -51,7 +51,7 @@ class PrepareReport:
 class Preparation(ABC):
     """Writes a data set folder. The fields of a subclass are the options of `cfld data KIND`."""
 
-    out: Annotated[Path, Output()]
+    out: Annotated[Path, Output(entries=(*SPLITS, "*.lst", "*.csv"))]
     """Folder to write. Repeat the command to complete an interrupted run."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from cfld.data.layout import SPLITS, Layout, PrepareReport
 from cfld.data.lists import read_annotations, read_names
 from cfld.data.transforms import read_image
 from cfld.digests import ABSENT, outdated
-from cfld.files import link_or_copy, replacing
+from cfld.files import is_too_long, link_or_copy, replacing
 
 
 def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: Path, out: Path) -> PrepareReport:
@@ -38,6 +38,9 @@ def _place(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: P
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
         for name in tqdm(_names(layout, available[split], lists, split), desc=split, unit="image", disable=None):
+            if is_too_long(name):
+                missing.append(name)
+                continue
             source, target = available[split].get(name), out / split / name
             problem = _problem(target, source)
             if problem and source is None:

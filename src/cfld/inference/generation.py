@@ -2,7 +2,8 @@
 
 An image depends on its job, the model and the settings alone: not on its batch, the other jobs, or interruptions.
 `digests.jsonl` in the folder records for each image which source, pose, model and settings it was made from; an image
-without a record, one that is not whole, and one that was made from something else are generated again.
+that is not whole, and one that was made from something else, are generated again. An image that was edited, and one of
+another program, are kept: their job fails.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from tqdm import tqdm
 
 from cfld.claims import claimed_folder, contents
 from cfld.config.schema import SamplingConfig
-from cfld.digests import Record, digest, in_threads, json_digest, outdated, tensor_digest
+from cfld.digests import DAMAGED, UNRECORDED, Record, digest, in_threads, json_digest, outdated, tensor_digest
 from cfld.files import replacing, save_json
 from cfld.inference.failures import Failures
 from cfld.inference.jobs import Job
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.ranges import Batch, check_number
+from cfld.readers.images import is_whole
 from cfld.readers.text import load_object
 from cfld.types import Conditioning
 
@@ -100,10 +102,9 @@ def generate(
             if not (out / "config.json").exists():
                 save_json(dict(settings), out / "config.json")
             for one, image in zip(group, images, strict=True):
-                with failed.item(one.job.name):
-                    with replacing(files[one.job.name]) as temporary:
-                        image.save(temporary, format="PNG")
-                    record.add(files[one.job.name], origins(one.job))
+                with failed.item(one.job.name), replacing(files[one.job.name]) as temporary:
+                    image.save(temporary, format="PNG")
+                    record.add(files[one.job.name], origins(one.job), temporary)
     if failures is None:
         failed.check(len(jobs))
     return [file for name, file in files.items() if name not in failed.messages]
@@ -128,9 +129,22 @@ def model_digest(pipe: CFLDPipeline) -> str:
     """The digest of a pipeline's weights and configurations; takes a second or two per gigabyte and core."""
     parts = {name: getattr(pipe, name) for name in ("conditioner", "unet", "vae", "scheduler")}
     modules = {name: part for name, part in parts.items() if isinstance(part, torch.nn.Module)}
-    weights = {f"{name}.{key}": w for name, module in modules.items() for key, w in module.state_dict().items()}
+    weights = {f"{name}.{key}": w for name, module in modules.items() for key, w in _weights(module).items()}
     settings = {name: [type(part).__name__, _public(part.config)] for name, part in parts.items()}
     return digest(tensor_digest(weights), json_digest([settings, pipe.config.output_size]))
+
+
+def _weights(module: torch.nn.Module) -> Mapping[str, torch.Tensor]:
+    """The `state_dict` of a module, also of one whose hooks keep its weights elsewhere (sequential offloading)."""
+    weights: dict[str, torch.Tensor] = module.state_dict()
+    for name, part in module.named_modules():
+        hook: Any = getattr(part, "_hf_hook", None)
+        maps = [getattr(one, "weights_map", None) for one in getattr(hook, "hooks", [hook])]
+        for key in (*part._parameters, *part._buffers):
+            full = f"{name}.{key}" if name else key
+            if full in weights and weights[full].is_meta:
+                weights[full] = next(filter(None, maps))[key]
+    return weights
 
 
 def _public(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +168,10 @@ def _pending(
 
     def problem(job: Job) -> str | None:
         with failures.item(job.name):
-            return record.problem(files[job.name], origins(job))
+            reason = record.problem(files[job.name], origins(job))
+            if reason in (DAMAGED, UNRECORDED):
+                _check_own(files[job.name], record)
+            return reason
         return None
 
     in_threads(read, list({job.source: job for job in found.values()}.values()), "checking sources")
@@ -163,6 +180,14 @@ def _pending(
         logger.warning("images generated again: %s", again)
     done = {name for name, reason in zip(found, problems, strict=True) if reason is None}
     return [job for job in jobs if job.name in {**found, **absent} and job.name not in done]
+
+
+def _check_own(file: Path, record: Record) -> None:
+    """Raises ValueError for a whole image that `generate` did not write: it is the user's."""
+    if not record.wrote(file) and is_whole(file):
+        raise ValueError(
+            f"{file}: was edited, or is not of this command, and was left as it is; move it away to generate it again"
+        )
 
 
 class _Origins:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
+from cfld.claims import Output
 from cfld.data import deepfashion
 from cfld.data.layout import Layout, Preparation, PrepareReport
 from cfld.ranges import Identities, Poses, Seed, Side
@@ -14,6 +16,8 @@ from cfld.ranges import Identities, Poses, Seed, Side
 class WriteMannequins(Preparation):
     """Render mannequins (procedural people) into a data set; needs no download."""
 
+    out: Annotated[Path, Output()]
+    """Folder to write, new, or begun with the same options. Repeat the command to complete an interrupted run."""
     identities: Identities = 100
     """Number of people; one fifth of them, at least one, are the test split."""
     poses: Poses = 8

@@ -48,6 +48,17 @@ def read_pixels(path: str | Path) -> Image.Image:
     return pixels
 
 
+def is_whole(path: Path) -> bool:
+    """Whether an image file decodes and agrees with the checksums of its format, of which PNG alone has some."""
+    try:
+        with open_image(path) as image, decoding_errors(path):
+            image.verify()
+        read_pixels(path)
+    except ValueError:
+        return False
+    return True
+
+
 @contextmanager
 def open_image(
     path: str | Path, max_bytes: float = MAX_IMAGE_BYTES, max_pixels: float | None = None

@@ -112,6 +112,18 @@ class DatabaseError(ValueError):
     """The database cannot be read or written: for example, it is unreachable, damaged, or its disk is full."""
 
 
+def sqlite_files(url: str) -> list[Path]:
+    """The file of an SQLite database and those that SQLite writes beside it; none for PostgreSQL.
+
+    Raises:
+        ValueError: as `Database`.
+    """
+    parsed = _parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return []
+    return [Path(f"{parsed.database}{ending}") for ending in ("", "-wal", "-shm", "-journal")]
+
+
 class Database:
     """The database of one study. Each method is one transaction, and raises `DatabaseError` if that fails."""
 
@@ -123,7 +135,8 @@ class Database:
             create: missing file and tables; otherwise they must exist.
 
         Raises:
-            ValueError: if the database cannot be opened, is damaged, or holds the answers of another study.
+            ValueError: if the database cannot be opened, is damaged, or holds the answers of another study or, as an
+                SQLite file, the tables of another program.
         """
         self.engine = _engine(_parse_url(url))
         if not create and not self._exists():
@@ -228,7 +241,10 @@ class Database:
             if self.engine.dialect.name == "sqlite":
                 _check_integrity(connection)
             stored = None
-            if sa.inspect(connection).has_table(studies.name):
+            tables = sa.inspect(connection).get_table_names()
+            if self.engine.dialect.name == "sqlite" and not metadata.tables.keys() >= set(tables):
+                raise ValueError(f"{self.engine.url}: is a database of another program; name another --database")
+            if studies.name in tables:
                 stored = connection.execute(sa.select(studies.c.fingerprint)).scalar()
         if stored is None:
             stored = self._create(fingerprint)
@@ -274,9 +290,14 @@ def _parse_url(url: str | URL) -> URL:
     except ArgumentError:
         raise ValueError(f"database {str(url)!r}: {URL_FORMAT}") from None
     kind = parsed.get_backend_name()
-    if kind not in DRIVERS or (kind == "sqlite" and parsed.database in (None, "", ":memory:")):
+    if kind not in DRIVERS or (kind == "sqlite" and not _names_a_file(parsed)):
         raise ValueError(f"database {parsed}: {URL_FORMAT}")
     return parsed.set(drivername=DRIVERS[kind])
+
+
+def _names_a_file(url: URL) -> bool:
+    """Whether an SQLite URL is a plain path; with parameters, or as `file:`, it may mean another file or none."""
+    return url.database not in (None, "", ":memory:") and not url.query and not str(url.database).startswith("file:")
 
 
 def _engine(url: URL) -> sa.Engine:

@@ -106,12 +106,11 @@ def steps_done(path: Path) -> int:
 
 
 def _check_files(path: Path) -> None:
-    """Raises ValueError naming a file that is not what was written; early checkpoints have no record of that."""
-    if (path / Record.NAME).exists():
-        record = Record(path)
-        for name in FILES:
-            if problem := record.problem(path / name, {}):
-                raise ValueError(f"{name} is {problem}")
+    """Raises ValueError naming a file that is not, or not known to be, what was written."""
+    record = Record(path)
+    for name in FILES:
+        if problem := record.problem(path / name, {}):
+            raise ValueError(f"{name} is {problem}")
 
 
 def _is_own(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from cfld.digests import file_digest, json_digest, tensor_digest
 from cfld.training.batches import paired_names
 from cfld.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, steps_done
 from cfld.training.stages import Stage
-
-logger = logging.getLogger(__name__)
 
 FACTS: Final = {
     "processes": "another number of processes",
@@ -75,7 +72,7 @@ def resumable_checkpoint(out: Path, facts: Mapping[str, str | int], steps: int) 
         steps: its total number.
 
     Raises:
-        ValueError: when it is damaged, was saved with other facts, or is beyond the last step.
+        ValueError: when it is damaged, was saved with other facts or not with all of them, or is beyond the last step.
     """
     path = newest_checkpoint(out / "checkpoints")
     if path is None:
@@ -92,5 +89,9 @@ def resumable_checkpoint(out: Path, facts: Mapping[str, str | int], steps: int) 
             "start again"
         )
     if unknown := [name for name in facts if name not in checkpoint.facts]:
-        logger.warning("%s was saved by an earlier version and cannot be checked for: %s", path, ", ".join(unknown))
+        listed = ", ".join(FACTS[name] for name in unknown)
+        raise ValueError(
+            f"{path} was saved by an earlier version and cannot be checked for {listed}; choose another --out to start "
+            "again"
+        )
     return checkpoint

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import pytest
 
-from cfld.claims import LOCK, Input, Output, claimed_folder
+from cfld.claims import LOCK, WRITTEN, Input, Output, claimed_folder
 from cfld.cli.paths import outputs
 
 
@@ -30,6 +30,7 @@ class Command:
     out: Annotated[Path | None, Output("file", (".png",), companions=("{}.json",))] = None
     folder: Annotated[Path | None, Output()] = None
     whole: Annotated[Path | None, Output("whole folder")] = None
+    listed: Annotated[Path | None, Output(entries=("table*.md", "runs"))] = None
     shared: Annotated[Path | None, Output("shared folder")] = None
     source: Path | None = None
     sources: tuple[Path, ...] = ()
@@ -154,3 +155,27 @@ def test_a_refused_command_leaves_no_folder() -> None:
         thread.join()
         assert errors
         assert sorted(map(str, Path().rglob("*"))) == before
+
+
+@pytest.mark.parametrize("name", ["table3.md", "runs"])
+def test_a_command_replaces_only_what_it_wrote(name: str) -> None:
+    """A folder of the user may hold anything else."""
+    for path in ("home/notes.md", f"home/{name}"):
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).touch()
+    refused(Command(listed=Path("home")), f"home holds {name}, which this command did not write")
+    Path("home", name).unlink()
+    check(Command(listed=Path("home")))
+    assert [path.name for path in Path("home").iterdir()] == ["notes.md"]  # nothing was written, nothing is listed
+    with outputs(Command(listed=Path("home"))):
+        Path("home", name).touch()
+    check(Command(listed=Path("home")))
+    Path("home", "table5.md").touch()
+    check(Command(listed=Path("home")))
+
+
+def test_a_file_of_the_user_stays_where_the_list_is_damaged() -> None:
+    Path("home").mkdir()
+    Path("home/table3.md").touch()
+    Path("home", WRITTEN).write_bytes(b"\n../x\n*\0\n")
+    refused(Command(listed=Path("home")), "did not write")

@@ -127,3 +127,11 @@ def test_wrong_folders_are_named(raw: Path) -> None:
     with pytest.raises(ValueError, match="bounding_box_train: no such folder"):
         PrepareMarket1501(images=raw, lists=raw / "lists", out=raw / "out").prepare()
     assert not (raw / "out").exists()
+
+
+def test_a_name_that_is_too_long_loses_nothing_else(raw: Path) -> None:
+    name = "x" * 252 + ".jpg"
+    for split in ("train", "test"):
+        (raw / f"lists/{split}.lst").open("a").write(f"{name}\n")
+    report = prepare(raw)
+    assert (report.written, report.missing_images) == (12, (name, name))

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import accelerate
 import numpy as np
 import pytest
+import torch
 from diffusers import DDIMScheduler
 from PIL import Image
 
 from cfld.config.schema import SamplingConfig
-from cfld.inference.generation import check_folder, generate, sampling_arguments
+from cfld.inference.generation import check_folder, generate, model_digest, sampling_arguments
 from cfld.inference.jobs import Job, image_jobs
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import Keypoints
@@ -157,6 +159,16 @@ def test_other_weights_or_settings_of_the_model_generate_all_again(
         assert caplog.messages.count("images generated again: 2 (2 model changed)") == 1
 
 
+def test_the_digest_of_a_model_does_not_depend_on_where_its_weights_are(make_pipe: Callable[..., CFLDPipeline]) -> None:
+    pipe, changed = make_pipe(), make_pipe()
+    expected = model_digest(pipe)
+    next(changed.unet.parameters()).data.view(-1)[:1].add_(1.0)
+    for one in (pipe, changed):
+        for part in (one.conditioner, one.unet, one.vae):  # what enable_sequential_cpu_offload does
+            accelerate.cpu_offload(part, torch.device("cpu"), offload_buffers=len(part._parameters) > 0)
+    assert model_digest(pipe) == expected != model_digest(changed)
+
+
 DAMAGES: list[Callable[[bytes], bytes]] = [
     lambda content: content[:0],
     lambda content: content[: len(content) // 2],
@@ -186,13 +198,30 @@ def test_images_exchanged_are_generated_again(pipe: CFLDPipeline, jobs: list[Job
     assert_same(pixels(generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)), whole)
 
 
-def test_images_without_a_record_are_generated_again(
-    pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_an_image_that_was_edited_or_put_there_is_kept(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:
+    first, second, third = generate(pipe, jobs[:3], SAMPLING, tmp_path / "out", SETTINGS)
+    whole = pixels([third])
+    Image.eval(Image.open(first), lambda value: 255 - value).save(first)
+    Image.new("L", (3, 5)).save(second, format="JPEG")
+    third.unlink()
+    before = first.read_bytes(), second.read_bytes()
+    with pytest.raises(ValueError, match=rf"2 of 3 images failed: {first}: was edited, .*; {second}: was edited"):
+        generate(pipe, jobs[:3], SAMPLING, tmp_path / "out", SETTINGS)
+    assert (first.read_bytes(), second.read_bytes()) == before
+    assert_same(pixels([third]), whole)
+
+
+def test_a_kill_between_a_record_and_its_image_makes_no_image_the_user_s(
+    pipe: CFLDPipeline, jobs: list[Job], people: Path, tmp_path: Path
 ) -> None:
-    generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
-    (tmp_path / "out" / "digests.jsonl").unlink()
-    generate(pipe, jobs[:2], SAMPLING, tmp_path / "out", SETTINGS)
-    assert "images generated again: 2 (2 not recorded)" in caplog.messages
+    (file,) = generate(pipe, jobs[:1], SAMPLING, tmp_path / "out", SETTINGS)
+    old = file.read_bytes()
+    other_source(people, jobs)
+    generate(pipe, jobs[:1], SAMPLING, tmp_path / "out", SETTINGS)
+    new = file.read_bytes()
+    file.write_bytes(old)
+    generate(pipe, jobs[:1], SAMPLING, tmp_path / "out", SETTINGS)
+    assert file.read_bytes() == new != old
 
 
 def test_each_source_and_each_pose_is_encoded_once(pipe: CFLDPipeline, jobs: list[Job], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from cfld.cli.paths import outputs
+from cfld.cli.study import Results
 from cfld.study.database import Database, DatabaseError, Participant
 from cfld.study.definition import Study
 from cfld.study.plan import plan
@@ -193,6 +196,27 @@ def test_a_file_that_is_no_database(content: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "places.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE places (name TEXT)")
+    connection.close()
+    with pytest.raises(ValueError, match=r"places\.sqlite: is a database of another program"):
+        Database(f"sqlite:///{path}", "f")
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
+    connection.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite+pysqlite:///{}"])
+def test_every_spelling_of_the_database_is_an_input(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    path.touch()
+    command = Results(study=tmp_path / "in" / "study", database=url.format(path), answers=path)
+    with pytest.raises(ValueError, match=r"a\.sqlite is also an input"), outputs(command):
+        pass
+
+
 def test_sqlite_waits_for_the_disk(open_database: Callable[..., Database]) -> None:
     with open_database().engine.connect() as connection:
         pragmas = {
@@ -214,6 +238,8 @@ def test_postgresql_waits_for_the_disk(postgres_url: str, study: Study) -> None:
         ("answers.sqlite", "expected sqlite:///FILE"),
         ("mysql://me@host/db", "expected sqlite:///FILE"),
         ("sqlite://", "expected sqlite:///FILE"),
+        ("sqlite:///file:answers.sqlite?uri=true", "expected sqlite:///FILE"),
+        ("sqlite:///answers.sqlite?timeout=3", "expected sqlite:///FILE"),
         ("sqlite:////no/such/folder/answers.sqlite", "unable to open"),
         ("postgresql://me:secret@127.0.0.1:9/none", "refused"),
     ],

@@ -101,16 +101,14 @@ def test_fewer_steps_than_are_done_change_nothing(begun: TrainConfig, tmp_path: 
     assert train(begun, tmp_path / "run").step == 2
 
 
-def test_an_early_checkpoint_is_resumed_with_a_warning(
-    begun: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_checkpoint_that_cannot_be_checked_is_refused(begun: TrainConfig, tmp_path: Path) -> None:
     state = tmp_path / "run/checkpoints/step-00000002/state.json"
     values = json.loads(state.read_text())
     values["facts"] = {"processes": 1, "frozen": "ab"}
     state.write_text(json.dumps(values))
-    (state.parent / Record.NAME).unlink()
-    train(begun, tmp_path / "run")
-    assert "cannot be checked for: frozen_weights, initial_weights, samples, images" in caplog.text
+    Record(state.parent).add(state, {})
+    with pytest.raises(ValueError, match="cannot be checked for other frozen weights, other initial weights, other"):
+        train(begun, tmp_path / "run")
 
 
 def test_latents_damaged_while_training_are_one_line(begun: TrainConfig, tmp_path: Path) -> None:
