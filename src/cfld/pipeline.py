@@ -8,11 +8,13 @@ image = pipe(source_image, target_pose, num_inference_steps=50).images[0]
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import itertools
 import re
 import shutil
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -28,13 +30,15 @@ from torch import Tensor
 
 from cfld import build, inputs
 from cfld.calls import Calls
+from cfld.config.recipes import Recipe, get_recipe
 from cfld.data import transforms
 from cfld.diffusion import masking, schedulers
-from cfld.diffusion.guidance import Denoiser, guided_denoiser
+from cfld.diffusion.guidance import Denoiser, PredictNoise, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
 from cfld.inputs import Images, Pose
-from cfld.models import hybrid_granularity_attention
+from cfld.models import feature_cache, hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
+from cfld.models.feature_cache import Features, reused
 from cfld.models.loading import construction
 from cfld.models.unet import predict_noise
 from cfld.ranges import Side, check_number
@@ -71,6 +75,7 @@ class CFLDPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "conditioner->unet->vae"
+    scheduler: Any
     _callback_tensor_inputs: Final = ["latents"]
 
     def __init__(
@@ -100,6 +105,8 @@ class CFLDPipeline(DiffusionPipeline):
         self.register_to_config(output_size=size)
         self.image_processor = VaeImageProcessor(vae_scale_factor=2 ** (len(vae.config.block_out_channels) - 1))
         self._calls = Calls()
+        self._recipe = Recipe()
+        self._schedulers = (scheduler, scheduler)  # the model's own, and the recipe's
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **options: Any) -> None:
         """Saves a folder that `from_pretrained` loads; arguments as in `DiffusionPipeline.save_pretrained`."""
@@ -130,12 +137,43 @@ class CFLDPipeline(DiffusionPipeline):
                 check_finite(getattr(pipe, name).state_dict(), f"model {str(model)!r}, {name}")
         return pipe
 
+    @property
+    def recipe(self) -> Recipe:
+        """How images are sampled, see `use_recipe`."""
+        return self._recipe
+
+    def use_recipe(self, recipe: Recipe | str, **changes: Any) -> CFLDPipeline:
+        """Sets how images are sampled from now on: `exact` as in the paper, `fast` or `fastest`, or an own recipe.
+
+        A recipe's scheduler replaces the pipeline's, until a recipe without one puts it back.
+
+        Args:
+            recipe: one of `RECIPES`, or its name.
+            changes: fields of the recipe to change, such as steps=20.
+
+        Returns:
+            this pipeline.
+
+        Raises:
+            ValueError: for an unknown name, and values out of range.
+        """
+        recipe = dataclasses.replace(get_recipe(recipe) if isinstance(recipe, str) else recipe, **changes)
+        own, chosen = self._schedulers
+        own = own if self.scheduler is chosen else self.scheduler
+        self.scheduler = schedulers.make_scheduler(recipe.scheduler, own.config) if recipe.scheduler else own
+        self._schedulers = (own, self.scheduler)
+        if recipe.dtype is not None and self.unet.dtype != getattr(torch, recipe.dtype):
+            self.to(getattr(torch, recipe.dtype))
+        (feature_cache.attach if recipe.feature_cache > 1 else feature_cache.detach)(self.unet)
+        self._recipe = recipe
+        return self
+
     @_entry
     def __call__(
         self,
         source_image: Images | SourceConditioning,
         target_pose: Pose | Sequence[Pose] | Conditioning,
-        num_inference_steps: int = 50,
+        num_inference_steps: int | None = None,
         pose_guidance_scale: float = 2.0,
         appearance_guidance_scale: float = 2.0,
         generator: Generators | None = None,
@@ -156,7 +194,7 @@ class CFLDPipeline(DiffusionPipeline):
                 pose map (21, H, W); a list or a batch of these; the result of `encode_pose`, or
                 `conditioner.null(1)` for no pose. Keypoints in a frame of another aspect ratio than `output_size`
                 are fitted to it, see `cfld.poses.fit`.
-            num_inference_steps: number of denoising steps.
+            num_inference_steps: number of denoising steps; default: the recipe's, 50 of `exact`.
             pose_guidance_scale, appearance_guidance_scale: w_pose and w_app of eq. 7; 1 and 1 disable guidance.
             generator: one for the whole batch, or a list of one per sample, which makes each sample's image
                 independent of its batch.
@@ -174,12 +212,13 @@ class CFLDPipeline(DiffusionPipeline):
         Raises:
             ValueError: naming the argument that is invalid.
         """
-        inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
+        steps = self._recipe.steps if num_inference_steps is None else num_inference_steps
+        inputs.check_sampling(steps, pose_guidance_scale, appearance_guidance_scale)
         size = self._output_size(height, width)
         self._check_output(output_type, callback_on_step_end_tensor_inputs)
         self._check_parts()
         inputs.check_generator(generator)
-        scheduler = schedulers.start(self.scheduler, num_inference_steps, self._execution_device)
+        scheduler = schedulers.start(self.scheduler, steps, self._execution_device)
         source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
         denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         z_T = self._prepare_latents(source.batch_size, generator, latents)
@@ -237,7 +276,7 @@ class CFLDPipeline(DiffusionPipeline):
         target_pose: Pose | Sequence[Pose] | Conditioning,
         feather: float = 0.0,
         paste: bool = False,
-        num_inference_steps: int = 50,
+        num_inference_steps: int | None = None,
         pose_guidance_scale: float = 2.0,
         appearance_guidance_scale: float = 2.0,
         generator: Generators | None = None,
@@ -261,10 +300,11 @@ class CFLDPipeline(DiffusionPipeline):
         Raises:
             ValueError: naming the argument that is invalid, including a mask of another size and an empty one.
         """
-        inputs.check_sampling(num_inference_steps, pose_guidance_scale, appearance_guidance_scale)
+        steps = self._recipe.steps if num_inference_steps is None else num_inference_steps
+        inputs.check_sampling(steps, pose_guidance_scale, appearance_guidance_scale)
         self._check_parts()
         inputs.check_generator(generator)
-        scheduler = schedulers.start(self.scheduler, num_inference_steps, self._execution_device)
+        scheduler = schedulers.start(self.scheduler, steps, self._execution_device)
         reference = transforms.to_rgb(reference_image)
         inputs.check_reference((reference.height, reference.width), tuple(self.config.output_size))
         weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
@@ -337,7 +377,19 @@ class CFLDPipeline(DiffusionPipeline):
     def _guide(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
         """eq. 7, with the null prompt that `encode_pose` returned."""
         full, null = source.with_pose(pose.pose_features), Conditioning(pose.prompt_embeds)
-        return guided_denoiser(lambda z_t, t, c: predict_noise(self.unet, z_t, t, c), full, null, w_pose, w_app)
+        T, (low, high) = self.scheduler.config.num_train_timesteps, self._recipe.guidance_interval
+        interval = None if (low, high) == (0, 1) else (low * T, high * T)
+        return guided_denoiser(self._noise_prediction(), full, null, w_pose, w_app, interval)
+
+    def _noise_prediction(self) -> PredictNoise:
+        """The UNet for one sampling run, with the deep features that the recipe keeps of each batch of branches."""
+        features: dict[int, Features] = defaultdict(lambda: Features(self._recipe.feature_cache))
+
+        def predict(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+            with reused(features[id(conditioning)]):
+                return predict_noise(self.unet, z_t, t, conditioning)
+
+        return predict
 
     def _prepare_latents(self, batch_size: int, generator: Generators | None, latents: Tensor | None) -> Tensor:
         shape = (batch_size, self.unet.config.in_channels, *self.conditioner.latent_size)

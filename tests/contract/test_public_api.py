@@ -106,7 +106,7 @@ def test_signature_of_the_call() -> None:
         "appearance_guidance_scale",
         "generator",
     ]
-    assert [defaults[name] for name in parameters[2:6]] == [50, 2.0, 2.0, None]
+    assert [defaults[name] for name in parameters[2:6]] == [None, 2.0, 2.0, None]
     assert defaults["output_type"] == "pil"
     assert defaults["callback_on_step_end"] is None
 

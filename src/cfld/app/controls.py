@@ -134,7 +134,8 @@ def sampling_input(handlers: EventHandlers, prefix: str) -> dict[str, Any]:
     with gr.Accordion("Sampling", open=False, elem_id=f"{prefix}-sampling"):
         with gr.Row():
             limit, steps = handlers.engine.limits.steps, f"{prefix}-steps"
-            inputs: dict[str, Any] = {"steps": gr.Slider(1, limit, default.steps, step=1, label="Steps", elem_id=steps)}
+            default_steps = min(handlers.engine.recipe.steps, limit)
+            inputs: dict[str, Any] = {"steps": gr.Slider(1, limit, default_steps, step=1, label="Steps", elem_id=steps)}
             seed = gr.Number(default.seed, label="Random seed", precision=0, minimum=0, elem_id=f"{prefix}-seed")
         with gr.Row():
             for label in ("Pose guidance", "Appearance guidance"):

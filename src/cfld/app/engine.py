@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -18,7 +18,6 @@ from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, S
 from cfld.app.uploads import UploadReader
 from cfld.data.transforms import read_image, resize
 from cfld.diffusion.interpolation import interpolation_weights
-from cfld.diffusion.schedulers import make_scheduler
 from cfld.inference.attention import attention_sheet
 from cfld.inference.editing import interpolate_styles, strip, transfer_style
 from cfld.inference.generation import sampling_arguments
@@ -78,7 +77,7 @@ class Engine:
         self.reader, self.served, self.limits = reader or PoseReader(), served or ServedModel(), limits or Limits()
         self.limits.check()
         self.uploads = UploadReader(self.limits)
-        self._pipe, self._scheduler = pipe, pipe.scheduler
+        self._pipe, self.recipe = pipe, pipe.recipe
         self._thread = ThreadPoolExecutor(1, "engine")
         self._cancel_events: set[threading.Event] = set()
 
@@ -169,8 +168,7 @@ class Engine:
 
     def _start_sampling(self, settings: Sampled, on_progress: OnProgress, images: int = 1) -> OnStepEnd:
         """Sets the scheduler; returns a callback that reports the steps of this many images."""
-        name, default = settings.sampling.scheduler, self._scheduler
-        self._pipe.scheduler = default if name is None else make_scheduler(name, default.config)
+        self._pipe.use_recipe(replace(self.recipe, scheduler=settings.sampling.scheduler or self.recipe.scheduler))
         done = 0
 
         def on_step_end(pipe: CFLDPipeline, step: int, _: Tensor, tensors: dict[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from cfld import __version__
 from cfld.config.io import to_dict
+from cfld.config.recipes import get_recipe
 from cfld.config.schema import SamplingConfig
 from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
@@ -29,17 +30,22 @@ class ServedModel:
         dtype: weight dtype.
         backend: the detector that finds people in images.
         confidence: joints below it are missing.
+        recipe, guidance_interval, feature_cache: see `cfld.config.recipes`; None = the recipe's.
     """
 
     model: str = "mannequin"
     dtype: str = "float32"
     backend: str = "mannequin"
     confidence: float = CONFIDENCE
+    recipe: str = "exact"
+    guidance_interval: tuple[float, float] | None = None
+    feature_cache: int | None = None
 
     def options(self, *names: str, prefix: str = "") -> list[str]:
         """Command-line options for those of the named fields that differ from their defaults."""
+        default = ServedModel(dtype=str(get_recipe(self.recipe).dtype))
         values = {name: getattr(self, name) for name in names}
-        return _options(**{prefix + n: value for n, value in values.items() if value != getattr(ServedModel, n)})
+        return _options(**{prefix + n: value for n, value in values.items() if value != getattr(default, n)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,7 @@ class Sampled(Settings):
 
     def _sampling_options(self) -> list[str]:
         sampling = _options(target_pose=self.target_pose, **vars(self.sampling))
-        return [*sampling, *self.served.options("model", "dtype")]
+        return [*sampling, *self.served.options("model", "dtype", "recipe", "guidance_interval", "feature_cache")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
-from cfld.cli.options import DetectorOptions, PipelineOptions
+from cfld.cli.options import DetectorOptions, PipelineOptions, RecipeOptions
+from cfld.config.recipes import combine
 from cfld.ranges import Port, Range
 
 
@@ -31,6 +32,7 @@ class App:
     """
 
     pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
+    recipe: OmitArgPrefixes[RecipeOptions] = field(default_factory=RecipeOptions)
     pose: DetectorOptions = field(default_factory=DetectorOptions)
     """How poses are found in images."""
     host: str = "127.0.0.1"
@@ -61,10 +63,12 @@ class App:
         from cfld.app.settings import ServedModel
 
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        pipe, model = self.pipeline.open(), Path(self.pipeline.model)
+        recipe, model = combine(vars(self.recipe), vars(self.pipeline)), Path(self.pipeline.model)
+        pipe = self.pipeline.open(recipe)
         served = ServedModel(
             model=model.name if model.is_dir() else self.pipeline.model,
-            dtype=self.pipeline.dtype,
+            dtype=str(recipe.dtype),
+            **vars(self.recipe),
             backend=self.pose.backend,
             confidence=self.pose.confidence,
         )

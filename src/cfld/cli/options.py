@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from tyro.conf import OmitArgPrefixes, arg
 
 from cfld.claims import Input
+from cfld.config.recipes import CacheInterval, DType, Interval, Recipe, RecipeName, combine
 from cfld.config.schema import SamplingConfig
 from cfld.poses.registry import DETECTORS
 from cfld.ranges import Byte, Count, Range, Side
@@ -77,14 +78,13 @@ class PipelineOptions:
     model: Annotated[str, Input()] = "mannequin"
     """`mannequin`, the bundled model; a model folder; or a hub id."""
     device: Device = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weight dtype."""
+    dtype: Annotated[DType | None, option("Weight dtype.", "the recipe's")] = None
 
-    def open(self, scheduler: str | None = None) -> CFLDPipeline:
+    def open(self, recipe: Recipe | None = None) -> CFLDPipeline:
         """Loads the model.
 
         Args:
-            scheduler: a name in `SCHEDULERS`; None = the model's own.
+            recipe: how it samples; None = as in the paper, in this dtype.
 
         Raises:
             ValueError: naming the option that is wrong.
@@ -92,16 +92,32 @@ class PipelineOptions:
         import torch
         from diffusers.utils import logging
 
-        from cfld.diffusion.schedulers import make_scheduler
         from cfld.pipeline import CFLDPipeline
 
         logging.disable_progress_bar()
-        dtype = getattr(torch, self.dtype)
+        recipe = recipe or combine(vars(self))
+        assert recipe.dtype is not None
+        dtype = getattr(torch, recipe.dtype)
         pipe = CFLDPipeline.from_pretrained(self.model, torch_dtype=dtype)  # `to` with a dtype would warn
-        if scheduler is not None:
-            pipe.scheduler = make_scheduler(scheduler, pipe.scheduler.config)
         placed: CFLDPipeline = pipe.to(find_device(self.device))
-        return placed
+        return placed.use_recipe(recipe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """How images are sampled: a recipe, and changes to it."""
+
+    recipe: RecipeName = "exact"
+    """exact: as in the paper. fast: few steps of DPM-Solver++. fastest: fewer, the last ones without guidance, every
+    second one with kept features. --steps, --scheduler, --dtype and the options below change the recipe."""
+    guidance_interval: Annotated[
+        Interval | None,
+        option("Guide only from the first to the second t / T, 0 (no noise) to 1 (noise alone).", "the recipe's"),
+    ] = None
+    feature_cache: Annotated[
+        CacheInterval | None,
+        option("Run the whole UNet every so many steps, between them its last layer on kept features.", "the recipe's"),
+    ] = None
 
 
 def find_device(name: str | None) -> torch.device:
@@ -166,14 +182,16 @@ class GenerationOptions:
     """Options of the commands that generate images."""
 
     sampling: OmitArgPrefixes[SamplingConfig] = field(default_factory=SamplingConfig)
+    recipe: OmitArgPrefixes[RecipeOptions] = field(default_factory=RecipeOptions)
     pipeline: OmitArgPrefixes[PipelineOptions] = field(default_factory=PipelineOptions)
 
     def open_pipeline(self) -> CFLDPipeline:
         """Checks the sampling options and loads the model."""
         from cfld.inputs import check_sampling
 
-        check_sampling(**self.sampling.arguments())
-        return self.pipeline.open(self.sampling.scheduler)
+        recipe = combine(vars(self.sampling), vars(self.recipe), vars(self.pipeline))
+        check_sampling(**{**self.sampling.arguments(), "num_inference_steps": recipe.steps})
+        return self.pipeline.open(recipe)
 
 
 @dataclass(frozen=True, kw_only=True)

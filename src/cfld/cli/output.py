@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfld import __version__
 from cfld.config.io import to_dict
+from cfld.config.recipes import combine
 from cfld.files import replacing, replacing_all, save_json
 
 if TYPE_CHECKING:
@@ -25,17 +26,19 @@ SETTINGS: Final = ("{}.json",)
 
 FRAME_MS: Final = 150.0
 """Default duration of an animation's frames in milliseconds."""
-GROUPS: Final = ("pipeline", "sampling")
+GROUPS: Final = ("pipeline", "sampling", "recipe")
 """Groups of options whose fields stand singly among the settings."""
 NOT_SETTINGS: Final = ("out", "batch", "device", "limit")
 """Options that do not change the content of an image."""
 
 
 def settings_of(command: Any) -> dict[str, Any]:
-    """The options of a command that determine its images, and the version, as JSON values."""
+    """The options of a command that determine its images, those of its recipe filled in, and the version, as JSON."""
     settings = to_dict(command)
     for group in GROUPS:
         settings |= settings.pop(group, {})
+    recipe = to_dict(combine(*(vars(getattr(command, group)) for group in GROUPS if hasattr(command, group))))
+    settings |= {name: recipe[name] for name in recipe.keys() & settings.keys()}
     settings["version"] = __version__
     return {name: value for name, value in settings.items() if name not in NOT_SETTINGS}
 

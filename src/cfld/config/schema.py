@@ -319,14 +319,14 @@ class TrainConfig:
 class SamplingConfig:
     """Sampling of images (section 3.3)."""
 
-    steps: Annotated[int, Range(1, 1000)] = 50
-    """Number of sampling steps."""
+    steps: Annotated[int | None, Range(1, 1000)] = None
+    """Number of sampling steps; by default the recipe's, 50 of `exact`."""
     pose_guidance_scale: Guidance = 2.0
     """Guidance weight of the pose, w_pose of eq. 7."""
     appearance_guidance_scale: Guidance = 2.0
     """Guidance weight of the source image, w_app of eq. 7."""
     scheduler: SchedulerName | None = None
-    """Sampler; by default the model's own."""
+    """Sampler; by default the recipe's, the model's own of `exact`."""
     seed: Annotated[int, Range(-(2**63), 2**63 - 1)] = 0
     """Random seed of the noise."""
 

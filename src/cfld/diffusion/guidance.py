@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,7 +17,12 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
 def guided_denoiser(
-    predict_noise: PredictNoise, full: Conditioning, null: Conditioning, w_pose: float, w_app: float
+    predict_noise: PredictNoise,
+    full: Conditioning,
+    null: Conditioning,
+    w_pose: float,
+    w_app: float,
+    interval: tuple[float, float] | None = None,
 ) -> Denoiser:
     """Returns the denoiser of eq. 7: one batch of all branches whose weight is not zero.
 
@@ -24,14 +30,32 @@ def guided_denoiser(
         full: source and pose, (B, ...).
         null: the empty set for both, (B, ...).
         w_pose, w_app: the guidance scales of pose and appearance.
+        interval: lowest and highest t at which they apply, None = all; at others both are 1, which is the full branch
+            alone (Kynkäänniemi et al., NeurIPS 2024).
     """
-    # eq. 7: eps_t = eps_null + w_pose (eps_pose - eps_null) + w_app (eps_full - eps_pose), collected by branch
-    branches = [(1 - w_pose, null), (w_pose - w_app, null.with_pose(full.pose_features)), (w_app, full)]
-    needed = [(weight, branch) for weight, branch in branches if weight != 0]
-    batch = Conditioning.cat([branch for _, branch in needed]).cached()
+    guided, conditional = (_Branches.of(full, null, *weights) for weights in ((w_pose, w_app), (1, 1)))
 
     def denoise(z_t: Tensor, t: Tensor) -> Tensor:
-        eps = predict_noise(z_t.repeat(len(needed), 1, 1, 1), t, batch).chunk(len(needed))
-        return torch.stack([w * eps_branch for (w, _), eps_branch in zip(needed, eps, strict=True)]).sum(0)
+        inside = interval is None or interval[0] <= t.min() <= t.max() <= interval[1]
+        return (guided if inside else conditional).predict(predict_noise, z_t, t)
 
     return denoise
+
+
+@dataclass(frozen=True)
+class _Branches:
+    """Branches of eq. 7: their weights, and their conditions as one batch."""
+
+    weights: tuple[float, ...]
+    batch: Conditioning
+
+    @classmethod
+    def of(cls, full: Conditioning, null: Conditioning, w_pose: float, w_app: float) -> _Branches:
+        # eq. 7: eps_t = eps_null + w_pose (eps_pose - eps_null) + w_app (eps_full - eps_pose), collected by branch
+        branches = [(1 - w_pose, null), (w_pose - w_app, null.with_pose(full.pose_features)), (w_app, full)]
+        weights, needed = zip(*((weight, branch) for weight, branch in branches if weight != 0), strict=True)
+        return cls(weights, Conditioning.cat(needed).cached())
+
+    def predict(self, predict_noise: PredictNoise, z_t: Tensor, t: Tensor) -> Tensor:
+        eps = predict_noise(z_t.repeat(len(self.weights), 1, 1, 1), t, self.batch).chunk(len(self.weights))
+        return torch.stack([w * eps_branch for w, eps_branch in zip(self.weights, eps, strict=True)]).sum(0)

@@ -194,7 +194,8 @@ class _Origins:
     """What each job's image is made from: name -> digest."""
 
     def __init__(self, pipe: CFLDPipeline, sampling: SamplingConfig) -> None:
-        self._shared = {"model": model_digest(pipe), "settings": json_digest(asdict(sampling))}
+        settings = asdict(sampling) | asdict(pipe.recipe) | {"steps": sampling.steps or pipe.recipe.steps}
+        self._shared = {"model": model_digest(pipe), "settings": json_digest(settings)}
         self._sources: dict[str, str] = {}
 
     def __call__(self, job: Job) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Scale:
     vae: str | None = None
     test_set: MannequinTestSet | None = None
     clip: str = "CLIPConditioner"
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(steps=50))
 
 
 SCALES: Final = {

@@ -7,6 +7,7 @@ import torch
 
 from cfld.cli import parse
 from cfld.cli.options import DetectorOptions, PipelineOptions, PreprocessingOptions, find_device
+from cfld.config.recipes import RECIPES, Recipe
 from cfld.diffusion.schedulers import SCHEDULERS
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.registry import DETECTORS
@@ -27,6 +28,12 @@ def test_every_scheduler_can_be_chosen(name: str) -> None:
     assert parse([*GENERATE, "--scheduler", name]).sampling.scheduler == name
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_be_chosen(name: str) -> None:
+    assert parse([*GENERATE, "--recipe", name]).recipe.recipe == name
+    assert parse(["app", "--recipe", name]).recipe.recipe == name
+
+
 def test_unknown_choices_list_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, known in (
         ((*POSE, "--backend", "magic"), DETECTORS),
@@ -41,7 +48,7 @@ def test_unknown_choices_list_the_known_ones(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(("dtype", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
 def test_a_pipeline_in_its_dtype_with_its_scheduler(dtype: str, expected: torch.dtype) -> None:
-    pipe = PipelineOptions(device="cpu", dtype=dtype).open("euler")  # type: ignore[arg-type]
+    pipe = PipelineOptions(device="cpu").open(Recipe(dtype=dtype, scheduler="euler"))  # type: ignore[arg-type]
     assert isinstance(pipe, CFLDPipeline)
     assert (pipe.device.type, pipe.unet.dtype) == ("cpu", expected)
     assert type(pipe.scheduler).__name__ == SCHEDULERS["euler"][0]

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from cfld import __version__
+from cfld.cli import parse
 from cfld.cli.options import PipelineOptions
 from cfld.cli.output import save_image, save_images, settings_of
+from cfld.config.recipes import RECIPES
 from cfld.config.schema import SamplingConfig
 from support.disk import largest_file
 
@@ -39,6 +41,15 @@ def test_settings_are_what_determines_the_images() -> None:
     assert settings["version"] == __version__
     assert not {"out", "batch", "limit", "device", "sampling", "pipeline"} & settings.keys()
     assert json.loads(json.dumps(settings)) == settings
+
+
+def test_settings_hold_the_recipe_with_what_changes_it() -> None:
+    arguments = ("generate", "--source", "a.png", "--target-pose", "3", "--out", "o", "--recipe", "fast")
+    settings = settings_of(parse([*arguments, "--guidance-interval", "0.1", "0.9", "--dtype", "bfloat16"]))
+    fast = RECIPES["fast"]
+    expected = {"recipe": "fast", "steps": fast.steps, "scheduler": fast.scheduler, "guidance_interval": [0.1, 0.9]}
+    assert {name: settings[name] for name in expected} == expected
+    assert (settings["feature_cache"], settings["dtype"]) == (fast.feature_cache, "bfloat16")
 
 
 def test_an_image_in_the_format_of_its_extension(tmp_path: Path) -> None:

@@ -38,6 +38,24 @@ def test_branches_of_weight_zero_are_not_computed(w_pose: float, w_app: float) -
     assert batch_sizes == [2 * ((w_pose != 1) + (w_pose != w_app) + (w_app != 0))] * 2
 
 
+def test_outside_the_interval_the_full_branch_is_computed_alone() -> None:
+    full, null = conditions()
+    batch_sizes: list[int] = []
+
+    def predict_noise(z_t: Tensor, t: Tensor, c: Conditioning) -> Tensor:  # noqa: ARG001
+        batch_sizes.append(len(z_t))
+        return c.prompt_embeds.sum((1, 2)).view(-1, 1, 1, 1) * z_t
+
+    denoise = guided_denoiser(predict_noise, full, null, 2, 2, (100, 500))
+    guided = guided_denoiser(predict_noise, full, null, 2, 2)
+    alone = guided_denoiser(predict_noise, full, null, 1, 1)
+    z_t = torch.randn(SHAPE)
+    for t, expected in ((99, alone), (100, guided), (500, guided), (501, alone)):
+        assert torch.equal(denoise(z_t, torch.tensor(t)), expected(z_t, torch.tensor(t)))
+    assert batch_sizes[::2] == [2, 4, 4, 2]
+    assert not torch.equal(guided(z_t, torch.tensor(1)), alone(z_t, torch.tensor(1)))
+
+
 def test_one_cache_serves_all_steps() -> None:
     caches: list[dict[str, tuple[Tensor, Tensor]] | None] = []
 
