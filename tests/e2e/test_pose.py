@@ -170,7 +170,10 @@ def test_bad_input_is_told_in_one_line(
         ),
         ((photo, *out, *onnx, tmp_path / "none.onnx"), "Apache-2.0"),
         ((photo, *out, *onnx, tmp_path / "text.png"), "not an ONNX model"),
-        ((photo, *out, "--detector", tmp_path / "text.png"), "no separate person detector; leave out --detector"),
+        (
+            (photo, *out, "--backend", "mannequin", "--detector", tmp_path / "text.png"),
+            "no separate person detector; leave out --detector",
+        ),
         ((photo, *out, "--confidence", 2), "confidence"),
         ((photo, *out, "--retarget", nobody), "nobody found"),
         ((photo, *out, "--retarget", "nothing"), "neither a file nor a number"),
@@ -204,7 +207,7 @@ def test_bad_own_images_leave_nothing(
 
 
 def test_as_a_process_it_tells_on_stderr(tmp_path: Path, photo: Path) -> None:
-    done = process("pose", "--image", photo, "--out", tmp_path / "pose.json")
+    done = process("pose", "--image", photo, "--backend", "mannequin", "--out", tmp_path / "pose.json")
     assert done.returncode == 0
     assert "mannequins only" in done.stderr
     assert "Traceback" not in done.stderr

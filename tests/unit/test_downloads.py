@@ -75,3 +75,34 @@ def test_offline(tmp_path: Path) -> None:
     with proxies(), pytest.raises(FileNotFoundError, match="put the file there"):
         published(f"{UNREACHABLE}/net.pth").obtain(tmp_path / "weights")
     assert not (tmp_path / "weights").exists()
+
+
+def test_interrupted_downloads_go_on(tmp_path: Path) -> None:
+    """The first answer ends in the middle; the second is for the rest, and the file is whole and genuine."""
+    content, requests = bytes(range(256)) * 40, []
+
+    class Ranges(_Handler):
+        def do_GET(self) -> None:
+            start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+            requests.append(start)
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start:][: 5000 if len(requests) == 1 else None])
+
+    with proxies(), http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        file = published(f"http://127.0.0.1:{httpd.server_port}/net.pth", hashlib.sha256(content).hexdigest())
+        with pytest.raises(FileNotFoundError, match=r"ended after 5,000 of 10,240 bytes; repeat the command"):
+            file.obtain(tmp_path)
+        assert file.obtain(tmp_path).read_bytes() == content
+        httpd.shutdown()
+    assert requests == [0, 5000]
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["net.pth"]
+
+
+def test_digests_of_other_versions_are_genuine(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(CONTENT)
+    for digests, genuine in ((("0" * 64, (DIGEST,)), True), (("0" * 64, ()), False), (("", ()), None)):
+        file = PublishedFile(url="x/net.pth", sha256=digests[0], other_sha256=digests[1], about="", alternative="")
+        assert file.is_genuine(file.path(tmp_path)) is genuine

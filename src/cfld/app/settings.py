@@ -35,7 +35,7 @@ class ServedModel:
 
     model: str = "mannequin"
     dtype: str = "float32"
-    backend: str = "mannequin"
+    backend: str = "auto"
     confidence: float = CONFIDENCE
     recipe: str = "exact"
     guidance_interval: tuple[float, float] | None = None

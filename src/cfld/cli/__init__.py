@@ -17,6 +17,8 @@ from cfld.cli.app import App
 from cfld.cli.attention import Attention
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
+from cfld.cli.doctor import Doctor
+from cfld.cli.download import Download
 from cfld.cli.edit import Edit
 from cfld.cli.errors import one_line, user_errors
 from cfld.cli.evaluate import Evaluate
@@ -43,6 +45,8 @@ Command = (
     | Figures
     | Evaluate
     | Convert
+    | Download
+    | Doctor
     | Params
     | Reproduce
     | Data

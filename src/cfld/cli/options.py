@@ -142,9 +142,10 @@ def find_device(name: str | None) -> torch.device:
 class DetectorOptions:
     """The pose detector, which finds the joints of people in images."""
 
-    backend: Backend = "mannequin"
-    """mannequin: synthetic people, bundled. rtmpose: photographs, by RTMPose or DWPose in ONNX format (needs
-    cfld[pose]). mediapipe: photographs, by MediaPipe's pose landmarker (needs cfld[mediapipe])."""
+    backend: Backend = "auto"
+    """auto: mannequin for synthetic people, else mediapipe or rtmpose, whichever is installed. mannequin: synthetic
+    people, bundled. rtmpose: photographs, by RTMPose or DWPose in ONNX format (needs cfld[pose]). mediapipe:
+    photographs, by MediaPipe's pose landmarker (needs cfld[mediapipe])."""
     model: Annotated[
         Path | None,
         option(

@@ -23,7 +23,7 @@ class Detector(Protocol):
 
 
 def open_detector(
-    backend: str = "mannequin",
+    backend: str = "auto",
     model: Path | None = None,
     boxes: Path | None = None,
     confidence: float = CONFIDENCE,
@@ -32,7 +32,7 @@ def open_detector(
 
     Args:
         backend: a name in `DETECTORS`: `mannequin` for mannequins; `rtmpose` (RTMPose or DWPose as ONNX) and
-            `mediapipe` (MediaPipe's pose landmarker) for photographs.
+            `mediapipe` (MediaPipe's pose landmarker) for photographs; `auto` decides by the image.
         model: model file, or folder for `mannequin`; None = the bundled or published one, downloaded once.
         boxes: file of the person detector, for backends that have a separate one (`rtmpose`: YOLOX as ONNX). None =
             the published one with the published model, otherwise the whole image is the box of one person.
@@ -61,9 +61,13 @@ def find_person(detector: Detector, image: NDArray[np.uint8], name: str, person:
         person: 1-based number, by decreasing size.
 
     Raises:
-        ValueError: if nobody is found or there is no person of this number; names the image.
+        ValueError: if nobody is found or there is no person of this number, or by the detector; names the image.
     """
-    found = choose_person(detector(image), person, name)
+    try:
+        people = detector(image)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    found = choose_person(people, person, name)
     if found.missing:
         logger.warning("%s: joints not visible: %s", name, ", ".join(found.missing))
     return found

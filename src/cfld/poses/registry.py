@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
     "pose backend",
     {
+        "auto": "cfld.poses.detectors.auto:Auto",
         "mannequin": "cfld.mannequin.pose_network.detector:MannequinDetector",
         "rtmpose": "cfld.poses.detectors.rtmpose:RTMPose",
         "mediapipe": "cfld.poses.detectors.mediapipe_landmarks:MediaPipe",

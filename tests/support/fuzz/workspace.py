@@ -117,6 +117,8 @@ BASES: Final = (
     Base("convert --base sd15 --preset tiny --out new/start"),
     Base("convert --base sd15 --checkpoint released --preset market1501 --out converted"),
     Base("params tiny"),
+    Base("doctor"),
+    Base("download cfld --to released", changes=("released",)),
     _trains("reproduce table5 --scale tiny --max-steps 1 --out new/tables", slow=True),
     Base("data mannequin --out new/data --identities 2 --poses 2 --size 64 44"),
     Base("data deepfashion --out new/data --images img_highres --lists lists"),

@@ -19,7 +19,7 @@ def test_nobody_is_an_error_that_names_the_image(tmp_path: Path) -> None:
         find_person(detector, grey(200, 100), "photo.jpg")
 
 
-@pytest.mark.parametrize("backend", sorted({*DETECTORS} - {"rtmpose"}))
+@pytest.mark.parametrize("backend", sorted({*DETECTORS} - {"rtmpose", "auto"}))
 def test_a_person_detector_needs_a_backend_that_takes_one(backend: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"backend {backend} has no separate person detector; leave out --detector"):
         open_detector(backend, boxes=tmp_path / "boxes.onnx")
@@ -32,5 +32,5 @@ def test_confidence_out_of_range(confidence: float) -> None:
 
 
 def test_unknown_backends_are_named() -> None:
-    with pytest.raises(ValueError, match="unknown pose backend 'openpose'; choose one of mannequin, rtmpose"):
+    with pytest.raises(ValueError, match="unknown pose backend 'openpose'; choose one of auto, mannequin, rtmpose"):
         open_detector("openpose")

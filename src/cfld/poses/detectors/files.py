@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,17 @@ POSE_LANDMARKER: Final = PublishedFile(
     url="https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_full/float16/1/"
     "pose_landmarker_full.task",
     sha256="5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1",
+    other_sha256=("4eaa5eb7a98365221087693fcc286334cf0858e2eb6e15b506aa4a7ecdcec4ad",),  # float16/latest
     about="9 MB, licence Apache-2.0",
     alternative="pass it with --model",
 )
+
+
+BACKENDS: Final[Mapping[str, tuple[str, tuple[PublishedFile, ...]]]] = {
+    "mediapipe": ("mediapipe", (POSE_LANDMARKER,)),
+    "rtmpose": ("onnxruntime", (DWPOSE, YOLOX)),
+}
+"""Backend for photographs -> its package and its files, the smaller ones first."""
 
 
 def obtain(file: PublishedFile, path: Path | None = None) -> Path:

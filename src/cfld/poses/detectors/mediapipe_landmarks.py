@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -38,6 +40,7 @@ class MediaPipe:
             ValueError: if the file is not a pose landmarker, or mediapipe is not installed.
         """
         path = files.obtain(files.POSE_LANDMARKER, model)
+        os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's own messages, which say nothing to users
         try:
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError:
@@ -49,6 +52,7 @@ class MediaPipe:
             self._landmarker = vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{path}: not a pose landmarker task ({' '.join(str(error).split())[:160]})") from None
+        atexit.register(self._landmarker.close)  # in its finalizer, modules that it needs may be gone
         self._confidence = confidence
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:

@@ -123,5 +123,5 @@ def test_where_nobody_is_nobody_is_found(image: str) -> None:
 
 def test_the_bundled_one_says_whom_it_knows(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        open_detector()
+        open_detector("mannequin")
     assert "mannequins only" in caplog.text
