@@ -32,15 +32,17 @@ from cfld import build, inputs
 from cfld.calls import Calls
 from cfld.config.recipes import Recipe, get_recipe
 from cfld.data import transforms
+from cfld.data.registry import PROCEDURAL_DATASETS
 from cfld.diffusion import masking, schedulers
 from cfld.diffusion.guidance import Denoiser, PredictNoise, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
+from cfld.engines.base import CACHE, ENGINES, Engine, Evaluation, Preparation, call_unet
 from cfld.inputs import Images, Pose
 from cfld.models import feature_cache, hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
-from cfld.models.feature_cache import Features, reused
+from cfld.models.feature_cache import Features
 from cfld.models.loading import construction
-from cfld.models.unet import predict_noise
+from cfld.poses.keypoints import DEEPFASHION_FRAME
 from cfld.ranges import Side, check_number
 from cfld.readers.tensors import check_finite
 from cfld.types import Conditioning, SourceConditioning
@@ -107,6 +109,8 @@ class CFLDPipeline(DiffusionPipeline):
         self._calls = Calls()
         self._recipe = Recipe()
         self._schedulers = (scheduler, scheduler)  # the model's own, and the recipe's
+        self._engine: Engine = call_unet
+        self._prepared: tuple[str, Preparation | None] = ("torch", None)
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **options: Any) -> None:
         """Saves a folder that `from_pretrained` loads; arguments as in `DiffusionPipeline.save_pretrained`."""
@@ -142,28 +146,33 @@ class CFLDPipeline(DiffusionPipeline):
         """How images are sampled, see `use_recipe`."""
         return self._recipe
 
-    def use_recipe(self, recipe: Recipe | str, **changes: Any) -> CFLDPipeline:
+    def use_recipe(self, recipe: Recipe | str, engine_cache: Path = CACHE, **changes: Any) -> CFLDPipeline:
         """Sets how images are sampled from now on: `exact` as in the paper, `fast` or `fastest`, or an own recipe.
 
         A recipe's scheduler replaces the pipeline's, until a recipe without one puts it back.
 
         Args:
             recipe: one of `RECIPES`, or its name.
+            engine_cache: folder for what the recipe's engine exports.
             changes: fields of the recipe to change, such as steps=20.
 
         Returns:
             this pipeline.
 
         Raises:
-            ValueError: for an unknown name, and values out of range.
+            ValueError: for an unknown name, values out of range, and an engine that is not installed.
         """
         recipe = dataclasses.replace(get_recipe(recipe) if isinstance(recipe, str) else recipe, **changes)
+        preparation = Preparation(recipe.dtype or "float32", Path(engine_cache), self._trajectories)
+        if (recipe.engine, preparation) != self._prepared:
+            self._engine, self._prepared = ENGINES[recipe.engine](preparation), (recipe.engine, preparation)
         own, chosen = self._schedulers
         own = own if self.scheduler is chosen else self.scheduler
         self.scheduler = schedulers.make_scheduler(recipe.scheduler, own.config) if recipe.scheduler else own
         self._schedulers = (own, self.scheduler)
-        if recipe.dtype is not None and self.unet.dtype != getattr(torch, recipe.dtype):
-            self.to(getattr(torch, recipe.dtype))
+        dtype = recipe.dtype and getattr(torch, recipe.dtype if recipe.engine == "torch" else "float32")
+        if dtype not in (None, self.unet.dtype):
+            self.to(dtype)
         (feature_cache.attach if recipe.feature_cache > 1 else feature_cache.detach)(self.unet)
         self._recipe = recipe
         return self
@@ -386,10 +395,28 @@ class CFLDPipeline(DiffusionPipeline):
         features: dict[int, Features] = defaultdict(lambda: Features(self._recipe.feature_cache))
 
         def predict(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-            with reused(features[id(conditioning)]):
-                return predict_noise(self.unet, z_t, t, conditioning)
+            return self._engine(self.unet, z_t, t, conditioning, features[id(conditioning)])
 
         return predict
+
+    def _trajectories(self) -> list[Evaluation]:
+        """All calls of the UNet while PyTorch samples two training mannequins by the recipe."""
+        calls: list[Evaluation] = []
+
+        def record(
+            unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
+        ) -> Tensor:
+            calls.append(Evaluation(z_t, t, conditioning, dataclasses.replace(features)))
+            return call_unet(unet, z_t, t, conditioning, features)
+
+        sampler = copy.copy(self)
+        sampler._engine = record
+        open_people = functools.partial(PROCEDURAL_DATASETS["mannequin"], identities=2, poses=2, seed=0, split="train")
+        people = open_people(size=DEEPFASHION_FRAME, cache_in_memory=False)
+        for source, target in people.pairs[::2]:
+            image, generator = transforms.to_pil(people.image(source)), torch.Generator().manual_seed(0)
+            sampler(image, people.keypoints(target), generator=generator, output_type="latent")
+        return calls
 
     def _prepare_latents(self, batch_size: int, generator: Generators | None, latents: Tensor | None) -> Tensor:
         shape = (batch_size, self.unet.config.in_channels, *self.conditioner.latent_size)

@@ -12,10 +12,12 @@ from torch import nn
 from cfld.cli import parse
 from cfld.config.choices import OPTIMIZERS
 from cfld.config.presets import PRESETS
+from cfld.config.recipes import Recipe
 from cfld.config.schema import CFLDStageConfig, DataConfig, OptimConfig, SamplingConfig, StageConfig
 from cfld.data.registry import DATASETS
 from cfld.diffusion.schedulers import SCHEDULERS
 from cfld.diffusion.timesteps import TIMESTEP_LAWS, sample_timesteps
+from cfld.engines.base import ENGINES
 from cfld.training.optim import make_optimizer
 from cfld.training.stages import STAGES
 
@@ -36,6 +38,7 @@ def choices(config: type[Any], field: str) -> list[str]:
         (SamplingConfig, "scheduler", SCHEDULERS),
         (CFLDStageConfig, "timestep_law", TIMESTEP_LAWS),
         (OptimConfig, "optimizer", OPTIMIZERS),
+        (Recipe, "engine", ENGINES),
     ],
 )
 def test_the_choices_of_a_field_are_the_rows_of_its_registry(config: type[Any], field: str, registry: Any) -> None:

@@ -19,7 +19,7 @@ NO_PATHS = {
     *("prediction_type", "beta_schedule", "stage", "log_with", "trusted_proxies", "allowed_host"),
 }
 """Options whose texts name no file; what `database` names, `reads` of its commands returns."""
-WRITTEN = {"out", "draw", "fitted", "answers", "cache", "latents", "to"}
+WRITTEN = {"out", "draw", "engine_cache", "fitted", "answers", "cache", "latents", "to"}
 """Options that name an output: in no command are they inputs."""
 OWN_RULES = {"Generate.out", "TrainRun.out", "WriteMannequins.out"}
 """Folders that a `config.json` or `mannequin.json` of the same settings makes the command's own."""

@@ -30,7 +30,7 @@ class ServedModel:
         dtype: weight dtype.
         backend: the detector that finds people in images.
         confidence: joints below it are missing.
-        recipe, guidance_interval, feature_cache: see `cfld.config.recipes`; None = the recipe's.
+        recipe, guidance_interval, feature_cache, engine: see `cfld.config.recipes`; None = the recipe's.
     """
 
     model: str = "mannequin"
@@ -40,6 +40,7 @@ class ServedModel:
     recipe: str = "exact"
     guidance_interval: tuple[float, float] | None = None
     feature_cache: int | None = None
+    engine: str | None = None
 
     def options(self, *names: str, prefix: str = "") -> list[str]:
         """Command-line options for those of the named fields that differ from their defaults."""
@@ -81,7 +82,8 @@ class Sampled(Settings):
 
     def _sampling_options(self) -> list[str]:
         sampling = _options(target_pose=self.target_pose, **vars(self.sampling))
-        return [*sampling, *self.served.options("model", "dtype", "recipe", "guidance_interval", "feature_cache")]
+        recipe = self.served.options("recipe", "guidance_interval", "feature_cache", "engine")
+        return [*sampling, *self.served.options("model", "dtype"), *recipe]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,7 @@ class App:
         served = ServedModel(
             model=model.name if model.is_dir() else self.pipeline.model,
             dtype=str(recipe.dtype),
+            engine=self.pipeline.engine,
             **vars(self.recipe),
             backend=self.pose.backend,
             confidence=self.pose.confidence,

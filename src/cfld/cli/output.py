@@ -28,7 +28,7 @@ FRAME_MS: Final = 150.0
 """Default duration of an animation's frames in milliseconds."""
 GROUPS: Final = ("pipeline", "sampling", "recipe")
 """Groups of options whose fields stand singly among the settings."""
-NOT_SETTINGS: Final = ("out", "batch", "device", "limit")
+NOT_SETTINGS: Final = ("out", "batch", "device", "engine_cache", "limit")
 """Options that do not change the content of an image."""
 
 

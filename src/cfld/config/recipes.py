@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from cfld.config.choices import SchedulerName
 from cfld.ranges import Range, Share, check_ranges
 
-DType: TypeAlias = Literal["float32", "bfloat16", "float16"]
+DType: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
+EngineName: TypeAlias = Literal["torch", "openvino"]
 Interval: TypeAlias = tuple[Share, Share]
 CacheInterval: TypeAlias = Annotated[int, Range(1, 100)]
 
@@ -33,10 +34,14 @@ class Recipe:
     """The whole UNet runs at every so many steps, at the others its last layer on kept features (DeepCache, Ma et al.,
     CVPR 2024); 1 = at every step."""
     dtype: DType | None = None
-    """Dtype of the weights; None = as they were loaded."""
+    """Dtype of the weights, or of the UNet where the engine has its own; None = as they were loaded."""
+    engine: EngineName = "torch"
+    """What computes the UNet, a name in `cfld.engines.base.ENGINES`."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.dtype == "int8" and self.engine != "openvino":
+            raise ValueError("dtype int8 needs engine openvino")
         low, high = self.guidance_interval
         if low > high:
             raise ValueError(f"guidance_interval must go from low to high, got {low} {high}; turn it round")

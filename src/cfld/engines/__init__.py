@@ -1,0 +1,1 @@
+"""What computes the UNet of a sampling run: PyTorch, compiled PyTorch, OpenVINO."""

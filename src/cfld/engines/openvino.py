@@ -1,0 +1,205 @@
+"""The UNet by OpenVINO, for CPUs (extra `openvino`): in float32, bfloat16, or int8 by NNCF.
+
+A UNet is exported once for each shape of its inputs, whatever the batch size, into a folder named after its weights and
+these shapes. With the feature cache there are two exports: the whole UNet, and its last layer alone.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import warnings
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from cfld.claims import claimed
+from cfld.digests import Record, json_digest, tensor_digest
+from cfld.engines.base import Evaluation, Preparation
+from cfld.files import whole_folder
+from cfld.models.feature_cache import Features, reused
+from cfld.models.unet import predict_noise
+from cfld.types import Conditioning
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+"""Dtype -> what is computed in where a model's own operations leave the choice."""
+SENSITIVE: Final = (".*conv_in.*", ".*conv_out.*", ".*time_embedding.*", ".*time_emb_proj.*")
+"""Layers that stay in float32 in int8 models: first and last convolution, and what depends on t alone."""
+MODEL: Final = "unet.xml"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of one call in the order of the exported model, and the names and shapes that an export is for.
+
+    Attributes:
+        tensors: z_t, t, prompt, query biases, pose features; where features are reused, also these.
+        biases: names of the query biases.
+        reuse: whether features are reused, that is, only the last layer runs.
+        keep: whether the call also returns the features that later ones reuse.
+    """
+
+    tensors: tuple[Tensor, ...]
+    biases: tuple[str, ...]
+    reuse: bool
+    keep: bool
+
+    @classmethod
+    def of(cls, call: Evaluation) -> Inputs:
+        c, reuse = call.conditioning, call.features.reusable
+        kept = (call.features.kept,) if reuse and call.features.kept is not None else ()
+        t = torch.as_tensor(call.t, dtype=torch.float32).reshape(1)
+        tensors = (call.z_t, t, c.prompt_embeds, *c.query_bias.values(), *c.pose_features, *kept)
+        return cls(tensors, tuple(c.query_bias), reuse, keep=call.features.every > 1 and not reuse)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What an export depends on: all but the batch size."""
+        return self.biases, self.reuse, self.keep, tuple(tuple(x.shape[1:]) for x in self.tensors)
+
+    @property
+    def arrays(self) -> list[Any]:
+        return [x.detach().float().cpu().contiguous().numpy() for x in self.tensors]
+
+    @property
+    def partial_shapes(self) -> list[list[int]]:
+        """With any batch size."""
+        return [[1] if x.ndim == 1 else [-1, *x.shape[1:]] for x in self.tensors]
+
+
+class Flat(nn.Module):
+    """The UNet as a function of the tensors of `Inputs`."""
+
+    def __init__(self, unet: UNet2DConditionModel, inputs: Inputs) -> None:
+        super().__init__()
+        self.unet, self.inputs = unet, replace(inputs, tensors=())
+
+    def forward(self, z_t: Tensor, t: Tensor, prompt: Tensor, *others: Tensor) -> Any:
+        count, reuse = len(self.inputs.biases), self.inputs.reuse
+        pose = others[count : -1 if reuse else None]
+        conditioning = Conditioning(prompt, dict(zip(self.inputs.biases, others, strict=False)), tuple(pose))
+        features = Features(2, 1, others[-1]) if reuse else Features(1)
+        with reused(features):
+            eps = predict_noise(self.unet, z_t, t, conditioning)
+        return (eps, features.kept) if self.inputs.keep else eps
+
+
+class OpenVINOEngine:
+    """Runs exports of the UNets that it is called with; exports and compiles them when first needed."""
+
+    def __init__(self, preparation: Preparation) -> None:
+        """
+        Raises:
+            ValueError: if OpenVINO, or for int8 NNCF, is not installed, and for another dtype.
+        """
+        if preparation.dtype not in PRECISIONS:
+            raise ValueError(f"engine openvino has dtype {', '.join(PRECISIONS)}, not {preparation.dtype}")
+        try:
+            import openvino
+
+            if preparation.dtype == "int8":
+                import nncf  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise ValueError(f"engine openvino needs {error.name}: pip install 'cfld[openvino]'") from None
+        self._preparation, self._core, self._lock = preparation, openvino.Core(), threading.RLock()
+        self._digests: WeakKeyDictionary[UNet2DConditionModel, str] = WeakKeyDictionary()
+        self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(
+        self, unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
+    ) -> Tensor:
+        inputs = Inputs.of(Evaluation(z_t, t, conditioning, features))
+        with self._lock:  # a call uses all cores
+            results = list(self._model(unet, inputs)(inputs.arrays).values())
+        eps, *kept = (torch.from_numpy(result.copy()).to(z_t.device, z_t.dtype) for result in results)
+        features.kept = kept[0] if kept else features.kept
+        features.calls += 1
+        return eps
+
+    def _model(self, unet: UNet2DConditionModel, inputs: Inputs) -> Any:
+        """The compiled model for these inputs, of this batch size."""
+        if unet not in self._digests:
+            self._digests[unet] = tensor_digest(unet.state_dict())
+        key = (self._digests[unet], inputs.kind, len(inputs.tensors[0]))
+        if key not in self._compiled:
+            model = self._core.read_model(self._export(unet, inputs, self._preparation.dtype) / MODEL)
+            shapes = zip(model.inputs, inputs.tensors, strict=True)
+            model.reshape({port: list(tensor.shape) for port, tensor in shapes})
+            options = {
+                "INFERENCE_PRECISION_HINT": PRECISIONS[self._preparation.dtype],
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            }
+            self._compiled[key] = self._core.compile_model(model, "CPU", options)
+        return self._compiled[key]
+
+    def _export(self, unet: UNet2DConditionModel, inputs: Inputs, dtype: str) -> Path:
+        """The folder of the export for such inputs, which is made where there is none.
+
+        Raises:
+            ValueError: if the folder of that name holds an export of other weights.
+        """
+        import openvino
+
+        exact = "int8" if dtype == "int8" else "float32"
+        origin = {
+            "weights": self._digests[unet],
+            "inputs": json_digest(inputs.kind),
+            "dtype": exact,
+            "openvino": openvino.__version__,
+        }
+        folder = self._preparation.cache.expanduser() / "openvino" / json_digest(origin)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with claimed(folder, wait=True):
+            problem = Record(folder).problem(folder / MODEL, origin)
+            if problem is not None and "changed" in problem:
+                raise ValueError(f"{folder} is of another model ({problem}); remove it, or use another --engine-cache")
+            if problem is not None or Record(folder).problem(folder / "unet.bin", origin) is not None:
+                size = "x".join(map(str, inputs.tensors[0].shape[2:]))
+                logger.warning(
+                    "exporting the UNet to OpenVINO in %s for latents of %s, once, into %s", exact, size, folder
+                )
+                model = self._quantized(unet, inputs) if exact == "int8" else _traced(unet, inputs)
+                with whole_folder(folder, replace=True) as temporary:
+                    openvino.save_model(model, temporary / MODEL, compress_to_fp16=False)
+                    for file in (temporary / MODEL, temporary / "unet.bin"):
+                        Record(temporary).add(file, origin)
+        return folder
+
+    def _quantized(self, unet: UNet2DConditionModel, inputs: Inputs) -> Any:
+        """The export in int8, calibrated on trajectories of the same kind of inputs."""
+        import nncf
+
+        nncf.set_log_level(logging.ERROR)
+        model = self._core.read_model(self._export(unet, inputs, "float32") / MODEL)
+        calls = [
+            found.arrays for found in map(Inputs.of, self._preparation.trajectories()) if found.kind == inputs.kind
+        ]
+        assert calls, "the trajectories have every kind of call"
+        with redirect_stdout(io.StringIO()):  # its progress bars
+            return nncf.quantize(
+                model,
+                nncf.Dataset(calls),
+                subset_size=len(calls),
+                model_type=nncf.ModelType.TRANSFORMER,
+                ignored_scope=nncf.IgnoredScope(patterns=list(SENSITIVE), validate=False),
+            )
+
+
+@torch.no_grad()
+def _traced(unet: UNet2DConditionModel, inputs: Inputs) -> Any:
+    import openvino
+
+    shapes = [openvino.PartialShape(shape) for shape in inputs.partial_shapes]
+    example = tuple(tensor.detach().float().cpu() for tensor in inputs.tensors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        return openvino.convert_model(Flat(unet, inputs).eval(), example_input=example, input=shapes)
