@@ -15,7 +15,7 @@ from cfld.cli.paths import Written, check_outputs
 from cfld.config.presets import PRESETS
 
 NO_PATHS = {
-    *("backend", "device", "host", "scheduler", "title", "pattern", "name", "database", "conditioner_class"),
+    *("backend", "device", "host", "scheduler", "title", "pattern", "column", "name", "database", "conditioner_class"),
     *("prediction_type", "beta_schedule", "stage", "log_with", "trusted_proxies", "allowed_host"),
 }
 """Options whose texts name no file; what `database` names, `reads` of its commands returns."""

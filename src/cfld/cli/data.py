@@ -4,6 +4,7 @@ cfld data mannequin --out data/mannequin --identities 100 --poses 8
 cfld data deepfashion --images img_highres --lists lists --out data/deepfashion
 cfld data market1501 --images Market-1501-v15.09.15 --lists lists --out data/market1501
 cfld data info data/mannequin
+cfld data check downloads
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,21 @@ class Info:
             print(f"  {split}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckFolder:
+    """Say what a folder holds of a data set, prepared or as downloaded, what is missing, and which command is next."""
+
+    root: Positional[Path]
+    """Folder of a data set, or of downloads."""
+    json: Json = False
+
+    def run(self) -> None:
+        from cfld.data.check import check_folder
+
+        check = check_folder(self.root)
+        print(json.dumps(asdict(check), indent=2) if self.json else f"{self.root}: {check}")
+
+
 def _describe(dataset: FolderDataset) -> dict[str, Any]:
     """The numbers of one split."""
     visible = [pose.visible.mean() for pose in dataset.annotations.values()]
@@ -75,6 +91,6 @@ def _command(preparation: type[Preparation]) -> type[Preparation]:
 
 _COMMANDS: Any = [Annotated[_command(layout.prepare), subcommand(kind)] for kind, layout in DATASETS.items()]
 Data: Any = Annotated[
-    functools.reduce(operator.or_, [*_COMMANDS, Info]),
+    functools.reduce(operator.or_, [*_COMMANDS, Info, Annotated[CheckFolder, subcommand("check")]]),
     subcommand("data", description="Prepare a data set, or describe one."),
 ]

@@ -37,6 +37,7 @@ else:
     IdentityFeaturesName = Literal[tuple(IDENTITY_FEATURES)]
 
 NAMES_IN_ONE_LINE: Final = 20
+MAX_COLUMNS: Final = 64
 REPORT: Final = ("report.*", "pictures", "vae_reconstructed")
 """What a report consists of."""
 MISMATCHED: Final = "{}-mismatched-names.txt"
@@ -58,7 +59,11 @@ class Images:
     pattern: UseAppendAction[tuple[str, ...]] = ()
     """Pattern of the file names, or NAME=PATTERN; without this option {source}_to_{target}.png. {source} and {target}
     are the names of the pair's images without extension, {source_file} and {target_file} with extension, {index} is
-    the position of the pair in the list."""
+    the position of the pair in the list. cfld, pcdms, pidm, nted, dptn, gfla and patn stand for the patterns of these
+    methods' results."""
+    column: UseAppendAction[tuple[str, ...]] = ()
+    """Number of the generated image in files that are strips of several side by side, or NAME=NUMBER; 1 is the first,
+    -1 the last."""
     protocol: ProtocolName = "cfld"
     """How images are prepared and metrics computed: as in the evaluation code of this method, or of the metrics' own
     papers (standard)."""
@@ -135,11 +140,13 @@ class Images:
         folders = _named_folders(self.images)
         patterns = _by_name("--pattern", self.pattern, folders)
         keypoints = _by_name("--keypoints", self.keypoints, folders)
+        columns = _by_name("--column", self.column, folders)
         return [
             Folder(
                 name=name,
                 path=path,
                 pattern=patterns.get(name, DEFAULT_PATTERN),
+                column=_column(columns[name]) if name in columns else None,
                 keypoints=Path(keypoints[name]) if name in keypoints else None,
             )
             for name, path in folders.items()
@@ -226,6 +233,21 @@ def _named_folders(texts: Sequence[str]) -> dict[str, Path]:
             raise ValueError(f"two folders have the name {name!r}; name them with --images NAME=FOLDER")
         folders[name] = Path(path)
     return folders
+
+
+def _column(text: str) -> int:
+    """The number of an image in a strip.
+
+    Raises:
+        ValueError: for another text.
+    """
+    try:
+        column = int(text)
+    except ValueError:
+        column = 0
+    if not 1 <= abs(column) <= MAX_COLUMNS:
+        raise ValueError(f"--column {text}: expected 1 to {MAX_COLUMNS}, or -1 to -{MAX_COLUMNS} from the right")
+    return column
 
 
 def _by_name(option_name: str, texts: Sequence[str], folders: Mapping[str, Path]) -> dict[str, str]:

@@ -25,15 +25,18 @@ class PrepareDeepFashion(Preparation):
     """Prepare DeepFashion from img_highres and the lists for pose transfer. Images are hard-linked where possible."""
 
     images: Path
-    """Folder that img_highres.zip unpacks to, with MEN/ and WOMEN/ somewhere in it."""
+    """Folder that img_highres.zip unpacks to, with MEN/ and WOMEN/ somewhere in it; or one of images with flat
+    names, as other projects prepare it."""
     lists: Path
     """Folder with train.lst, test.lst, fashion-resize-pairs-{train,test}.csv and
     fashion-resize-annotation-{train,test}.csv, also with the spelling fasion-."""
 
     def prepare(self) -> PrepareReport:
+        from cfld.data.lists import is_image_name
         from cfld.data.preparation import place_dataset
 
-        available = {name: path for path in self.images.rglob("*.jpg") if (name := flat_name(path))}
+        images = (path for path in sorted(self.images.rglob("*")) if is_image_name(path.name))
+        available = {name: path for path in images if (name := _image_name(path))}
         if not available:
             raise ValueError(
                 f"{self.images}: no image such as WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg in it; "
@@ -55,11 +58,35 @@ def flat_name(path: Path) -> str | None:
     return f"fashion{gender}{category}{identity.replace('_', '')}{view}_{rest.replace('_', '')}"
 
 
+def _image_name(path: Path) -> str | None:
+    """The flat name of an image of the data set; None for other files."""
+    return flat_name(path) or (path.name if path.name.startswith(PREFIX) else None)
+
+
+def _listed_name(name: str) -> str:
+    return flat_name(Path(name)) or Path(name).name
+
+
+PREFIX: Final = "fashion"
+"""Of all flat names."""
 LAYOUT: Final = Layout(
     frame=(256, 176),
     images=("{split}_highres", "{split}"),
-    pairs=("fashion-resize-pairs-{split}.csv", "fasion-resize-pairs-{split}.csv"),
-    annotations=("fashion-resize-annotation-{split}.csv", "fasion-resize-annotation-{split}.csv"),
+    pairs=(
+        "fashion-resize-pairs-{split}.csv",
+        "fasion-resize-pairs-{split}.csv",
+        "fashion-pairs-{split}.csv",
+        "fasion-pairs-{split}.csv",
+        "{split}_pairs.txt",
+        "{split}_data.json",
+    ),
+    annotations=(
+        "fashion-resize-annotation-{split}.csv",
+        "fasion-resize-annotation-{split}.csv",
+        "fashion-annotation-{split}.csv",
+        "fasion-annotation-{split}.csv",
+    ),
+    flat_name=_listed_name,
     names=("{split}.lst",),
     prepare=PrepareDeepFashion,
 )

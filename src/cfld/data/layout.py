@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -72,6 +74,7 @@ class Layout:
         images, pairs, annotations: accepted names of the image folder and of the two CSV files, preferred ones first.
         names: accepted names of the `.lst` file; empty = the images of the folder are the data set.
         junk: prefixes of images to ignore.
+        flat_name: the name in the image folders of an image that a list calls otherwise, for example by its path.
         marker: file that identifies the kind; None = a pairs file does.
         prepare: writes such a folder.
     """
@@ -83,6 +86,7 @@ class Layout:
     names: tuple[str, ...] = ()
     junk: tuple[str, ...] = ()
     marker: str | None = None
+    flat_name: Callable[[str], str] = os.path.basename
     prepare: type[Preparation]
 
     def recognises(self, root: Path) -> bool:

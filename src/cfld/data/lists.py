@@ -1,19 +1,22 @@
 """The text files of a data set.
 
-pairs         from,to                                 CSV, one pair of image names per row
-annotations   name:keypoints_y:keypoints_x            JSON lists of 18 integers, -1 = missing
+pairs         from,to                                 CSV, one pair of image names per row; also without the header,
+                                                      or JSON: [{"source_image": ..., "target_image": ...}]
+annotations   name:keypoints_y:keypoints_x            JSON lists of 18 integers, -1 = missing; also without the header
 names         one image name per line                 `.lst`
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cfld.files import write_text
 from cfld.poses.keypoints import ANNOTATION_HEADER, Keypoints, parse_annotation
-from cfld.readers.text import read_lines, read_table
+from cfld.readers.text import load_json, read_lines, read_table
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 PAIRS_HEADER: Final = ("from", "to")
@@ -35,10 +38,37 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: if a column or a name is missing; names file and row.
     """
-    pairs = [(row["from"], row["to"]) for row in read_table(path, PAIRS_HEADER)]
+    _, first = next(read_lines(path), (0, ""))
+    if first.startswith("["):
+        return _json_pairs(path)
+    if len(names := _pair(first)) == 2 and all(map(is_image_name, names)):
+        pairs = [_two(_pair(line), f"{path}, line {number}") for number, line in read_lines(path)]
+    else:
+        pairs = [(row["from"], row["to"]) for row in read_table(path, PAIRS_HEADER)]
     for number, pair in enumerate(pairs, start=1):
         if not all(pair):
             raise ValueError(f"{path}, row {number}: expected two image names, got {pair}")
+    return pairs
+
+
+def _pair(line: str) -> list[str]:
+    return re.split(r"[,;\s]+", line.strip())
+
+
+def _two(names: Sequence[str], what: str) -> tuple[str, str]:
+    if len(names) != 2:
+        raise ValueError(f"{what}: expected two image names, got {len(names)}")
+    return names[0], names[1]
+
+
+def _json_pairs(path: Path) -> list[tuple[str, str]]:
+    """PCDMs' lists."""
+    pairs: list[tuple[str, str]] = []
+    for number, row in enumerate(load_json(path), start=1):
+        names: list[Any] = [row.get(key) for key in ("source_image", "target_image")] if isinstance(row, dict) else []
+        if len(names) != 2 or not all(isinstance(name, str) and name for name in names):
+            raise ValueError(f'{path}, item {number}: expected "source_image" and "target_image"')
+        pairs.append((names[0], names[1]))
     return pairs
 
 
@@ -49,8 +79,10 @@ def read_annotations(path: Path, frame: tuple[int, int]) -> dict[str, Keypoints]
         ValueError: for another header, a malformed row, or two different rows of one name; names file and line.
     """
     lines = read_lines(path)
-    _, header = next(lines, (0, ""))
-    if header.replace(" ", "") != ANNOTATION_HEADER:
+    number, header = next(lines, (0, ""))
+    if is_image_name(header.partition(":")[0].strip()):
+        lines = itertools.chain([(number, header)], lines)
+    elif header.replace(" ", "") != ANNOTATION_HEADER:
         raise ValueError(f"{path}: expected the header {ANNOTATION_HEADER!r}, got {header[:60]!r}")
     seen: dict[str, tuple[str, str]] = {}
     annotations: dict[str, Keypoints] = {}

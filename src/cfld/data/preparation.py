@@ -11,7 +11,14 @@ from tqdm import tqdm
 
 from cfld.claims import claimed_folder
 from cfld.data.layout import SPLITS, Layout, PrepareReport
-from cfld.data.lists import read_annotations, read_names
+from cfld.data.lists import (
+    read_annotations,
+    read_names,
+    read_pairs,
+    write_annotations,
+    write_names,
+    write_pairs,
+)
 from cfld.data.transforms import read_image
 from cfld.digests import ABSENT, outdated
 from cfld.files import is_too_long, link_or_copy, replacing
@@ -32,12 +39,13 @@ def place_dataset(layout: Layout, available: Mapping[str, Mapping[str, Path]], l
 
 
 def _place(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: Path, out: Path) -> PrepareReport:
-    missing_lists = _place_lists(layout, lists, out)
+    names = {split: _Names(layout, available[split]) for split in SPLITS}
+    missing_lists = _place_lists(layout, lists, out, names)
     placed: list[str | None] = []
     missing: list[str] = []
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
-        for name in tqdm(_names(layout, available[split], lists, split), desc=split, unit="image", disable=None):
+        for name in tqdm(_names(layout, names[split], lists, split), desc=split, unit="image", disable=None):
             if is_too_long(name):
                 missing.append(name)
                 continue
@@ -51,6 +59,18 @@ def _place(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: P
                 link_or_copy(source, target)
     present = placed.count(None)
     return PrepareReport(len(placed) - present, present, tuple(missing), missing_lists, outdated(placed))
+
+
+class _Names:
+    """The images' own names for those of the lists, which may be paths or have another extension."""
+
+    def __init__(self, layout: Layout, available: Mapping[str, Path]) -> None:
+        self.available, self._flat_name = available, layout.flat_name
+        self._by_stem = {Path(name).stem: name for name in available}
+
+    def __call__(self, name: str) -> str:
+        flat = self._flat_name(name)
+        return flat if flat in self.available else self._by_stem.get(Path(flat).stem, flat)
 
 
 def _problem(target: Path, source: Path | None) -> str | None:
@@ -67,22 +87,57 @@ def _problem(target: Path, source: Path | None) -> str | None:
     return None
 
 
-def _place_lists(layout: Layout, lists: Path, out: Path) -> tuple[str, ...]:
-    """Copies the text files of both splits under their names; returns the preferred names of those not found."""
-    wanted = [(names, split) for split in SPLITS for names in layout.lists()]
+def _place_lists(layout: Layout, lists: Path, out: Path, names: Mapping[str, _Names]) -> tuple[str, ...]:
+    """Copies the text files of both splits under their names; returns the preferred names of those not found.
+
+    Those that call images otherwise than the data set are written with its names, under their preferred names.
+    """
+    wanted = [(files, split) for split in SPLITS for files in layout.lists()]
     found = {item: layout.find(lists, *item) for item in wanted}
     if not any(found.values()):
         raise ValueError(f"{lists}: none of the lists is in it, e.g. {layout.pairs[0].format(split='train')}")
     out.mkdir(parents=True, exist_ok=True)
-    for source in filter(None, found.values()):
-        if source.resolve() != (out / source.name).resolve():
-            with replacing(out / source.name) as temporary:
-                shutil.copyfile(source, temporary)
-    return tuple(names[0].format(split=split) for (names, split), path in found.items() if path is None)
+    for (files, split), source in found.items():
+        target = out / files[0].format(split=split)
+        if source is not None and not _translated(layout, files, source, target, names[split]):
+            _copy(source, out / source.name)
+    return tuple(files[0].format(split=split) for (files, split), path in found.items() if path is None)
 
 
-def _names(layout: Layout, available: Mapping[str, Path], lists: Path, split: str) -> Sequence[str]:
-    """The images of a split: those of its `.lst` file, or else those annotated; all available if it has no `.lst`."""
-    names, annotations = (layout.find(lists, files, split) for files in (layout.names, layout.annotations))
-    listed = read_names(names) if names else read_annotations(annotations, layout.frame) if annotations else ()
-    return [*filter(layout.keeps, dict.fromkeys([*(() if layout.names else available), *listed]))]
+def _copy(source: Path, target: Path) -> None:
+    if source.resolve() != target.resolve():
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def _translated(layout: Layout, files: tuple[str, ...], source: Path, target: Path, names: _Names) -> bool:
+    """Writes a list with the data set's names, if it has others; returns whether it has."""
+    if files == layout.names:
+        listed = read_names(source)
+        if changed := [*map(names, listed)] != listed:
+            write_names(target, map(names, listed))
+    elif files == layout.pairs:
+        pairs = read_pairs(source)
+        translated = [(names(one), names(other)) for one, other in pairs]
+        if changed := translated != pairs or source.suffix != ".csv":
+            write_pairs(target, translated)
+    else:
+        poses = read_annotations(source, layout.frame)
+        if changed := [*map(names, poses)] != [*poses]:
+            write_annotations(target, {names(name): pose for name, pose in poses.items()})
+    return changed
+
+
+def _names(layout: Layout, names: _Names, lists: Path, split: str) -> Sequence[str]:
+    """The images of a split: those of its `.lst` file, or else those annotated, or else those of the pairs; all
+    available if the layout has no `.lst`."""
+    found = {files: layout.find(lists, files, split) for files in layout.lists()}
+    listed: Sequence[str] = ()
+    if (path := found.get(layout.names)) is not None:
+        listed = read_names(path)
+    elif (path := found[layout.annotations]) is not None:
+        listed = [*read_annotations(path, layout.frame)]
+    elif (path := found[layout.pairs]) is not None:
+        listed = [name for pair in read_pairs(path) for name in pair]
+    available = () if layout.names else names.available
+    return [*filter(layout.keeps, dict.fromkeys([*available, *map(names, listed)]))]

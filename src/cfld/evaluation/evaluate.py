@@ -20,6 +20,7 @@ from cfld.evaluation.filename_patterns import DEFAULT_PATTERN, match_names
 from cfld.evaluation.networks import Networks, load_networks
 from cfld.evaluation.preparation import Preparation
 from cfld.evaluation.scorer import Method, Row, Scorer
+from cfld.evaluation.strips import cut_strips
 from cfld.evaluation.vae_reconstruction import reconstruct
 from cfld.inference.reconstruction import open_vae
 from cfld.metrics.fid import Gaussian
@@ -36,12 +37,14 @@ class Folder:
     Attributes:
         name: of the row.
         pattern: of the file names, as in `match_names`.
+        column: where the files are strips of several images, which of them is scored, as in `cut_strips`.
         keypoints: poses detected in the images, as in `read_detected_poses`.
     """
 
     name: str
     path: Path
     pattern: str = DEFAULT_PATTERN
+    column: int | None = None
     keypoints: Path | None = None
 
 
@@ -100,7 +103,7 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
 
     Args:
         root: the data set.
-        work: a folder for VAE reconstructions.
+        work: a folder for VAE reconstructions, and for images cut out of strips.
 
     Raises:
         ValueError: for invalid arguments, listing all mismatched file names.
@@ -108,7 +111,8 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
     if not folders and settings.vae is None and not settings.ground_truth:
         raise ValueError("nothing to score; name a folder of images")
     data = _open(root, "test", settings)
-    methods = [_method(folder, data) for folder in folders]
+    problems: list[str] = []
+    methods = [_method(folder, data, work, problems) for folder in folders]
     if settings.protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {settings.protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     preparation = Preparation(PROTOCOLS[settings.protocol], settings.size or _size(methods, data))
@@ -117,7 +121,6 @@ def evaluate_images(root: Path, folders: Sequence[Folder], settings: Settings, w
     vae = None if settings.vae is None else open_vae(settings.vae, settings.device)
     networks = load_networks(preparation.protocol, settings.weights, settings.device)
     notes = list(networks.missing)
-    problems: list[str] = []
     reference = _fid_reference(root, preparation, networks, settings, notes, problems)
     scorer = Scorer(data, preparation, networks, reference, settings.device)
     gallery = None if settings.identity is None else scorer.gallery(settings.identity)
@@ -145,9 +148,12 @@ def _open(root: Path, split: str, settings: Settings) -> FolderDataset:
     return open_dataset(detect_dataset(root), root, split, skip_missing=settings.skip_missing)
 
 
-def _method(folder: Folder, data: FolderDataset) -> Method:
+def _method(folder: Folder, data: FolderDataset, work: Path, problems: list[str]) -> Method:
     files = match_names(folder.path, data.pairs, folder.pattern)
     poses = {} if folder.keypoints is None else read_detected_poses(folder.keypoints, files, data.frame)
+    if folder.column is not None:
+        files, damaged = cut_strips(files, folder.column, data.frame, work / f"strips-{folder.name}")
+        problems += damaged
     return Method(name=folder.name, files=files, poses=poses)
 
 

@@ -6,17 +6,14 @@ A pattern is a file name with placeholders; it may contain slashes for files in 
 {source_file} {target_file}    the same with extension
 {index}                        position of the pair in the list, from 0; {index:05d} pads it
 
-    {source}_to_{target}.png                       cfld generate
-    {source}_2_{target}_vis.png                    NTED, PIDM
-    {source}_2_{target}_vis.jpg                    DPTN
-    {source_file}___{target_file}_vis.jpg          PATN and later methods
+The names of methods stand for the patterns of their results, see `PRESETS`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Final
@@ -26,6 +23,16 @@ from cfld.data.lists import is_image_name
 logger = logging.getLogger(__name__)
 
 DEFAULT_PATTERN: Final = "{source}_to_{target}.png"
+PRESETS: Final[Mapping[str, str]] = {
+    "cfld": DEFAULT_PATTERN,
+    "pcdms": DEFAULT_PATTERN,
+    "pidm": "{source}_2_{target}_vis.png",
+    "nted": "{source}_2_{target}_vis.png",
+    "dptn": "{source}_2_{target}_vis.jpg",
+    "gfla": "{source}_2_{target}_vis.jpg",
+    "patn": "{source_file}___{target_file}_vis.jpg",
+}
+"""Method -> the pattern of its results; that of `cfld` is what `cfld generate` writes."""
 PLACEHOLDERS: Final = ("source", "target", "source_file", "target_file", "index")
 
 
@@ -54,7 +61,7 @@ def match_names(
     Args:
         folder: of the images.
         pairs: (source name, target name) with extensions, as in a data set; duplicates count once.
-        pattern: see the module's docstring.
+        pattern: see the module's docstring; or a name in `PRESETS`.
 
     Returns:
         pair -> file, in the order of `pairs`.
@@ -67,6 +74,7 @@ def match_names(
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of images")
+    pattern = PRESETS.get(pattern, pattern)
     _check_pattern(pattern)
     files = {pair: folder / _file_name(pattern, *pair, i) for i, pair in enumerate(dict.fromkeys(pairs))}
     if shared := [path.name for path, count in Counter(files.values()).items() if count > 1]:

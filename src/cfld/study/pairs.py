@@ -12,6 +12,7 @@ from cfld.contact_sheet import draw_pose
 from cfld.data.lists import is_image_name
 from cfld.data.registry import detect_dataset, open_dataset
 from cfld.data.transforms import read_image, to_pil
+from cfld.evaluation.filename_patterns import PRESETS
 from cfld.poses.formats import load_keypoints
 
 ImageReader = Callable[[str], Image.Image]
@@ -125,6 +126,7 @@ def _pairs_in_names(folder: Path, pattern: str, sources: set[str], targets: set[
     """Yields (source, target) stems; tries every occurrence of the text between the two in a file name."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
+    pattern = PRESETS.get(pattern, pattern)
     head, _, rest = pattern.partition("{source}")
     between, _, tail = rest.partition("{target}")
     if pattern != f"{head}{{source}}{between}{{target}}{tail}" or not between:

@@ -124,6 +124,7 @@ BASES: Final = (
     Base("data deepfashion --out new/data --images img_highres --lists lists"),
     Base("data market1501 --out new/data --images market --lists market"),
     Base("data info data"),
+    Base("data check data"),
     Base(
         "study create --sources source --real real --poses keypoints_real --method ours=results --comparisons 0 "
         "--images 1 --checks 1 --out new/study"

@@ -37,7 +37,9 @@ def test_image_names() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a.jpg,b.jpg\n", "expected the header 'from,to', got 'a.jpg,b.jpg'"),
+        (b"a,b\n", "expected the header 'from,to', got 'a,b'"),
+        (b"a.jpg,b.jpg\na.jpg\n", "line 2: expected two image names, got 1"),
+        (b'[{"source_image": "a.jpg"}]', 'item 1: expected "source_image" and "target_image"'),
         (b"", "expected the header"),
         (b"from,to\na.jpg\n", "line 2: has 1 fields"),
         (b"\xff\xd8\xff\xe0", "not a text file"),
@@ -47,3 +49,24 @@ def test_malformed_pairs(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "pairs.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_pairs(tmp_path / "pairs.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "from,to\na.jpg,b.jpg\n",
+        "a.jpg,b.jpg\n",
+        "a.jpg b.jpg\n",
+        "index,from,to\n0,a.jpg,b.jpg\n",
+        '[{"source_image": "a.jpg", "target_image": "b.jpg"}]',
+    ],
+)
+def test_forms_of_pairs(tmp_path: Path, content: str) -> None:
+    (tmp_path / "pairs").write_text(content)
+    assert read_pairs(tmp_path / "pairs") == [("a.jpg", "b.jpg")]
+
+
+def test_annotations_without_a_header(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "with", {"a.jpg": a_pose(0)})
+    (tmp_path / "without").write_text((tmp_path / "with").read_text().partition("\n")[2])
+    assert [*read_annotations(tmp_path / "without", (256, 176))] == ["a.jpg"]

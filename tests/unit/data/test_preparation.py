@@ -1,5 +1,6 @@
 """Preparing a data set folder: what is placed, resumed and reported."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from cfld.data.deepfashion import PrepareDeepFashion
 from cfld.data.layout import PrepareReport
 from cfld.data.market1501 import PrepareMarket1501
 from cfld.data.registry import open_dataset
-from support.data_tree import NAMES, save_image, write_lists
+from support.data_tree import NAMES, PAIRS, save_image, write_lists
 
 
 def publish(folder: Path) -> None:
@@ -135,3 +136,38 @@ def test_a_name_that_is_too_long_loses_nothing_else(raw: Path) -> None:
         (raw / f"lists/{split}.lst").open("a").write(f"{name}\n")
     report = prepare(raw)
     assert (report.written, report.missing_images) == (12, (name, name))
+
+
+def as_path(name: str) -> str:
+    """`WOMEN/Dresses/id_00000001/01_1_front.png`, as some lists call an image."""
+    folder = "WOMEN/Dresses/id_00000001" if "WOMEN" in name else "MEN/Denim/id_00000002"
+    view = Path(name).stem.rpartition("_")[2]
+    return f"{folder}/01_{view[0]}_{view[1:]}.png"
+
+
+@pytest.mark.parametrize("form", ["paths", "png", "json", "flat images"])
+def test_lists_that_call_images_otherwise(form: str, raw: Path) -> None:
+    changed = {name: as_path(name) if form == "paths" else f"{Path(name).stem}.png" for name in NAMES}
+    for path in (raw / "lists").iterdir():
+        text = path.read_text()
+        for name, other in changed.items():
+            text = text.replace(name, other) if form in ("paths", "png") else text
+        path.write_text(text)
+    if form == "json":
+        for split in ("train", "test"):
+            (path,) = (raw / "lists").glob(f"*-pairs-{split}.csv")
+            pairs = [line.split(",") for line in path.read_text().split()[1:]]
+            path.unlink()
+            items = [{"source_image": one, "target_image": other} for one, other in pairs]
+            (raw / "lists" / f"{split}_data.json").write_text(json.dumps(items))
+    if form == "flat images":
+        prepare(raw, out="flat")
+        (raw / "images").mkdir()
+        for path in (raw / "flat" / "train").iterdir():
+            path.rename(raw / "images" / path.name)
+    report = prepare(raw, images="images" if form == "flat images" else "img_highres")
+    assert (report.written, report.missing_images, report.missing_lists) == (12, (), ())
+    for split in ("train", "test"):
+        data = open_dataset("deepfashion", raw / "out", split)
+        assert list(data.pairs) == PAIRS
+        assert set(data.names) == set(NAMES)
