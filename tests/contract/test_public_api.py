@@ -76,6 +76,19 @@ def test_plain_diffusers_opens_a_saved_model(
     assert done.stdout.strip() == f"cfld.pipeline CFLDPipeline {size} Conditioner", done.stderr
 
 
+@pytest.mark.parametrize("opened_by", [CFLDPipeline, DiffusionPipeline])
+def test_a_model_of_the_hub_opens_by_its_id(
+    opened_by: type[DiffusionPipeline], model_folder: Path, tmp_path: Path
+) -> None:
+    """From the cache, whose layout is the hub's."""
+    repository, revision = tmp_path / "models--someone--tiny", "a" * 40
+    shutil.copytree(model_folder, repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    pipe = opened_by.from_pretrained("someone/tiny", cache_dir=tmp_path, local_files_only=True)
+    assert (type(pipe), pipe.config.output_size) == (CFLDPipeline, (64, 44))
+
+
 def test_no_code_of_a_folder_runs_unless_trusted(model_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "model"))
     (folder / "pipeline.py").write_text("raise SystemExit('code ran')")

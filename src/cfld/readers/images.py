@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """Formats that are decoded; some of Pillow's other decoders run external programs, such as Ghostscript."""
+COLOURS: Final = ("LA", "RGB", "RGBA", "YCbCr", "CMYK")
+"""Modes in which Pillow 12 decodes a JPEG 2000 with more than 8 bits wrongly: white becomes black."""
 MAX_IMAGE_BYTES: Final = 512 * 2**20
 UPRIGHT: Final = 1
 TRANSPOSED: Final = {
@@ -76,7 +78,16 @@ def open_image(
     with image:
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{path}: has too many pixels, {image.width} x {image.height}; the limit is {limit:,.0f}")
+        if image.format == "JPEG2000" and image.mode in COLOURS and (bits := _jpeg2000_bits(path)) > 8:
+            raise ValueError(f"{path}: is a JPEG 2000 in colour with {bits} bits per channel; save it as a PNG")
         yield image
+
+
+def _jpeg2000_bits(path: str | Path) -> int:
+    """Bits per sample of a JPEG 2000 (ITU-T T.800, A.5.1: Ssiz of the first component); 0 where they are not found."""
+    with Path(path).open("rb") as file:
+        _, _, segment = file.read(2**20).partition(b"\xff\x4f\xff\x51")
+    return (segment[38] & 0x7F) + 1 if len(segment) > 38 else 0
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,6 +41,18 @@ def test_other_formats_are_refused_whatever_their_name(tmp_path: Path, kind: str
     with pytest.raises(ValueError, match=r"image\.png: is not an image in a supported format"):
         read_pixels(tmp_path / "image.png")
     assert not is_image_file(tmp_path / f"image.{kind.lower()}")
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 1), (np.uint8, 1)])
+def test_deep_colours_in_jpeg_2000_are_refused(tmp_path: Path, dtype: type[np.integer], channels: int) -> None:
+    """Pillow would make white black."""
+    file, white = tmp_path / "a.jp2", np.iinfo(dtype).max
+    assert cv2.imwrite(str(file), np.full((60, 40, channels), white, dtype))
+    if (dtype, channels) == (np.uint16, 3):
+        with pytest.raises(ValueError, match=r"a\.jp2: is a JPEG 2000 in colour with 16 bits per channel; save it as"):
+            read_pixels(file)
+    else:
+        assert np.asarray(read_pixels(file)).min() == white
 
 
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
