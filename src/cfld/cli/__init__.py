@@ -15,6 +15,7 @@ from tyro.conf import subcommand
 from cfld.cli.animate import Animate
 from cfld.cli.app import App
 from cfld.cli.attention import Attention
+from cfld.cli.attribute_net import AttributeNet
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
 from cfld.cli.doctor import Doctor
@@ -40,6 +41,7 @@ Command = (
     | Pose
     | Animate
     | PoseNet
+    | AttributeNet
     | Attention
     | App
     | Figures

@@ -8,7 +8,8 @@
 drawing/       random people (`sample_identity`) and poses (`sample_body_pose`), their images (`render`), joints
                (`keypoints`) and attributes (`describe`); all determined by the random seeds
 dataset.py     data set of image pairs, rendered when read or written to a folder; layout.py: the folder's layout
-pose_network/  small network that finds their joints, and its training
+pose_network/  small network that finds their joints, and its training; attribute_network/: one that reads what they
+               wear; networks.py: what both share
 quality.py     how well a model generates people that it was not trained on
 
 The names above are imported from `drawing` when first used, so that `cfld --help` does not import NumPy and OpenCV.

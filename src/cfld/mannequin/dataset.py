@@ -74,7 +74,7 @@ class MannequinDataset(ProceduralDataset, AttributeDataset):
         return self._get(self._images, name, self._render)
 
     def keypoints(self, name: str) -> Keypoints:
-        return self._get(self._poses, name, lambda name: mannequin.keypoints(*self._person(name), frame=self.frame))
+        return self._get(self._poses, name, lambda name: mannequin.keypoints(*self.person(name), frame=self.frame))
 
     def digest(self, name: str) -> str:
         return json_digest([mannequin.DRAWING, self.seeds(name), self.size])
@@ -103,10 +103,11 @@ class MannequinDataset(ProceduralDataset, AttributeDataset):
         return cache[name]
 
     def _render(self, name: str) -> Tensor:
-        image = mannequin.render(*self._person(name), size=self.size)
+        image = mannequin.render(*self.person(name), size=self.size)
         return torch.from_numpy(image).permute(2, 0, 1).contiguous()
 
-    def _person(self, name: str) -> tuple[mannequin.Identity, mannequin.BodyPose]:
+    def person(self, name: str) -> tuple[mannequin.Identity, mannequin.BodyPose]:
+        """What an image shows."""
         identity_seed, pose_seed = self.seeds(name)
         return mannequin.sample_identity(identity_seed), mannequin.sample_body_pose(pose_seed)
 

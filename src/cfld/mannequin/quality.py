@@ -22,6 +22,9 @@ from cfld.config.schema import SamplingConfig
 from cfld.inference.generation import sampling_arguments
 from cfld.inference.reconstruction import through_vae
 from cfld.inputs import check_sampling
+from cfld.mannequin.attribute_network.judge import frechet, judge
+from cfld.mannequin.attribute_network.network import AttributeNetwork
+from cfld.mannequin.attribute_network.network import targets as worn_in
 from cfld.mannequin.dataset import MannequinDataset
 from cfld.mannequin.patterns import figure_pixels, garment_views, sharpness
 from cfld.metrics.protocols import PROTOCOLS
@@ -33,6 +36,25 @@ MAX_IMAGES: Final = 10_000
 """Rendered images that are compared; at 256x176 they take 5 GB."""
 ImageArrays: TypeAlias = NDArray[np.floating[Any]]
 """(..., H, W, 3) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class JudgedFigures:
+    """Figures of an attribute network (`mannequin.attribute_network`) over all images of a scene.
+
+    Attributes:
+        frechet: Fréchet distance of the generated to the rendered images, on the network's features.
+        vae_frechet: the same of the rendered images through the VAE alone.
+        frechet_halves: the same of the rendered images of the first half of the people to those of the others.
+        attributes_top1: fraction of the attributes read right in generated images, mean over the attributes.
+        true_attributes_top1: the same of the rendered images.
+    """
+
+    frechet: float
+    vae_frechet: float
+    frechet_halves: float
+    attributes_top1: float
+    true_attributes_top1: float
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class MannequinQuality:
         garments: number of patterned garments that were read.
         seconds_per_image: time of sampling and decoding, in batches of one person.
         identities, poses, poses_compared: number of people, of poses generated per person, and of poses compared.
+        judged: figures of an attribute network, if one is given.
     """
 
     psnr: float
@@ -79,10 +102,16 @@ class MannequinQuality:
     identities: int
     poses: int
     poses_compared: int
+    judged: JudgedFigures | None = None
 
 
 def mannequin_quality(
-    pipe: CFLDPipeline, sampling: SamplingConfig, identities: int = 100, poses: int = 8, poses_compared: int = 20
+    pipe: CFLDPipeline,
+    sampling: SamplingConfig,
+    identities: int = 100,
+    poses: int = 8,
+    poses_compared: int = 20,
+    network: AttributeNetwork | None = None,
 ) -> MannequinQuality:
     """Generates people of the test split, in whom no training person occurs, and compares them with rendered images.
 
@@ -91,6 +120,7 @@ def mannequin_quality(
         identities: number of people.
         poses: number of poses in which each person is generated, the same for all.
         poses_compared: number of poses to choose from for `pose_top1`; at least `poses`.
+        network: for `judged`.
 
     Raises:
         ValueError: for fewer than two people or two poses to compare, or fewer poses compared than generated.
@@ -131,6 +161,7 @@ def mannequin_quality(
         identities=identities,
         poses=poses,
         poses_compared=poses_compared,
+        judged=None if network is None else scene.judged(network, images, decoded),
     )
 
 
@@ -158,6 +189,13 @@ def table(quality: MannequinQuality) -> str:
         ("vae_psnr", f"{q.vae_psnr:.2f} dB", "rendered images through the VAE alone"),
         ("seconds_per_image", f"{q.seconds_per_image:.2f}", "sampling and decoding, in batches of one person"),
     ]
+    if (judged := q.judged) is not None:
+        alone, halves = judged.vae_frechet, judged.frechet_halves
+        beside = f"through the VAE alone {alone:.3f}, half of the people to the others {halves:.3f}"
+        rows += [
+            ("frechet", f"{judged.frechet:.3f}", beside),
+            ("attributes_top1", f"{judged.attributes_top1:.3f}", f"rendered images {judged.true_attributes_top1:.3f}"),
+        ]
     head = f"{q.identities} people in {q.poses} poses ({q.garments} patterned garments), of {q.poses_compared} poses"
     return "\n".join([head, *(f"{name:<18} {value:>10}   {beside}" for name, value, beside in rows)])
 
@@ -228,6 +266,23 @@ class Scene:
                 sharp.append(sharpness(images[row, column], self.targets[row, column], pixels))
                 read += [garment.reads_right(images[row, column]) for garment in garments]
         return [TextureFigures.of(read, sharp) for read, sharp in zip(readings, ratios, strict=True)]
+
+    def judged(self, network: AttributeNetwork, images: ImageArrays, decoded: ImageArrays) -> JudgedFigures:
+        """Judges generated images and those through the VAE, shaped as `targets`."""
+        poses = [mannequin.sample_body_pose(seed) for seed in self.target_poses]
+        people = [mannequin.sample_identity(seed) for seed in self.people]
+        worn = np.array([worn_in(identity, pose) for identity in people for pose in poses])
+        generated, reconstructed, true = (
+            judge(stack.reshape(-1, *stack.shape[2:]), network) for stack in (images, decoded, self.targets)
+        )
+        half = len(self.people) // 2 * len(self.target_poses)
+        return JudgedFigures(
+            frechet=frechet(generated.features, true.features),
+            vae_frechet=frechet(reconstructed.features, true.features),
+            frechet_halves=frechet(true.features[:half], true.features[half:]),
+            attributes_top1=generated.right(worn),
+            true_attributes_top1=true.right(worn),
+        )
 
     def generate(
         self, pipe: CFLDPipeline, sampling: SamplingConfig, source: bool = True, pose: bool = True

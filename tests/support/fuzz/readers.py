@@ -6,6 +6,7 @@ import json
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from cfld.data.transforms import read_image
 from cfld.evaluation.fid_reference import load_gaussian
 from cfld.inference.animation import read_sequence
 from cfld.inference.pose_reading import PoseReader, target_poses
-from cfld.mannequin.pose_network.network import load_network
+from cfld.mannequin.networks import load_network
+from cfld.mannequin.pose_network.network import PoseNetwork
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.detectors.onnx_session import OnnxModel
 from cfld.poses.formats import load_keypoints, load_people
@@ -77,7 +79,7 @@ READERS: Final = {
     "model": Reader(CFLDPipeline.from_pretrained, ("model",)),
     "release": Reader(convert.load_official_checkpoint, ("released",)),
     "scheduler": Reader(convert.load_scheduler, ("sd15",)),
-    "pose network": Reader(load_network, ("network",)),
+    "pose network": Reader(partial(load_network, PoseNetwork), ("network",)),
     "onnx": Reader(lambda path: OnnxModel(path, (64, 48)), ("dots.onnx",)),
     "study": Reader(open_study, ("study",)),
 }

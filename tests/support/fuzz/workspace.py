@@ -21,8 +21,10 @@ from cfld.cli import main
 from cfld.config.presets import tiny_model
 from cfld.data.lists import write_annotations, write_pairs
 from cfld.evaluation.fid_reference import save_gaussian
+from cfld.mannequin.attribute_network.network import AttributeNetwork
 from cfld.mannequin.dataset import write_mannequin
-from cfld.mannequin.pose_network.network import PoseNetwork, save_network
+from cfld.mannequin.networks import save_network
+from cfld.mannequin.pose_network.network import PoseNetwork
 from cfld.metrics.fid import Gaussian
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.study.database import Database
@@ -105,6 +107,8 @@ BASES: Final = (
     Base(f"animate {QUICK} --source me.png --poses walk --frames 2 --out a.gif"),
     _trains("pose-net train --out new/net --identities 2 --poses 2 --steps 1 --batch-size 2"),
     Base("pose-net test --model network --identities 1 --poses 2"),
+    _trains("attribute-net train --out new/net --identities 2 --poses 2 --steps 1 --batch-size 2"),
+    Base("attribute-net test --model attributes --identities 1 --poses 2"),
     Base(f"attention {MODEL} --source me.png --out new/a.png"),
     Base(f"app {MODEL} --port 0"),
     Base(f"figures {QUICK} --out new/figures", slow=True),
@@ -113,7 +117,9 @@ BASES: Final = (
         "evaluate images --data data --images ours=generated --keypoints keypoints --vae model --weights none "
         "--device cpu --out new/report"
     ),
-    Base(f"evaluate mannequin-quality {QUICK} --identities 2 --poses 1 --poses-compared 2"),
+    Base(
+        f"evaluate mannequin-quality {QUICK} --identities 2 --poses 1 --poses-compared 2 --attribute-network attributes"
+    ),
     Base("convert --base sd15 --preset tiny --out new/start"),
     Base("convert --base sd15 --checkpoint released --preset market1501 --out converted"),
     Base("params tiny"),
@@ -243,6 +249,7 @@ def _models() -> None:
     for file, shapes in keys.items():
         torch.save({k: torch.zeros(s, dtype=torch.half) for k, (s, _) in shapes.items()}, Path("released") / file)
     save_network(PoseNetwork(widths=(8, 8, 8, 8), top=8), Path("network"))
+    save_network(AttributeNetwork(widths=(8, 8, 8, 8)), Path("attributes"))
     dot_finder(Path("dots.onnx"), SIZE)
     np.save("array.npy", np.zeros((3, 4), np.uint8))
     save_gaussian(Gaussian(np.zeros(3), np.eye(3), 5), Path("statistics.npz"))

@@ -10,6 +10,7 @@ from cfld.build import build_components
 from cfld.config.presets import tiny_model
 from cfld.config.schema import SamplingConfig
 from cfld.inference.reconstruction import through_vae
+from cfld.mannequin.attribute_network.network import AttributeNetwork
 from cfld.mannequin.quality import (
     MannequinQuality,
     Scene,
@@ -41,7 +42,17 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def quality(pipe: CFLDPipeline) -> MannequinQuality:
-    return mannequin_quality(pipe, SamplingConfig(steps=1), identities=2, poses=1, poses_compared=2)
+    network = AttributeNetwork((4, 4, 4, 4)).eval()
+    return mannequin_quality(pipe, SamplingConfig(steps=1), identities=2, poses=1, poses_compared=2, network=network)
+
+
+def test_an_attribute_network_judges_if_given(scene: Scene, quality: MannequinQuality) -> None:
+    assert quality.judged is not None
+    assert 0 <= quality.judged.attributes_top1 <= 1
+    torch.manual_seed(0)
+    judged = scene.judged(AttributeNetwork((4, 4, 4, 4)).eval(), scene.targets, 0.5 * scene.targets)
+    assert judged.attributes_top1 == judged.true_attributes_top1
+    assert 100 * abs(judged.frechet) < judged.vae_frechet
 
 
 def test_the_truth_itself_is_always_found(scene: Scene) -> None:
@@ -97,7 +108,7 @@ def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:
     lines = table(quality).splitlines()
     assert lines[0].startswith("2 people in 1 poses")
     assert f"{quality.psnr:.2f} dB" in lines[1]
-    assert len(lines) == 12
+    assert len(lines) == 14
 
 
 @pytest.mark.parametrize(("identities", "poses", "compared"), [(1, 1, 2), (2, 0, 2), (2, 3, 2), (2, 1, 1)])

@@ -148,13 +148,16 @@ _PHRASES: Final[dict[str, dict[str, Role]]] = {
 
 _ROLES: Final = {role: entry for roles in _PHRASES.values() for role, entry in roles.items()}
 
+VALUES: Final = {role: tuple(values) for role, (values, _) in _ROLES.items()}
+"""Role -> the values that it may have."""
+
 PHRASES: Final = tuple(index for index, roles in enumerate(_PHRASES.values()) for _ in roles)
 """The phrase of each attribute of `describe`, counted from 0."""
 
 VOCABULARY: Final[dict[str, int]] = {
     attribute: number
     for number, attribute in enumerate(
-        ("", *(f"{role}: {value}" for role, (values, _) in _ROLES.items() for value in values))
+        ("", *(f"{role}: {value}" for role, values in VALUES.items() for value in values))
     )
 }
 """Attribute -> number; 0 is the empty string, an attribute that is not given."""

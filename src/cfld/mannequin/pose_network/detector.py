@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cfld.mannequin.pose_network.network import INPUT_SIZE, load_network, locate
+from cfld.mannequin.networks import load_network
+from cfld.mannequin.pose_network.network import INPUT_SIZE, PoseNetwork, locate
 from cfld.poses.detectors.window import Window
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import Person, joint_box
@@ -47,7 +48,7 @@ class MannequinDetector:
         """
         if model is None and not certain:
             logger.warning(MANNEQUINS_ONLY)
-        self._network, self._confidence = load_network(model or BUNDLED), confidence
+        self._network, self._confidence = load_network(PoseNetwork, model or BUNDLED), confidence
         self._certain = certain
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:

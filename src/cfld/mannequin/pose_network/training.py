@@ -9,7 +9,6 @@ affine transform, flip, brightness, contrast, tint, blur, noise. Some crops show
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +20,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from cfld.config.schema import OptimConfig
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_model_range
-from cfld.digests import ABSENT, Record, json_digest
-from cfld.files import replacing
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.networks import fit, render_pixels, save_network
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
-from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, save_network
+from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork
 from cfld.poses.skeleton import MIRROR
 from cfld.ranges import check_ranges
-from cfld.readers.tensors import map_array
-from cfld.training.optim import learning_rate_factor, make_optimizer
-
-logger = logging.getLogger(__name__)
 
 IMAGE_SIZE: Final = (160, 110)
 """(height, width) of the rendered images."""
@@ -75,54 +67,28 @@ def train_pose_network(config: PoseNetworkConfig, out: Path) -> Path:
     )
     out.mkdir(parents=True, exist_ok=True)
     images = read_images(dataset, IMAGE_SIZE, out / f"pictures-{len(dataset.names)}-{config.seed}.npy")
-    save_network(fit(images, config), out / "network")
+    save_network(fit_pose_network(images, config), out / "network")
     return out / "network"
 
 
 def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Images:
-    """Reads all images of a data set, from `file` if it was written for just these images; writes it otherwise.
-
-    Args:
-        size: (height, width) of the images.
-    """
+    """All images of a data set and their joints; arguments as in `render_pixels`."""
     poses = [dataset.keypoints(name).scaled(size) for name in dataset.names]
     joints = np.stack([np.where(pose.visible[:, None], pose.yx, np.nan) for pose in poses]).astype(np.float32)
-    record, origin = Record(file.parent), {"images": json_digest([size, *map(dataset.digest, dataset.names)])}
-    if problem := record.problem(file, origin):
-        if problem != ABSENT:
-            logger.warning("%s: rendered again: %s", file, problem)
-        shape = (len(dataset.names), *size, 3)
-        with replacing(file) as temporary, temporary.open("wb") as pixels:  # not mapped: a full disk would be a SIGBUS
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(pixels, header)
-            for name in tqdm(dataset.names, desc="rendering", unit="image", disable=None):
-                pixels.write(dataset.image(name).permute(1, 2, 0).numpy().tobytes())
-        record.add(file, origin)
-    return Images(map_array(file), joints)
+    return Images(render_pixels(dataset, size, file), joints)
 
 
-def fit(images: Images, config: PoseNetworkConfig) -> PoseNetwork:
+def fit_pose_network(images: Images, config: PoseNetworkConfig) -> PoseNetwork:
     """Trains a network from random weights; errors as in `train_pose_network`."""
     torch.manual_seed(config.seed)
-    network = PoseNetwork().train()
-    optim = OptimConfig(
-        optimizer="muon", learning_rate=config.learning_rate, warmup_steps=100, decay="linear", decay_by=0.0
+    return fit(
+        PoseNetwork(),
+        batches(images, config),
+        lambda output, joints: keypoint_loss(output[0].float(), output[1].float(), joints),
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        dtype=torch.bfloat16,
     )
-    optimizer = make_optimizer(dict(network.named_parameters()), optim)
-    bar = tqdm(batches(images, config), total=config.steps, desc="training", unit="step", disable=None)
-    for step, (crops, joints) in enumerate(bar):
-        for group in optimizer.param_groups:
-            group["lr"] = optim.learning_rate * learning_rate_factor(step, config.steps, optim)
-        with torch.autocast("cpu", torch.bfloat16):
-            maps, presence = network(crops.contiguous(memory_format=torch.channels_last))
-        loss = keypoint_loss(maps.float(), presence.float(), joints)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss {loss.item()} at step {step + 1}; choose a smaller learning_rate")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        bar.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
-    return network.eval()
 
 
 def keypoint_loss(maps: Tensor, presence: Tensor, joints: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cfld.config.schema import VAEStageConfig
 from cfld.data.transforms import resize
@@ -19,6 +20,10 @@ from cfld.training.stages import StageContext, pil_images, sheet, spread
 
 SCALE_IMAGES: Final = 256
 """Images that the scaling factor of the latents is measured on."""
+DETAIL: Final = 1.5
+"""Standard deviation in pixels of the blur that details are the difference to."""
+NEIGHBOURHOOD: Final = 2.5
+"""Standard deviation in pixels of the window in which their contrast is measured."""
 
 
 class VAEStage:
@@ -33,7 +38,11 @@ class VAEStage:
             self.vae.enable_gradient_checkpointing()
         squeeze, side = options.loss_resolution == "output", config.model.vae.sample_size
         self.objective: nn.Module = VAEObjective(
-            self.vae, options.kl_weight, squeeze=squeeze, latent_noise=options.latent_noise
+            self.vae,
+            options.kl_weight,
+            squeeze=squeeze,
+            latent_noise=options.latent_noise,
+            contrast_weight=options.contrast_weight,
         )
         self.samples: Samples = ImageSamples(
             dataset=self.data,
@@ -71,7 +80,13 @@ class VAEObjective(nn.Module):
     """The autoencoder; called with images, returns its loss. Uses torch's global random generator."""
 
     def __init__(
-        self, vae: AutoencoderKL, kl_weight: float, *, squeeze: bool = False, latent_noise: float = 0.0
+        self,
+        vae: AutoencoderKL,
+        kl_weight: float,
+        *,
+        squeeze: bool = False,
+        latent_noise: float = 0.0,
+        contrast_weight: float = 0.0,
     ) -> None:
         """
         Args:
@@ -79,9 +94,11 @@ class VAEObjective(nn.Module):
                 the autoencoder takes images at their own size.
             latent_noise: standard deviation of the noise added to the decoder's input, relative to that of the latents,
                 so that an encoder that trains as well cannot escape it by larger latents.
+            contrast_weight: of `contrast_loss`.
         """
         super().__init__()
         self.vae, self.kl_weight, self.squeeze, self.latent_noise = vae, kl_weight, squeeze, latent_noise
+        self.contrast_weight = contrast_weight
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (B, 3, H, W) in [-1, 1]; unless they are squeezed, H and W are multiples of the VAE's factor."""
@@ -93,7 +110,10 @@ class VAEObjective(nn.Module):
         reconstruction = self.vae.decode(latents).sample
         if self.squeeze:
             reconstruction = resize(reconstruction.float(), (height, width))
-        return autoencoder_loss(reconstruction, images, posterior.mean, posterior.logvar, self.kl_weight)
+        loss = autoencoder_loss(reconstruction, images, posterior.mean, posterior.logvar, self.kl_weight)
+        if self.contrast_weight:
+            loss = loss + self.contrast_weight * contrast_loss(reconstruction, images)
+        return loss
 
 
 def autoencoder_loss(reconstruction: Tensor, images: Tensor, mean: Tensor, logvar: Tensor, kl_weight: float) -> Tensor:
@@ -106,6 +126,32 @@ def autoencoder_loss(reconstruction: Tensor, images: Tensor, mean: Tensor, logva
     error = reconstruction.float() - images
     divergence = 0.5 * (mean.float() ** 2 + logvar.float().exp() - 1 - logvar.float()).sum()
     return error.abs().mean() + error.square().mean() + kl_weight * divergence / images.numel()
+
+
+def contrast_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
+    """Mean distance of the local contrasts of fine details, which the distance of pixels alone blurs.
+
+    Args:
+        reconstruction, images: (B, 3, H, W).
+    """
+    return (local_contrast(reconstruction.float()) - local_contrast(images)).abs().mean()
+
+
+def local_contrast(images: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, H, W): the deviation of details around each pixel, whatever their phase."""
+    details = images - blurred(images, DETAIL)
+    return (blurred(details.square(), NEIGHBOURHOOD) + 1e-6).sqrt()
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (B, 3, H, W); the edge is repeated."""
+    radius = round(3 * sigma)
+    x = torch.arange(-radius, radius + 1, device=images.device)
+    kernel = torch.exp(-(x**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
+    padded = F.pad(images, [radius] * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel, groups=images.shape[1])
+    return F.conv2d(rows, kernel.transpose(2, 3), groups=images.shape[1])
 
 
 def scaling_factor(moments: Tensor) -> float:

@@ -13,8 +13,9 @@ import torch
 
 from cfld.evaluation.keypoint_accuracy import keypoint_accuracy
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.networks import load_network, save_network
 from cfld.mannequin.pose_network.detector import BUNDLED, MannequinDetector
-from cfld.mannequin.pose_network.network import CELL, PoseNetwork, load_network, locate, save_network
+from cfld.mannequin.pose_network.network import CELL, PoseNetwork, locate
 from cfld.poses.estimate import open_detector
 
 TINY = {"widths": (4, 4, 4, 4), "top": 4}
@@ -39,7 +40,7 @@ def test_saved_and_loaded_it_is_the_same_in_half_precision(tmp_path: Path) -> No
     network = PoseNetwork(**TINY).eval()
     save_network(network, tmp_path)
     images = torch.rand(2, 3, 64, 64)
-    for a, b in zip(network(images), load_network(tmp_path)(images), strict=True):
+    for a, b in zip(network(images), load_network(PoseNetwork, tmp_path)(images), strict=True):
         torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)
     assert network(images)[0].shape == (2, 18, 16, 16)
     assert network(images)[1].shape == (2, 18)
@@ -56,7 +57,7 @@ def test_folders_without_a_network_are_refused(tmp_path: Path, damage: str) -> N
     else:
         text = {"other widths": {**TINY, "top": 8}, "no JSON": None, "unknown field": {"depth": 3}}[damage]
         (folder / "config.json").write_text("{" if text is None else json.dumps(text))
-    with pytest.raises(ValueError, match="no pose network") as error:
+    with pytest.raises(ValueError, match="not of PoseNetwork") as error:
         open_detector("mannequin", folder)
     assert str(folder) in str(error.value)
 

@@ -12,8 +12,9 @@ import torch
 
 from cfld.cli import main
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.networks import load_network
 from cfld.mannequin.pose_network.config import PoseNetworkConfig
-from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, load_network, locate
+from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, locate
 from cfld.mannequin.pose_network.training import (
     IMAGE_SIZE,
     batches,
@@ -27,8 +28,8 @@ TINY = PoseNetworkConfig(identities=2, poses=2, steps=2, batch_size=4)
 
 
 def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> None:
-    first = load_network(train_pose_network(TINY, tmp_path / "a")).state_dict()
-    second = load_network(train_pose_network(TINY, tmp_path / "b")).state_dict()
+    first = load_network(PoseNetwork, train_pose_network(TINY, tmp_path / "a")).state_dict()
+    second = load_network(PoseNetwork, train_pose_network(TINY, tmp_path / "b")).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -3,6 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -13,7 +15,7 @@ from cfld.inference.reconstruction import through_vae
 from cfld.models.loading import load_component
 from cfld.training.latent_cache import encode_moments
 from cfld.training.loop import train
-from cfld.training.stages.vae import VAEObjective, autoencoder_loss, scaling_factor
+from cfld.training.stages.vae import VAEObjective, autoencoder_loss, blurred, contrast_loss, scaling_factor
 
 MakeStage = Callable[[TrainConfig], Any]
 
@@ -98,3 +100,24 @@ def test_the_autoencoder_s_loss_by_hand() -> None:
     loss = autoencoder_loss(images + 0.5, images, mean, logvar, kl_weight=0.1)
     kl = 0.5 * (torch.e - 1) * 8 / images.numel()
     assert loss.item() == pytest.approx(0.75 + 0.1 * kl, rel=1e-6)
+
+
+def test_blurring_is_that_of_opencv() -> None:
+    image = np.random.default_rng(0).random((20, 16, 3)).astype(np.float32)
+    expected = cv2.GaussianBlur(image, (9, 9), 1.5, borderType=cv2.BORDER_REPLICATE)
+    found = blurred(torch.from_numpy(image).permute(2, 0, 1)[None], 1.5)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_contrast_is_lost_by_blur_and_not_by_another_phase() -> None:
+    stripes = torch.sin(torch.arange(48) * 2 * torch.pi / 6).expand(1, 3, 48, 48)
+    shifted, soft = stripes.roll(3, dims=-1), blurred(stripes, 1.5)
+    assert contrast_loss(stripes, stripes) == 0
+    assert 20 * contrast_loss(shifted, stripes) < contrast_loss(soft, stripes)
+
+
+def test_the_contrast_is_part_of_the_loss(config: TrainConfig) -> None:
+    vae, images = certain_vae(config), 2 * torch.rand(2, 3, 64, 64) - 1
+    reconstruction = vae.decode(encode_moments(vae, images)[:, 0]).sample
+    plain, contrasted = (VAEObjective(vae, 0.0, contrast_weight=weight)(images) for weight in (0.0, 2.0))
+    torch.testing.assert_close(contrasted - plain, 2 * contrast_loss(reconstruction, images), rtol=1e-3, atol=1e-4)
