@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import functools
 import itertools
+import operator
 import re
 import shutil
 import threading
@@ -220,6 +221,7 @@ class CFLDPipeline(DiffusionPipeline):
 
         Raises:
             ValueError: naming the argument that is invalid.
+            FloatingPointError: if the latents or the images hold NaN or infinite values.
         """
         steps = self._recipe.steps if num_inference_steps is None else num_inference_steps
         inputs.check_sampling(steps, pose_guidance_scale, appearance_guidance_scale)
@@ -314,6 +316,8 @@ class CFLDPipeline(DiffusionPipeline):
         self._check_parts()
         inputs.check_generator(generator)
         scheduler = schedulers.start(self.scheduler, steps, self._execution_device)
+        if not isinstance(reference_image, Image.Image):
+            raise ValueError(f"reference_image must be a PIL image, got {type(reference_image).__name__}")
         reference = transforms.to_rgb(reference_image)
         inputs.check_reference((reference.height, reference.width), tuple(self.config.output_size))
         weights = masking.soft_mask(mask, (reference.height, reference.width), feather)
@@ -424,8 +428,9 @@ class CFLDPipeline(DiffusionPipeline):
             raise ValueError(f"{len(generator)} generators for {batch_size} samples; give one, or one per sample")
         if latents is None:
             return randn_tensor(shape, generator=generator, device=self._execution_device, dtype=self.unet.dtype)
-        if tuple(latents.shape) != shape:
-            raise ValueError(f"latents must have shape {shape}, got {tuple(latents.shape)}")
+        if not isinstance(latents, Tensor) or tuple(latents.shape) != shape:
+            found = tuple(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__
+            raise ValueError(f"latents must have shape {shape}, as a tensor, got {found}")
         if not torch.isfinite(latents).all():
             raise ValueError("latents hold NaN or infinite values; expected standard normal noise")
         return latents.to(self._execution_device, self.unet.dtype)
@@ -445,7 +450,8 @@ class CFLDPipeline(DiffusionPipeline):
 
         with self._calls.start(len(scheduler.timesteps)) as call:
             timesteps = itertools.takewhile(lambda _: not call.interrupt, self.progress_bar(scheduler.timesteps))
-            return sample(denoise, scheduler, timesteps, z_T * scheduler.init_noise_sigma, generator, on_step)
+            z_0 = sample(denoise, scheduler, timesteps, z_T * scheduler.init_noise_sigma, generator, on_step)
+        return _finite(z_0, "latents", "the weights, the guidance scales and the weight dtype")
 
     def _encode(self, image: Image.Image) -> Tensor:
         """z_0 = E(y), (1, 4, h, w), of an image of any size, resized to the model's square."""
@@ -456,16 +462,25 @@ class CFLDPipeline(DiffusionPipeline):
     def _decode(self, z_0: Tensor, size: tuple[int, int], output_type: str) -> Any:
         """y = D(z_0), resized from the model's square to `size`."""
         square = self.vae.decode(z_0.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
+        _finite(square, "images", "the VAE's weights, or give it another dtype: pipe.vae.to(torch.float32)")
         return self.image_processor.postprocess(transforms.resize(square.float(), size), output_type=output_type)
+
+
+def _finite(values: Tensor, what: str, remedy: str) -> Tensor:
+    """Returns the values; raises FloatingPointError for NaN and infinite ones, which would show as a black image."""
+    if not torch.isfinite(values).all():
+        raise FloatingPointError(f"the {what} hold NaN or infinite values; check {remedy}")
+    return values
 
 
 def _checked_size(size: Sequence[int]) -> tuple[int, int]:
     """Returns (height, width); raises ValueError if they are no such numbers, or out of range."""
-    if len(size) != 2 or not all(isinstance(side, int) for side in size):
+    if len(size) != 2 or not all(hasattr(side, "__index__") for side in size):
         raise ValueError(f"an output size is (height, width) in pixels, got {size}")
-    for name, side in zip(("height", "width"), size, strict=True):
-        check_number(Side, name, side)
-    return size[0], size[1]
+    height, width = map(operator.index, size)
+    check_number(Side, "height", height)
+    check_number(Side, "width", width)
+    return height, width
 
 
 def check_components(conditioner: Conditioner, unet: UNet2DConditionModel, vae: AutoencoderKL) -> None:

@@ -434,6 +434,25 @@ class TestUnits:
         with pytest.raises(ValueError, match="latents hold NaN"):
             pipe(person, poses[0], latents=latents)
 
+    @pytest.mark.parametrize("broken", ["unet", "vae", "scale"])
+    def test_results_that_are_not_finite_raise(
+        self, broken: str, make_pipe: Callable[..., CFLDPipeline], person: Image.Image, poses: list[Keypoints]
+    ) -> None:
+        """They would be black images."""
+        pipe = make_pipe()
+        if broken != "scale":
+            next(getattr(pipe, broken).parameters()).data.fill_(float("nan"))
+        if broken == "vae":
+            next(pipe.vae.decoder.parameters()).data.fill_(float("nan"))
+        scale = 1e38 if broken == "scale" else 2.0
+        name = "images" if broken == "vae" else "latents"
+        with pytest.raises(FloatingPointError, match=f"the {name} hold NaN or infinite values; check"):
+            pipe(person, poses[0], num_inference_steps=2, pose_guidance_scale=scale)
+
+    def test_sizes_of_numpy_are_numbers(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
+        options = {"num_inference_steps": 1, "height": np.int64(32), "width": np.int32(20)}
+        assert pipe(person, poses[0], **options).images[0].size == (20, 32)
+
 
 class TestPairing:
     def test_one_source_many_poses(self, pipe: CFLDPipeline, person: Image.Image, poses: list[Keypoints]) -> None:
@@ -639,6 +658,8 @@ class TestBadArguments:
             ({"width": -3}, "width must be between 1 and 8,192, got -3"),
             ({"generator": generators(1, 2)}, "2 generators for 1 samples"),
             ({"latents": torch.zeros(1, 4, 4, 4)}, "latents must have shape"),
+            ({"latents": np.zeros((1, 4, 8, 8))}, "latents must have shape .*, as a tensor, got ndarray"),
+            ({"height": 10.5}, r"\(height, width\) in pixels, got \(10.5, 44\)"),
             ({"generator": 0}, r"generator must be .*, got 0; .*manual_seed\(0\)"),
             ({"generator": [0]}, r"got \[0\]"),
             ({"num_inference_steps": 1001}, "1 to 1000 with DDPMScheduler, got 1001"),
