@@ -48,8 +48,10 @@ dist: $(STAMP) ## wheel and sdist -> dist/; the wheel, in an empty environment, 
 	$(EMPTY)/bin/python -I examples/demo.py --steps 2 --out $(EMPTY)/demo.png
 	@ls -l dist
 
-bench: $(STAMP) ## sampling, written plainly against ours (about 20 minutes on two cores)
+bench: $(STAMP) ## sampling, written plainly against ours, and recipes (hours on two cores)
 	$(BIN)/python benchmarks/bench_sampling.py
+	$(BIN)/python benchmarks/bench_recipes.py --model mannequin
+	$(BIN)/python benchmarks/bench_recipes.py --model full --plain-steps 3
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no python 3.10, 3.11 or 3.12 found; install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }

@@ -38,6 +38,7 @@ from cfld.diffusion import masking, schedulers
 from cfld.diffusion.guidance import Denoiser, PredictNoise, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
 from cfld.engines.base import CACHE, ENGINES, Engine, Evaluation, Preparation, call_unet
+from cfld.engines.dtypes import fastest_dtype
 from cfld.inputs import Images, Pose
 from cfld.models import feature_cache, hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
@@ -164,6 +165,9 @@ class CFLDPipeline(DiffusionPipeline):
             ValueError: for an unknown name, values out of range, and an engine that is not installed.
         """
         recipe = dataclasses.replace(get_recipe(recipe) if isinstance(recipe, str) else recipe, **changes)
+        if recipe.dtype == "auto":
+            fastest: Any = fastest_dtype(self._execution_device, recipe.engine, Path(engine_cache))
+            recipe = dataclasses.replace(recipe, dtype=fastest)
         preparation = Preparation(recipe.dtype or "float32", Path(engine_cache), self._trajectories)
         if (recipe.engine, preparation) != self._prepared:
             self._engine, self._prepared = ENGINES[recipe.engine](preparation), (recipe.engine, preparation)
@@ -174,7 +178,8 @@ class CFLDPipeline(DiffusionPipeline):
         dtype = recipe.dtype and getattr(torch, recipe.dtype if recipe.engine == "torch" else "float32")
         if dtype not in (None, self.unet.dtype):
             self.to(dtype)
-        (feature_cache.attach if recipe.feature_cache > 1 else feature_cache.detach)(self.unet)
+        if recipe.feature_cache == 1:
+            feature_cache.detach(self.unet)
         self._recipe = recipe
         return self
 
@@ -397,6 +402,8 @@ class CFLDPipeline(DiffusionPipeline):
     def _noise_prediction(self) -> PredictNoise:
         """The UNet for one sampling run, with the deep features that the recipe keeps of each batch of branches."""
         features: dict[int, Features] = defaultdict(lambda: Features(self._recipe.feature_cache))
+        if self._recipe.feature_cache > 1:
+            feature_cache.attach(self.unet)
 
         def predict(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
             return self._engine(self.unet, z_t, t, conditioning, features[id(conditioning)])

@@ -18,8 +18,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes
 
 from cfld.app.limits import Limits
-from cfld.cli.options import DetectorOptions, PipelineOptions, RecipeOptions
-from cfld.config.recipes import combine
+from cfld.cli.options import DetectorOptions, PipelineOptions, RecipeOptions, recipe_of
 from cfld.ranges import Port, Range
 
 
@@ -63,7 +62,7 @@ class App:
         from cfld.app.settings import ServedModel
 
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        recipe, model = combine(vars(self.recipe), vars(self.pipeline)), Path(self.pipeline.model)
+        recipe, model = recipe_of(self.recipe, self.pipeline), Path(self.pipeline.model)
         pipe = self.pipeline.open(recipe)
         served = ServedModel(
             model=model.name if model.is_dir() else self.pipeline.model,

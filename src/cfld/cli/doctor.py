@@ -27,6 +27,7 @@ PACKAGES: Final = {
     "diffusers": "",
     "mediapipe": "mediapipe",
     "onnxruntime": "pose",
+    "openvino": "openvino",
     "gradio": "app",
     "tensorboard": "train",
     "torchmetrics": "metrics",

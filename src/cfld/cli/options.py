@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -71,6 +71,12 @@ MetricWeights: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, option("Print JSON instead of text.")]
 
 
+DTYPE: Final = (
+    "Weight dtype. auto: the fastest on this machine, timed once and kept in --engine-cache. int8: with --engine "
+    "openvino."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PipelineOptions:
     """The model, and where and in which dtype it runs."""
@@ -78,7 +84,7 @@ class PipelineOptions:
     model: Annotated[str, Input()] = "mannequin"
     """`mannequin`, the bundled model; a model folder; or a hub id."""
     device: Device = None
-    dtype: Annotated[DType | None, option("Weight dtype; int8 with --engine openvino.", "the recipe's")] = None
+    dtype: Annotated[DType | None, option(DTYPE, "the recipe's")] = None
     engine: Annotated[
         EngineName | None,
         option(
@@ -105,7 +111,7 @@ class PipelineOptions:
         from cfld.pipeline import CFLDPipeline
 
         logging.disable_progress_bar()
-        recipe = recipe or combine(vars(self))
+        recipe = recipe or recipe_of(self)
         assert recipe.dtype is not None
         dtype = getattr(torch, recipe.dtype if recipe.engine == "torch" else "float32")
         pipe = CFLDPipeline.from_pretrained(self.model, torch_dtype=dtype)  # `to` with a dtype would warn
@@ -128,6 +134,22 @@ class RecipeOptions:
         CacheInterval | None,
         option("Run the whole UNet every so many steps, between them its last layer on kept features.", "the recipe's"),
     ] = None
+
+
+def recipe_of(*groups: Any) -> Recipe:
+    """The recipe of groups of options, with the dtype that `auto` stands for.
+
+    Raises:
+        ValueError: for values that do not fit together.
+    """
+    recipe = combine(*map(vars, groups))
+    if recipe.dtype != "auto":
+        return recipe
+    from cfld.engines.dtypes import fastest_dtype
+
+    (pipeline,) = (group for group in groups if isinstance(group, PipelineOptions))
+    dtype: Any = fastest_dtype(find_device(pipeline.device), recipe.engine, pipeline.engine_cache)
+    return replace(recipe, dtype=dtype)
 
 
 def find_device(name: str | None) -> torch.device:
@@ -200,7 +222,7 @@ class GenerationOptions:
         """Checks the sampling options and loads the model."""
         from cfld.inputs import check_sampling
 
-        recipe = combine(vars(self.sampling), vars(self.recipe), vars(self.pipeline))
+        recipe = recipe_of(self.sampling, self.recipe, self.pipeline)
         check_sampling(**{**self.sampling.arguments(), "num_inference_steps": recipe.steps})
         return self.pipeline.open(recipe)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfld import __version__
+from cfld.cli.options import recipe_of
 from cfld.config.io import to_dict
-from cfld.config.recipes import combine
 from cfld.files import replacing, replacing_all, save_json
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def settings_of(command: Any) -> dict[str, Any]:
     settings = to_dict(command)
     for group in GROUPS:
         settings |= settings.pop(group, {})
-    recipe = to_dict(combine(*(vars(getattr(command, group)) for group in GROUPS if hasattr(command, group))))
+    recipe = to_dict(recipe_of(*(getattr(command, group) for group in GROUPS if hasattr(command, group))))
     settings |= {name: recipe[name] for name in recipe.keys() & settings.keys()}
     settings["version"] = __version__
     return {name: value for name, value in settings.items() if name not in NOT_SETTINGS}

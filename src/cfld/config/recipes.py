@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from cfld.config.choices import SchedulerName
 from cfld.ranges import Range, Share, check_ranges
 
-DType: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
+DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 EngineName: TypeAlias = Literal["torch", "openvino"]
 Interval: TypeAlias = tuple[Share, Share]
 CacheInterval: TypeAlias = Annotated[int, Range(1, 100)]
@@ -34,7 +34,8 @@ class Recipe:
     """The whole UNet runs at every so many steps, at the others its last layer on kept features (DeepCache, Ma et al.,
     CVPR 2024); 1 = at every step."""
     dtype: DType | None = None
-    """Dtype of the weights, or of the UNet where the engine has its own; None = as they were loaded."""
+    """Dtype of the weights, or of the UNet where the engine has its own; `auto` = what is fastest on this machine
+    (`cfld.engines.dtypes`); None = as they were loaded."""
     engine: EngineName = "torch"
     """What computes the UNet, a name in `cfld.engines.base.ENGINES`."""
 

@@ -6,6 +6,7 @@ these shapes. With the feature cache there are two exports: the whole UNet, and 
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import threading
@@ -103,13 +104,7 @@ class OpenVINOEngine:
         """
         if preparation.dtype not in PRECISIONS:
             raise ValueError(f"engine openvino has dtype {', '.join(PRECISIONS)}, not {preparation.dtype}")
-        try:
-            import openvino
-
-            if preparation.dtype == "int8":
-                import nncf  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise ValueError(f"engine openvino needs {error.name}: pip install 'cfld[openvino]'") from None
+        (openvino, *_) = require("openvino", *(["nncf"] if preparation.dtype == "int8" else []))
         self._preparation, self._core, self._lock = preparation, openvino.Core(), threading.RLock()
         self._digests: WeakKeyDictionary[UNet2DConditionModel, str] = WeakKeyDictionary()
         self._compiled: dict[tuple[Any, ...], Any] = {}
@@ -192,6 +187,20 @@ class OpenVINOEngine:
                 model_type=nncf.ModelType.TRANSFORMER,
                 ignored_scope=nncf.IgnoredScope(patterns=list(SENSITIVE), validate=False),
             )
+
+
+def require(*packages: str) -> list[Any]:
+    """Imports packages of the extra `openvino`; raises ValueError, naming it, for one that is not installed."""
+    try:
+        return [importlib.import_module(package) for package in packages]
+    except ModuleNotFoundError as error:
+        raise ValueError(f"engine openvino needs {error.name}: pip install 'cfld[openvino]'") from None
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this processor has units for it."""
+    (openvino,) = require("openvino")
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @torch.no_grad()

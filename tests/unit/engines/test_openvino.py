@@ -93,6 +93,8 @@ def test_a_package_that_is_missing(own: CFLDPipeline, monkeypatch: pytest.Monkey
         patch.setitem(sys.modules, "openvino", None)
         with pytest.raises(ValueError, match=r"engine openvino needs openvino: pip install 'cfld\[openvino\]'"):
             own.use_recipe(RECIPE)
+        with pytest.raises(ValueError, match=r"pip install 'cfld\[openvino\]'"):
+            own.use_recipe(RECIPE, dtype="auto")
     with pytest.raises(ValueError, match="engine openvino has dtype float32, bfloat16, int8, not float16"):
         own.use_recipe(RECIPE, dtype="float16")
     with pytest.raises(ValueError, match="dtype int8 needs engine openvino"):
