@@ -97,13 +97,13 @@ class EventHandlers:
             raise
         except Cancelled:
             raise gr.Error(CANCELLED, print_exception=False) from None
-        except ValueError as error:
+        except (ValueError, FloatingPointError) as error:
             raise gr.Error(html.escape(self.message(error), quote=False), print_exception=False) from None
         except Exception:
             logger.exception("an event handler failed")
             raise gr.Error(INTERNAL_ERROR, print_exception=False) from None
 
-    def message(self, error: ValueError) -> str:
+    def message(self, error: Exception) -> str:
         """The error in one sentence that reveals no folder of the server."""
         text = first_error(error) if isinstance(error, ValidationError) else str(error)
         return re.sub(rf"{re.escape(str(self.sessions.root))}/([^\s/]+/)*", "", text)

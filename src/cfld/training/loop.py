@@ -10,6 +10,7 @@ numbers are a function of (seed, step, forward pass, process), and the position 
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -36,6 +38,8 @@ from cfld.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpo
 from cfld.training.optim import learning_rate_factor
 from cfld.training.setup import Run, make_accelerator, prepare
 from cfld.training.workers import ignore_signals, loaded
+
+logger = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig, out: str | Path) -> Run:
@@ -206,19 +210,30 @@ def log(run: Run, bar: tqdm[Any], watch: StopWatch) -> None:
 
 
 def save_images(run: Run) -> None:
-    """Writes a sheet of sample images to `pictures/`, and to the trackers that take images."""
+    """Writes a sheet of sample images to `pictures/`, and to the trackers that take images.
+
+    Images that are not finite are left out: only a loss that is not finite ends a run.
+    """
     if run.accelerator.is_main_process:
-        with run.weights_to_save():
-            image = run.stage.images()
-        path = run.out / "pictures" / f"step-{run.step:08d}.png"
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as temporary:
-            image.save(temporary)
-        for tracker in run.accelerator.trackers:
-            if hasattr(tracker, "log_images"):
-                layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"images": np.asarray(image)[None]}, step=run.step, **layout)
+        try:
+            with run.weights_to_save():
+                image = run.stage.images()
+        except FloatingPointError as error:
+            logger.warning("no sample images at step %d: %s", run.step, error)
+        else:
+            _write_images(run, image)
     run.accelerator.wait_for_everyone()
+
+
+def _write_images(run: Run, image: Image.Image) -> None:
+    path = run.out / "pictures" / f"step-{run.step:08d}.png"
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as temporary:
+        image.save(temporary)
+    for tracker in run.accelerator.trackers:
+        if hasattr(tracker, "log_images"):
+            layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+            tracker.log_images({"images": np.asarray(image)[None]}, step=run.step, **layout)
 
 
 def export(run: Run) -> None:

@@ -16,7 +16,17 @@ from cfld.config.schema import OptimConfig, TrainConfig, VAEStageConfig
 from cfld.contact_sheet import GAP
 from cfld.pipeline import CFLDPipeline
 from cfld.training.checkpoint import newest_checkpoint
-from cfld.training.loop import StopRequest, export, forwards, run_steps, save, stop_on_sigterm, train, train_step
+from cfld.training.loop import (
+    StopRequest,
+    export,
+    forwards,
+    run_steps,
+    save,
+    save_images,
+    stop_on_sigterm,
+    train,
+    train_step,
+)
 from cfld.training.setup import Run, make_accelerator, prepare
 
 
@@ -175,6 +185,17 @@ def test_images_and_logs_are_written_and_change_nothing(config: TrainConfig, tmp
     assert any((tmp_path / "shown" / "logs").rglob("events.*"))
     one, other = weights(tmp_path / "plain"), weights(tmp_path / "shown")
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_sample_images_that_are_not_finite_are_left_out(
+    config: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(config, tmp_path)
+    weight = next(iter(run.stage.context.components.vae.decoder.parameters()))
+    weight.data.fill_(float("nan"))
+    save_images(run)
+    assert "no sample images at step 0: the images hold NaN" in caplog.text
+    assert not (tmp_path / "pictures").exists()
 
 
 def test_bf16_keeps_its_weights_in_float32(config: TrainConfig, tmp_path: Path) -> None:
