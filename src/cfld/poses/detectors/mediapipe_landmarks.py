@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +44,13 @@ class MediaPipe:
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError:
             raise ValueError("backend mediapipe needs the package mediapipe: pip install 'cfld[mediapipe]'") from None
-        options = vision.PoseLandmarkerOptions(
+        self._options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(path)), num_poses=MAX_PEOPLE
         )
         try:
-            self._landmarker = vision.PoseLandmarker.create_from_options(options)
+            self._open().close()
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{path}: not a pose landmarker task ({' '.join(str(error).split())[:160]})") from None
-        atexit.register(self._landmarker.close)  # in its finalizer, modules that it needs may be gone
         self._confidence = confidence
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
@@ -60,8 +58,15 @@ class MediaPipe:
         import mediapipe
 
         frame = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-        landmarks = self._landmarker.detect(frame).pose_landmarks
+        with self._open() as landmarker:
+            landmarks = landmarker.detect(frame).pose_landmarks
         return people_from_landmarks(landmarks, image.shape[:2], self._confidence)
+
+    def _open(self) -> Any:
+        """A landmarker for one image: MediaPipe's finalizer can wait for itself, so that none may be left to it."""
+        from mediapipe.tasks.python import vision
+
+        return vision.PoseLandmarker.create_from_options(self._options)
 
 
 def people_from_landmarks(
