@@ -162,6 +162,8 @@ def owned(folder: Path, patterns: tuple[str, ...]) -> Iterator[None]:
         ValueError: if there are such entries already, and no earlier run made them its own.
     """
     listed = folder / WRITTEN
+    if listed.is_symlink() or (listed.exists() and not listed.is_file()):
+        raise ValueError(f"{listed} is not a list of cfld; rename it")
     own = set(listed.read_text(encoding="utf-8", errors="replace").splitlines()) if listed.is_file() else set()
 
     def found(names: Iterable[str]) -> list[str]:

@@ -174,6 +174,14 @@ def test_a_command_replaces_only_what_it_wrote(name: str) -> None:
     check(Command(listed=Path("home")))
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: symlink(Path("c.png"), Path(path))])
+def test_the_list_of_entries_is_a_regular_file(make: Callable[[str], None]) -> None:
+    Path("home").mkdir()
+    make(f"home/{WRITTEN}")
+    refused(Command(listed=Path("home")), "is not a list of cfld; rename it")
+    assert Path("c.png").read_bytes() == b""
+
+
 def test_a_file_of_the_user_stays_where_the_list_is_damaged() -> None:
     Path("home").mkdir()
     Path("home/table3.md").touch()
