@@ -3,6 +3,7 @@
     python benchmarks/bench_recipes.py --model mannequin              # time, memory and quality of the bundled model
     python benchmarks/bench_recipes.py --model full --plain-steps 3   # time and memory of the paper's model
     python benchmarks/bench_recipes.py --model full --device cuda --dtype float16
+    python benchmarks/bench_recipes.py --model full-512 --dtype bfloat16 --plain-steps 2 --rows exact fast --batches 1
     python benchmarks/bench_recipes.py --identities 2 --seeds 1 --repeats 1 --rows exact fast    # a trial
 
 Time: one image from source and pose to pixels. In each round the plain algorithm (`bench_sampling.plain`: three
@@ -53,13 +54,15 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
 class Options:
     """Arguments of the benchmark."""
 
-    model: Literal["mannequin", "full"] = "mannequin"
+    model: Literal["mannequin", "full", "full-512"] = "mannequin"
     rows: tuple[str, ...] = tuple(ROWS)
     """Names in ROWS; `exact` is added."""
     repeats: int = 3
     """Rounds of timing."""
     plain_steps: int = PLAIN_STEPS
     """Steps of the plain algorithm that are run; of fewer the time is multiplied, and the table says so."""
+    batches: tuple[int, ...] = (1, 4, 16)
+    """Batch sizes for images a second."""
     seeds: tuple[int, ...] = (1, 2, 3)
     identities: int = 100
     """People for each seed; quality is of the bundled model only."""
@@ -73,8 +76,8 @@ class Options:
     """JSON file; default: benchmarks/results/recipes-MODEL-DEVICE.json."""
 
 
-def problem(options: Options) -> Problem:
-    made, dtype = make_problem(options.model, poses=1, steps=options.plain_steps), getattr(torch, options.dtype)
+def problem(options: Options, poses: int = 1) -> Problem:
+    made, dtype = make_problem(options.model, poses, steps=options.plain_steps), getattr(torch, options.dtype)
     made.pipe.to(options.device)
     if dtype != torch.float32:
         made.pipe.to(dtype)
@@ -100,7 +103,7 @@ def our_image(made: Problem) -> float:
         made.poses,
         pose_guidance_scale=W_POSE,
         appearance_guidance_scale=W_APP,
-        generator=make_generators(1),
+        generator=make_generators(len(made.poses)),
         latents=made.latents,
         output_type="pt",
     )
@@ -140,6 +143,19 @@ def times(options: Options, rows: list[str]) -> dict[str, dict[str, float]]:
         }
         for row, own in seconds.items()
     }
+
+
+def bulk(options: Options, rows: list[str]) -> dict[str, dict[int, float]]:
+    """Of each row: images a second by batch size, one source in many poses."""
+    found: dict[str, dict[int, float]] = {row: {} for row in rows}
+    for batch in options.batches:
+        made = problem(options, batch)
+        for row in rows:
+            made_for = with_row(made, row, options)
+            our_image(made_for)
+            seconds = statistics.median(our_image(made_for) for _ in range(options.repeats))
+            found[row][batch] = round(batch / seconds, 3)
+    return found
 
 
 def peak_memory(row: str, options: Options) -> int:
@@ -205,10 +221,13 @@ def _compared(own: NDArray[np.float64], exact: NDArray[np.float64]) -> dict[str,
 
 def table(found: dict[str, Any]) -> str:
     names = FIGURES if found["quality"] else ()
-    lines = [["", "s an image", "times plain", "once, s", "peak MiB", *names]]
+    batches = list(found["images_per_second"]["exact"])
+    rates = [f"images a second at batch {batch}" for batch in batches]
+    lines = [["", "s an image", "times plain", "once, s", "peak MiB", *rates, *names]]
     for row, of_time in found["time"].items():
         cells = [_cell(found["quality"].get(row, {}).get(name)) for name in names]
-        lines.append([row, *map(str, of_time.values()), str(found["memory"][row]), *cells])
+        speeds = [str(found["images_per_second"].get(row, {}).get(batch, "")) for batch in batches]
+        lines.append([row, *map(str, of_time.values()), str(found["memory"][row]), *speeds, *cells])
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -226,6 +245,7 @@ def main(options: Options) -> None:
         "hardware": {**hardware(), "dtype": options.dtype, "device": options.device},
         "options": {name: str(value) for name, value in asdict(options).items()},
         "time": times(options, rows),
+        "images_per_second": bulk(options, rows),
         "memory": {row: peak_memory(row, options) for row in ("plain", *rows)},
         "quality": quality(options, rows) if options.model == "mannequin" else {},
     }

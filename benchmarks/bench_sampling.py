@@ -55,11 +55,13 @@ class Problem:
     steps: int
 
 
-def full_model() -> CFLDPipeline:
-    """Published dimensions at half the side (256x256 images), random weights, also in the zero convolutions."""
+def full_model(side: int = 256) -> CFLDPipeline:
+    """Published dimensions for square images of this side, random weights, also in the zero convolutions."""
     torch.manual_seed(0)
     model = ModelConfig(
-        conditioner=ConditionerConfig(source_size=128), unet=UNetConfig(sample_size=32), vae=VAEConfig(sample_size=256)
+        conditioner=ConditionerConfig(source_size=side // 2),
+        unet=UNetConfig(sample_size=side // 8),
+        vae=VAEConfig(sample_size=side),
     )
     pipe = CFLDPipeline(**vars(build_components(model)), output_size=(256, 176))
     for encoder in pipe.conditioner.appearance_encoders:
@@ -70,6 +72,7 @@ def full_model() -> CFLDPipeline:
 
 MODELS: dict[str, Callable[[], CFLDPipeline]] = {
     "full": full_model,
+    "full-512": lambda: full_model(512),
     "mannequin": lambda: CFLDPipeline.from_pretrained("mannequin"),
 }
 
@@ -210,7 +213,7 @@ def hardware() -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=["full", "mannequin"], default=["full", "mannequin"])
     parser.add_argument("--out", type=Path, default=RESULTS / "sampling.json")
     arguments = parser.parse_args()
     sizes = {"full": (2, 3, 1), "mannequin": (4, 50, 3)}  # poses, steps, repeats

@@ -112,7 +112,7 @@ class CFLDPipeline(DiffusionPipeline):
         self._recipe = Recipe()
         self._schedulers = (scheduler, scheduler)  # the model's own, and the recipe's
         self._engine: Engine = call_unet
-        self._prepared: tuple[str, Preparation | None] = ("torch", None)
+        self._prepared = ("torch", "float32", CACHE)  # what the engine was made from
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **options: Any) -> None:
         """Saves a folder that `from_pretrained` loads; arguments as in `DiffusionPipeline.save_pretrained`."""
@@ -148,14 +148,15 @@ class CFLDPipeline(DiffusionPipeline):
         """How images are sampled, see `use_recipe`."""
         return self._recipe
 
-    def use_recipe(self, recipe: Recipe | str, engine_cache: Path = CACHE, **changes: Any) -> CFLDPipeline:
+    def use_recipe(self, recipe: Recipe | str, engine_cache: Path | None = None, **changes: Any) -> CFLDPipeline:
         """Sets how images are sampled from now on: `exact` as in the paper, `fast` or `fastest`, or an own recipe.
 
         A recipe's scheduler replaces the pipeline's, until a recipe without one puts it back.
 
         Args:
             recipe: one of `RECIPES`, or its name.
-            engine_cache: folder for what the recipe's engine exports.
+            engine_cache: folder for what the recipe's engine exports; default: that of the recipe before, at first
+                `~/.cache/cfld`.
             changes: fields of the recipe to change, such as steps=20.
 
         Returns:
@@ -165,19 +166,21 @@ class CFLDPipeline(DiffusionPipeline):
             ValueError: for an unknown name, values out of range, and an engine that is not installed.
         """
         recipe = dataclasses.replace(get_recipe(recipe) if isinstance(recipe, str) else recipe, **changes)
+        cache = self._prepared[2] if engine_cache is None else Path(engine_cache)
         if recipe.dtype == "auto":
-            fastest: Any = fastest_dtype(self._execution_device, recipe.engine, Path(engine_cache))
+            fastest: Any = fastest_dtype(self._execution_device, recipe.engine, cache)
             recipe = dataclasses.replace(recipe, dtype=fastest)
-        preparation = Preparation(recipe.dtype or "float32", Path(engine_cache), self._trajectories)
-        if (recipe.engine, preparation) != self._prepared:
-            self._engine, self._prepared = ENGINES[recipe.engine](preparation), (recipe.engine, preparation)
+        dtype = recipe.dtype or "float32"
+        if (recipe.engine, dtype, cache) != self._prepared:
+            self._engine = ENGINES[recipe.engine](Preparation(dtype, cache, self._trajectories))
+            self._prepared = (recipe.engine, dtype, cache)
         own, chosen = self._schedulers
         own = own if self.scheduler is chosen else self.scheduler
         self.scheduler = schedulers.make_scheduler(recipe.scheduler, own.config) if recipe.scheduler else own
         self._schedulers = (own, self.scheduler)
-        dtype = recipe.dtype and getattr(torch, recipe.dtype if recipe.engine == "torch" else "float32")
-        if dtype not in (None, self.unet.dtype):
-            self.to(dtype)
+        weights = getattr(torch, dtype if recipe.engine == "torch" else "float32")
+        if recipe.dtype is not None and weights != self.unet.dtype:
+            self.to(weights)
         if recipe.feature_cache == 1:
             feature_cache.detach(self.unet)
         self._recipe = recipe

@@ -93,8 +93,9 @@ class PipelineOptions:
             "the recipe's",
         ),
     ] = None
-    engine_cache: Annotated[Path, Output("shared folder")] = Path("~/.cache/cfld")
-    """Folder that keeps what engines export."""
+    engine_cache: Annotated[
+        Path | None, Output("shared folder"), option("Folder that keeps what engines export.", "~/.cache/cfld")
+    ] = None
 
     def open(self, recipe: Recipe | None = None) -> CFLDPipeline:
         """Loads the model.
@@ -145,10 +146,11 @@ def recipe_of(*groups: Any) -> Recipe:
     recipe = combine(*map(vars, groups))
     if recipe.dtype != "auto":
         return recipe
+    from cfld.engines.base import CACHE
     from cfld.engines.dtypes import fastest_dtype
 
     (pipeline,) = (group for group in groups if isinstance(group, PipelineOptions))
-    dtype: Any = fastest_dtype(find_device(pipeline.device), recipe.engine, pipeline.engine_cache)
+    dtype: Any = fastest_dtype(find_device(pipeline.device), recipe.engine, pipeline.engine_cache or CACHE)
     return replace(recipe, dtype=dtype)
 
 

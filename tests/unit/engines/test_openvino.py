@@ -49,6 +49,8 @@ def test_it_computes_what_pytorch_does(
     own.use_recipe(Recipe(steps=2)).use_recipe(RECIPE, cache)  # a new engine finds the export, for any batch size
     assert latents(own, person, poses[:2]).isfinite().all()
     assert caplog.records == []
+    engine = own._engine
+    assert own.use_recipe(RECIPE, steps=1)._engine is engine  # and its folder
 
 
 def test_with_kept_features_and_an_interval(
