@@ -53,7 +53,8 @@ def image_input(handlers: EventHandlers, label: str, elem_id: str) -> gr.Image:
         with handlers.user_errors():
             try:
                 with handlers.engine.uploads.open(handlers.input_files(request).uploaded(value)) as upload:
-                    return gr.skip(), " ".join(upload.notes)
+                    unsuitable = handlers.engine.unsuitable(upload.image)
+                    return gr.skip(), " ".join([*upload.notes, *([unsuitable] if unsuitable else [])])
             except ValueError as error:
                 return None, _rejection(handlers, error)
 
@@ -79,7 +80,7 @@ def pose_input(handlers: EventHandlers, label: str, prefix: str) -> gr.HTML:
     gallery = thumbnails(files, "Poses", f"{prefix}-poses")
     random = gr.Button("Random pose", elem_id=f"{prefix}-pose-random", size="sm")
     file = gr.File(
-        label="Pose from an image of a person, or from a keypoint file (JSON, CSV)",
+        label="Pose from an image of a person, or from a keypoint file of any supported format",
         elem_id=f"{prefix}-pose-file",
         file_types=list(POSE_FILES),
         type="filepath",

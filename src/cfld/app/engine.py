@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -25,7 +27,10 @@ from cfld.inference.jobs import Job, image_jobs
 from cfld.inference.pose_reading import PoseReader, target_poses
 from cfld.inference.preprocessing import Preprocessing, preprocess_jobs
 from cfld.pipeline import CFLDPipeline, OnStepEnd
+from cfld.poses.estimate import Detector
 from cfld.poses.keypoints import Keypoints
+from cfld.poses.people import CONFIDENCE
+from cfld.poses.registry import DETECTORS
 from cfld.readers.images import is_image_file, read_pixels
 
 PREVIEWS: Final = 5
@@ -54,6 +59,13 @@ class Output:
 
 
 OnProgress = Callable[[Progress], None]
+
+BUNDLED_MODEL: Final = "mannequin"
+PHOTOGRAPH: Final = (
+    "This does not look like a mannequin, and the bundled model knows nothing else: the result will not look like this "
+    "person. For photographs, convert the released weights (`cfld download cfld`, then `cfld convert`) and start "
+    "`cfld app --model` with them."
+)
 
 
 class Engine:
@@ -116,6 +128,16 @@ class Engine:
         """Stops all requests at their next sampling step."""
         for cancel in list(self._cancel_events):
             cancel.set()
+
+    def unsuitable(self, image: Image.Image) -> str:
+        """Why results with this source will look wrong; empty if nothing is known against it."""
+        if self.served.model != BUNDLED_MODEL or self._mannequins(np.asarray(image.convert("RGB"))):
+            return ""
+        return PHOTOGRAPH
+
+    @cached_property
+    def _mannequins(self) -> Detector:
+        return DETECTORS["mannequin"](None, CONFIDENCE, certain=True)
 
     def read_pose(self, file: Path) -> Keypoints:
         """The pose of the person in an uploaded image, or in a keypoint file.

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cfld.app.engine import Cancelled, Engine, Output, Progress
 from cfld.app.mannequins import mannequin_image, mannequin_pose
-from cfld.app.settings import Attention, Interpolation, PoseTransfer, Settings, StyleTransfer
+from cfld.app.settings import Attention, Interpolation, PoseTransfer, ServedModel, Settings, StyleTransfer
 from cfld.config.schema import SamplingConfig
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import save_keypoints
@@ -129,3 +129,11 @@ def test_invalid_files_are_value_errors(engine: Engine, folder: Path) -> None:
     Image.new("L", (176, 256)).save(folder / "mask.png")
     with pytest.raises(ValueError, match="mask is empty"):
         generated(engine, StyleTransfer(reference="a.png", mask="mask.png", source="b.png", sampling=SOME), folder)
+
+
+def test_a_source_that_the_bundled_model_does_not_know_is_told(engine: Engine) -> None:
+    noise = Image.effect_noise((176, 256), 80)
+    assert engine.unsuitable(mannequin_image(5)) == ""
+    assert "does not look like a mannequin" in engine.unsuitable(noise)
+    other = Engine(engine._pipe, served=ServedModel(model="models/cfld"))
+    assert other.unsuitable(noise) == ""
