@@ -14,7 +14,7 @@ from cfld.config.schema import ConditionerConfig, ModelConfig, SchedulerConfig, 
 from cfld.models import hybrid_granularity_attention
 from cfld.models.choices import TrainableWeights
 from cfld.models.conditioner import Conditioner
-from cfld.models.loading import load_component
+from cfld.models.loading import component_config, load_component
 from cfld.models.unet import freeze_except
 from cfld.readers.text import load_object
 from cfld.registry import Registry
@@ -111,6 +111,7 @@ def check_model_folder(folder: Path) -> None:
         config = "scheduler_config.json" if name == "scheduler" else "config.json"
         if not (folder / name / config).is_file():
             raise ValueError(f"{folder}: {name}/{config} is missing; copy the whole folder again")
+        component_config(folder / name / config)
         if name in CLASSES and not any((folder / name).glob("*.safetensors")):
             raise ValueError(f"{folder}: no weights (*.safetensors) in {name}; copy the whole folder again")
 

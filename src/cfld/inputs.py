@@ -18,6 +18,7 @@ from cfld.poses.fit import fit_poses, same_aspect
 from cfld.poses.keypoints import Keypoints, as_keypoints
 from cfld.poses.render import POSE_CHANNELS, check_drawn, pose_map
 from cfld.poses.skeleton import NUM_JOINTS
+from cfld.ranges import is_whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ RANGE_MARGIN: Final = 0.01
 
 def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appearance_guidance_scale: float) -> None:
     """Raises ValueError for fewer than one step and for guidance scales that are not finite."""
-    if isinstance(num_inference_steps, bool) or not hasattr(num_inference_steps, "__index__"):
-        raise ValueError(f"num_inference_steps must be a whole number, got {num_inference_steps!r}")
+    if not is_whole_number(num_inference_steps):
+        raise ValueError(f"num_inference_steps must be a whole number, got {shown(num_inference_steps)}")
     if num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
@@ -41,7 +42,12 @@ def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appeara
         except TypeError:
             finite = False
         if not finite:
-            raise ValueError(f"guidance scales must be finite numbers, got {scale!r}")
+            raise ValueError(f"guidance scales must be finite numbers, got {shown(scale)}")
+
+
+def shown(value: Any) -> str:
+    """A value in one line of a message."""
+    return " ".join(repr(value).split())[:80]
 
 
 def check_generator(generator: Any) -> None:
@@ -49,7 +55,7 @@ def check_generator(generator: Any) -> None:
     listed = generator if isinstance(generator, list) else [generator]
     if generator is not None and not all(isinstance(one, torch.Generator) for one in listed):
         raise ValueError(
-            f"generator must be a torch.Generator or a list of one per sample, got {str(generator)[:40]}; "
+            f"generator must be a torch.Generator or a list of one per sample, got {shown(generator)}; "
             "for a random seed give torch.Generator().manual_seed(0)"
         )
 

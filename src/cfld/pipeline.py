@@ -45,7 +45,7 @@ from cfld.models.conditioner import Conditioner
 from cfld.models.feature_cache import Features
 from cfld.models.loading import construction
 from cfld.poses.keypoints import DEEPFASHION_FRAME
-from cfld.ranges import Side, check_number
+from cfld.ranges import Side, check_number, is_whole_number
 from cfld.readers.tensors import check_finite
 from cfld.types import Conditioning, SourceConditioning
 
@@ -372,9 +372,11 @@ class CFLDPipeline(DiffusionPipeline):
     def _check_output(self, output_type: str, tensor_inputs: Sequence[str]) -> None:
         if output_type not in ("pil", "np", "pt", "latent"):
             raise ValueError(f"output_type must be pil, np, pt or latent, got {output_type!r}")
-        if unknown := [name for name in tensor_inputs if name not in self._callback_tensor_inputs]:
+        names = tensor_inputs if isinstance(tensor_inputs, list | tuple) else [tensor_inputs]
+        if not all(isinstance(name, str) and name in self._callback_tensor_inputs for name in names):
             raise ValueError(
-                f"callback_on_step_end_tensor_inputs must be among {self._callback_tensor_inputs}, got {unknown}"
+                f"callback_on_step_end_tensor_inputs must be among {self._callback_tensor_inputs}, "
+                f"got {inputs.shown(tensor_inputs)}"
             )
 
     def _exclusive(self) -> AbstractContextManager[Any]:
@@ -485,8 +487,8 @@ def _finite(values: Tensor, what: str, remedy: str) -> Tensor:
 
 def _checked_size(size: Sequence[int]) -> tuple[int, int]:
     """Returns (height, width); raises ValueError if they are no such numbers, or out of range."""
-    if len(size) != 2 or not all(hasattr(side, "__index__") for side in size):
-        raise ValueError(f"an output size is (height, width) in pixels, got {size}")
+    if len(size) != 2 or not all(map(is_whole_number, size)):
+        raise ValueError(f"an output size is (height, width) in pixels, got {inputs.shown(size)}")
     height, width = map(operator.index, size)
     check_number(Side, "height", height)
     check_number(Side, "width", width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,15 @@ Width: TypeAlias = Annotated[int, Range(1, 8192)]
 """Channels, heads or tokens of a network."""
 Depth: TypeAlias = Annotated[int, Range(1, 256)]
 """Layers of a network."""
+
+
+def is_whole_number(value: Any) -> bool:
+    """Whether a value is a whole number, of Python, NumPy or a tensor of one; True and False are none."""
+    try:
+        operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not isinstance(value, bool)
 
 
 def check_number(kind: Any, name: str, value: float) -> None:

@@ -156,7 +156,7 @@ def test_poses_and_mannequins(client: Client, files: Path) -> None:
     assert client.predict(handle_file(str(files / "three.json")), api_name="/read_pose") == to_value(mannequin_pose(3))
     found = client.predict(handle_file(figure), api_name="/read_pose")
     assert found["frame"] == [256, 176]
-    with pytest.raises(AppError, match="not JSON"):
+    with pytest.raises(AppError, match="no known format of keypoints"):
         client.predict(handle_file(text(files / "b.json")), api_name="/read_pose")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -90,17 +91,22 @@ def _problem(target: Path, source: Path | None) -> str | None:
 def _place_lists(layout: Layout, lists: Path, out: Path, names: Mapping[str, _Names]) -> tuple[str, ...]:
     """Copies the text files of both splits under their names; returns the preferred names of those not found.
 
-    Those that call images otherwise than the data set are written with its names, under their preferred names.
+    Those that call images otherwise than the data set are written with its names, under their preferred names. All are
+    read before the first is written.
     """
     wanted = [(files, split) for split in SPLITS for files in layout.lists()]
     found = {item: layout.find(lists, *item) for item in wanted}
     if not any(found.values()):
         raise ValueError(f"{lists}: none of the lists is in it, e.g. {layout.pairs[0].format(split='train')}")
+    writers = [
+        _translation(layout, files, source, out / files[0].format(split=split), names[split])
+        or partial(_copy, source, out / source.name)
+        for (files, split), source in found.items()
+        if source is not None
+    ]
     out.mkdir(parents=True, exist_ok=True)
-    for (files, split), source in found.items():
-        target = out / files[0].format(split=split)
-        if source is not None and not _translated(layout, files, source, target, names[split]):
-            _copy(source, out / source.name)
+    for write in writers:
+        write()
     return tuple(files[0].format(split=split) for (files, split), path in found.items() if path is None)
 
 
@@ -110,22 +116,20 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def _translated(layout: Layout, files: tuple[str, ...], source: Path, target: Path, names: _Names) -> bool:
-    """Writes a list with the data set's names, if it has others; returns whether it has."""
+def _translation(
+    layout: Layout, files: tuple[str, ...], source: Path, target: Path, names: _Names
+) -> Callable[[], None] | None:
+    """Reads a list; returns what writes it with the data set's names, None if it has these already."""
     if files == layout.names:
         listed = read_names(source)
-        if changed := [*map(names, listed)] != listed:
-            write_names(target, map(names, listed))
-    elif files == layout.pairs:
+        return partial(write_names, target, own) if (own := [*map(names, listed)]) != listed else None
+    if files == layout.pairs:
         pairs = read_pairs(source)
         translated = [(names(one), names(other)) for one, other in pairs]
-        if changed := translated != pairs or source.suffix != ".csv":
-            write_pairs(target, translated)
-    else:
-        poses = read_annotations(source, layout.frame)
-        if changed := [*map(names, poses)] != [*poses]:
-            write_annotations(target, {names(name): pose for name, pose in poses.items()})
-    return changed
+        return partial(write_pairs, target, translated) if translated != pairs or source.suffix != ".csv" else None
+    poses = read_annotations(source, layout.frame)
+    renamed = {names(name): pose for name, pose in poses.items()}
+    return partial(write_annotations, target, renamed) if [*renamed] != [*poses] else None
 
 
 def _names(layout: Layout, names: _Names, lists: Path, split: str) -> Sequence[str]:

@@ -96,7 +96,7 @@ BASES: Final = (
     Base(f"generate {QUICK} --data data --out new/out"),
     Base(f"generate {QUICK} --source people --annotations rows.csv --target-pose person.jpg --out out"),
     Base(f"generate {POSED} --source me.png --out images", changes=("images",)),
-    Base(f"generate {QUICK} --source drawn.png --target-pose openpose.json --fit crop --retarget --out out"),
+    Base(f"generate {QUICK} --source drawn.png --target-pose openpose.json --fit crop --retarget --out out", logs=True),
     Base(f"edit transfer {POSED} --reference me.png --mask mask.png --source people/b.jpg --paste --out new/e.png"),
     Base(f"edit interpolate {POSED} --source me.png people/b.jpg --frames 2 --out i.gif"),
     Base("pose --image drawn.png --out new/p.json --draw p.png"),
