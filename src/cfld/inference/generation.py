@@ -162,12 +162,14 @@ def _pending(
         with failures.item(job.name):
             (found if files[job.name].exists() else absent)[job.name] = job
 
+    kept: dict[str, Failures] = {name: Failures() for name in found}
+
     def read(job: Job) -> None:
         with Failures().item(job.source):  # it fails again, for each of its jobs
             origins(job)
 
     def problem(job: Job) -> str | None:
-        with failures.item(job.name):
+        with kept[job.name].item(job.name):
             reason = record.problem(files[job.name], origins(job))
             if reason in (DAMAGED, UNRECORDED):
                 _check_own(files[job.name], record)
@@ -176,6 +178,8 @@ def _pending(
 
     in_threads(read, list({job.source: job for job in found.values()}.values()), "checking sources")
     problems = in_threads(problem, list(found.values()), "checking images")
+    for one in kept.values():  # in the order of the jobs, whatever that of the threads
+        failures.messages |= one.messages
     if again := outdated(problems):
         logger.warning("images generated again: %s", again)
     done = {name for name, reason in zip(found, problems, strict=True) if reason is None}

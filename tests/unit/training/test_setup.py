@@ -35,7 +35,7 @@ def test_a_run_with_other_frozen_weights_is_not_resumed(config: TrainConfig, tmp
     save(prepare(config, tmp_path, make_accelerator(config, tmp_path)))
     state = tmp_path / "checkpoints" / "step-00000000" / "state.json"
     state.write_text(state.read_text().replace('"frozen_weights": "', '"frozen_weights": "0'))
-    (state.parent / Record.NAME).unlink()
+    Record(state.parent).add(state, {})
     with pytest.raises(ValueError, match="step-00000000 was saved with other frozen weights; restore"):
         prepare(config, tmp_path, make_accelerator(config, tmp_path))
 

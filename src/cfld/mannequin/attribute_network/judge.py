@@ -70,9 +70,10 @@ def judge(images: NDArray[np.floating[Any]], network: AttributeNetwork) -> Judge
 
 def accuracy(folder: Path, dataset: MannequinDataset) -> dict[str, float]:
     """How often the network in `folder` reads each attribute right; raises ValueError if it holds none."""
+    network = load_network(AttributeNetwork, folder)
     images = np.stack([dataset.image(name).permute(1, 2, 0).numpy() for name in tqdm(dataset.names, "rendering")])
     numbers = np.array([targets(*dataset.person(name)) for name in dataset.names])
-    judged = judge(images.astype(np.float32) / 255, load_network(AttributeNetwork, folder))
+    judged = judge(images.astype(np.float32) / 255, network)
     return dict(zip(ROLES, judged.shares(numbers).tolist(), strict=True))
 
 
