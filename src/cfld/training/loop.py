@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -274,14 +273,15 @@ class StopRequest:
 def stop_on_sigterm() -> Iterator[StopRequest]:
     """Inside, SIGTERM only sets the request. Outside the main thread, signal handlers stay as they are."""
     stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
 
     def request(number: int, frame: object) -> None:  # noqa: ARG001
         stop.requested = True
 
-    before = signal.signal(signal.SIGTERM, request)
+    try:
+        before = signal.signal(signal.SIGTERM, request)
+    except ValueError:  # not the main thread
+        yield stop
+        return
     try:
         yield stop
     finally:
