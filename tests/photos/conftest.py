@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 
 from cfld.poses.detectors.files import POSE_LANDMARKER
+from support.programs import without
 
 FOLDER = Path(__file__).parents[2] / "build" / "photos"
 SCIKIT_IMAGE = Path(skimage.data.__file__).parent
@@ -20,7 +21,7 @@ SCIKIT_IMAGE = Path(skimage.data.__file__).parent
 def installed() -> Path:
     """The folder, whose packages can be imported from now on."""
     if not (FOLDER / "mediapipe").is_dir():
-        pytest.skip("run `make photos`")
+        without("make photos")
     sys.path.append(str(FOLDER))  # last: the environment's own packages come first
     importlib.invalidate_caches()
     return FOLDER

@@ -15,7 +15,7 @@ from tyro.conf import OmitArgPrefixes, subcommand
 
 from cfld.claims import Output
 from cfld.cli.options import Json
-from cfld.mannequin.attribute_network.config import AttributeNetworkConfig
+from cfld.mannequin.network_config import ATTRIBUTE_NETWORK, NetworkConfig
 from cfld.ranges import Identities, Poses, Seed
 
 
@@ -25,7 +25,7 @@ class Train:
 
     out: Annotated[Path, Output(entries=("network", "images.npy", "digests.jsonl"))]
     """The folder to write: the training images, which later runs reuse, and the network in network/."""
-    config: OmitArgPrefixes[AttributeNetworkConfig] = field(default_factory=AttributeNetworkConfig)
+    config: OmitArgPrefixes[NetworkConfig] = field(default_factory=lambda: ATTRIBUTE_NETWORK)
     """The training images and the optimisation."""
 
     def run(self) -> None:

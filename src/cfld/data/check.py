@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from cfld.data.deepfashion import PREFIX
 from cfld.data.layout import SPLITS, Layout
 from cfld.data.lists import is_image_name, read_annotations, read_names, read_pairs
 from cfld.data.registry import DATASETS, detect_dataset
-
-MARKET: Final = "bounding_box_train"
-RAW: Final = ("deepfashion", "market1501")
-"""Kinds that are prepared from downloads."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ def check_folder(root: Path) -> Check:
     except ValueError:
         return _downloads(root)
     layout = DATASETS[kind]
-    if kind in RAW and not any(layout.find(root, layout.images, split) for split in SPLITS):
+    if layout.downloaded and not any(layout.find(root, layout.images, split) for split in SPLITS):
         return _downloads(root)
     return _prepared(root, kind, layout)
 
@@ -60,7 +54,7 @@ def _prepared(root: Path, kind: str, layout: Layout) -> Check:
     for split in SPLITS:
         _check_split(root, layout, split, found, missing)
     if missing:
-        sources = f" --images DIR --lists DIR --out {root}" if kind in RAW else f" --out {root}"
+        sources = f" --images DIR --lists DIR --out {root}" if layout.downloaded else f" --out {root}"
         return Check(kind, tuple(found), tuple(missing), f"add what is missing, or repeat cfld data {kind}{sources}")
     command = f"cfld evaluate images --data {root}, or cfld train --config.data.root {root}"
     return Check(kind, tuple(found), (), command)
@@ -107,10 +101,11 @@ def _absent(names: Iterable[str], there: Collection[str] | None, what: str) -> l
 def _downloads(root: Path) -> Check:
     folders = [root, *(path for path in sorted(root.glob("*")) if path.is_dir())]
     folders += [path for folder in folders[1:] for path in sorted(folder.glob("*")) if path.is_dir()]
-    for kind in RAW:
-        layout = DATASETS[kind]
+    for kind, layout in DATASETS.items():
+        if layout.downloaded is None:
+            continue
         lists = next((f for f in folders if any(_lists(f, layout))), None)
-        images = next((f for f in folders if _holds_images(f, kind)), None)
+        images = next(filter(layout.downloaded, folders), None)
         if lists is not None or images is not None:
             return _raw(root, kind, layout, lists, images)
     archive = next(iter(sorted(root.rglob("*.zip"))), None)
@@ -138,11 +133,3 @@ def _raw(root: Path, kind: str, layout: Layout, lists: Path | None, images: Path
 def _lists(folder: Path, layout: Layout) -> Iterator[Path]:
     for split in SPLITS:
         yield from filter(None, (layout.find(folder, names, split) for names in layout.lists()))
-
-
-def _holds_images(folder: Path, kind: str) -> bool:
-    if kind == "market1501":
-        return (folder / MARKET).is_dir()
-    return any((folder / gender).is_dir() for gender in ("MEN", "WOMEN")) or any(
-        is_image_name(path.name) for path in folder.glob(f"{PREFIX}*")
-    )

@@ -67,6 +67,13 @@ def _listed_name(name: str) -> str:
     return flat_name(Path(name)) or Path(name).name
 
 
+def _downloaded(folder: Path) -> bool:
+    from cfld.data.lists import is_image_name
+
+    genders = any((folder / gender).is_dir() for gender in ("MEN", "WOMEN"))
+    return genders or any(is_image_name(path.name) for path in folder.glob(f"{PREFIX}*"))
+
+
 PREFIX: Final = "fashion"
 """Of all flat names."""
 LAYOUT: Final = Layout(
@@ -87,6 +94,7 @@ LAYOUT: Final = Layout(
         "fasion-annotation-{split}.csv",
     ),
     flat_name=_listed_name,
+    downloaded=_downloaded,
     names=("{split}.lst",),
     prepare=PrepareDeepFashion,
 )

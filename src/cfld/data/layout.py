@@ -75,6 +75,7 @@ class Layout:
         names: accepted names of the `.lst` file; empty = the images of the folder are the data set.
         junk: prefixes of images to ignore.
         flat_name: the name in the image folders of an image that a list calls otherwise, for example by its path.
+        downloaded: whether a folder holds its images as they are downloaded; None = it is not prepared from downloads.
         marker: file that identifies the kind; None = a pairs file does.
         prepare: writes such a folder.
     """
@@ -85,6 +86,7 @@ class Layout:
     annotations: tuple[str, ...]
     names: tuple[str, ...] = ()
     junk: tuple[str, ...] = ()
+    downloaded: Callable[[Path], bool] | None = None
     marker: str | None = None
     flat_name: Callable[[str], str] = os.path.basename
     prepare: type[Preparation]

@@ -39,11 +39,16 @@ class PrepareMarket1501(Preparation):
         return place_dataset(LAYOUT, available, self.lists, self.out)
 
 
+def _downloaded(folder: Path) -> bool:
+    return (folder / "bounding_box_train").is_dir()
+
+
 LAYOUT: Final = Layout(
     frame=(128, 64),
     images=("{split}",),
     pairs=("market-pairs-{split}.csv",),
     annotations=("market-annotation-{split}.csv",),
     junk=("-1_", "0000_"),
+    downloaded=_downloaded,
     prepare=PrepareMarket1501,
 )

@@ -33,7 +33,8 @@ def guided_denoiser(
         interval: lowest and highest t at which they apply, None = all; at others both are 1, which is the full branch
             alone (Kynkäänniemi et al., NeurIPS 2024).
     """
-    guided, conditional = (_Branches.of(full, null, *weights) for weights in ((w_pose, w_app), (1, 1)))
+    guided = _Branches.of(full, null, w_pose, w_app)
+    conditional = guided if interval is None else _Branches.of(full, null, 1, 1)
 
     def denoise(z_t: Tensor, t: Tensor) -> Tensor:
         inside = interval is None or interval[0] <= t.min() <= t.max() <= interval[1]

@@ -33,4 +33,4 @@ class WriteMannequins(Preparation):
         return write_mannequin(self.out, identities=self.identities, poses=self.poses, seed=self.seed, size=self.size)
 
 
-LAYOUT: Final[Layout] = replace(deepfashion.LAYOUT, marker="mannequin.json", prepare=WriteMannequins)
+LAYOUT: Final[Layout] = replace(deepfashion.LAYOUT, marker="mannequin.json", downloaded=None, prepare=WriteMannequins)

@@ -20,6 +20,7 @@ from cfld.config.schema import OptimConfig
 from cfld.data.base import PoseDataset
 from cfld.digests import ABSENT, Record, json_digest
 from cfld.files import replacing, replacing_all
+from cfld.mannequin.network_config import NetworkConfig
 from cfld.readers.tensors import load_safetensors, map_array
 from cfld.readers.text import load_object
 from cfld.training.optim import learning_rate_factor, make_optimizer
@@ -120,27 +121,28 @@ def fit(
     network: Network,
     batches: Iterable[tuple[Tensor, Tensor]],
     loss_of: Callable[[Any, Tensor], Tensor],
+    config: NetworkConfig,
     *,
-    steps: int,
-    learning_rate: float,
     dtype: torch.dtype,
 ) -> Network:
     """Trains a network with Muon; the learning rate falls linearly to zero over the second half.
 
     Args:
-        batches: `steps` pairs of images (B, 3, H, W) in [-1, 1] and what they show.
+        batches: `config.steps` pairs of images (B, 3, H, W) in [-1, 1] and what they show.
         loss_of: the network's output and what the images show -> loss.
         dtype: of the forward pass.
 
     Raises:
         FloatingPointError: if the loss is not finite; the message gives the step.
     """
-    optim = OptimConfig(optimizer="muon", learning_rate=learning_rate, warmup_steps=100, decay="linear", decay_by=0.0)
+    optim = OptimConfig(
+        optimizer="muon", learning_rate=config.learning_rate, warmup_steps=100, decay="linear", decay_by=0.0
+    )
     optimizer = make_optimizer(dict(network.train().named_parameters()), optim)
-    bar = tqdm(batches, total=steps, desc="training", unit="step", disable=None)
+    bar = tqdm(batches, total=config.steps, desc="training", unit="step", disable=None)
     for step, (images, shown) in enumerate(bar):
         for group in optimizer.param_groups:
-            group["lr"] = optim.learning_rate * learning_rate_factor(step, steps, optim)
+            group["lr"] = optim.learning_rate * learning_rate_factor(step, config.steps, optim)
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             output = network(images.contiguous(memory_format=torch.channels_last))
         loss = loss_of(output, shown)

@@ -139,7 +139,7 @@ def _problems(
         yield from _line_problems(trial, outcome.err)
         if new and not (trial.base.keeps and trial.base.keeps in outcome.err):
             yield f"failed, and left {new[0]}"
-    made = [path for path in new if after[path] not in before.values()]  # a data set's images are copies as they are
+    made = [path for path in new if not (trial.base.copies and after[path] in before.values())]
     if outcome.code == 0 and (broken := [path for path in made if not _is_whole(work / path)]):
         yield f"an output is not whole: {broken[0]}"
     if left := [path for path in after if path not in before and re.search(r"(^|/)\.[^/]*(part|-old|-[\w]{8})$", path)]:

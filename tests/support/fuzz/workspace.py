@@ -56,6 +56,7 @@ class Base:
         keeps: with this in the message, a command that failed may leave what it has written.
         logs: it reports its progress on stderr.
         slow: it may need longer than the limit.
+        copies: its images are copies of its inputs, whole or not.
     """
 
     line: str
@@ -63,6 +64,7 @@ class Base:
     keeps: str = ""
     logs: bool = False
     slow: bool = False
+    copies: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -127,8 +129,8 @@ BASES: Final = (
     Base("download cfld --to released", changes=("released",)),
     _trains("reproduce table5 --scale tiny --max-steps 1 --out new/tables", slow=True),
     Base("data mannequin --out new/data --identities 2 --poses 2 --size 64 44"),
-    Base("data deepfashion --out new/data --images img_highres --lists lists"),
-    Base("data market1501 --out new/data --images market --lists market"),
+    Base("data deepfashion --out new/data --images img_highres --lists lists", copies=True),
+    Base("data market1501 --out new/data --images market --lists market", copies=True),
     Base("data info data"),
     Base("data check data"),
     Base(

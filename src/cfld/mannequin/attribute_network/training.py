@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cfld.data.transforms import to_model_range
-from cfld.mannequin.attribute_network.config import AttributeNetworkConfig
 from cfld.mannequin.attribute_network.network import INPUT_SIZE, NOT_SEEN, AttributeNetwork, targets
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.network_config import NetworkConfig
 from cfld.mannequin.networks import fit, render_pixels, save_network
 from cfld.ranges import check_ranges
 
@@ -29,7 +29,7 @@ SHIFT: Final = 4
 """Images are shifted by up to so many pixels in each direction."""
 
 
-def train_attribute_network(config: AttributeNetworkConfig, out: Path) -> Path:
+def train_attribute_network(config: NetworkConfig, out: Path) -> Path:
     """Renders the training images, trains the network and saves it.
 
     Returns:
@@ -49,8 +49,7 @@ def train_attribute_network(config: AttributeNetworkConfig, out: Path) -> Path:
         AttributeNetwork(),
         batches(pixels, numbers, config),
         reading_loss,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
+        config,
         dtype=torch.float32,
     )
     save_network(network, out / "network")
@@ -69,9 +68,7 @@ def reading_loss(logits: list[Tensor], numbers: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def batches(
-    pixels: NDArray[np.uint8], numbers: Tensor, config: AttributeNetworkConfig
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(pixels: NDArray[np.uint8], numbers: Tensor, config: NetworkConfig) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields images (B, 3, H, W) in [-1, 1] and their numbers (B, R) for each step, determined by the seed."""
     rng = np.random.default_rng([config.seed, 5])
     for _ in range(config.steps):

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from cfld.data.base import PoseDataset
 from cfld.data.transforms import to_model_range
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.network_config import NetworkConfig
 from cfld.mannequin.networks import fit, render_pixels, save_network
-from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork
 from cfld.poses.skeleton import MIRROR
 from cfld.ranges import check_ranges
@@ -51,7 +51,7 @@ class Images:
     joints: NDArray[np.float32]
 
 
-def train_pose_network(config: PoseNetworkConfig, out: Path) -> Path:
+def train_pose_network(config: NetworkConfig, out: Path) -> Path:
     """Renders the training images, trains the network and saves it.
 
     Returns:
@@ -78,15 +78,14 @@ def read_images(dataset: PoseDataset, size: tuple[int, int], file: Path) -> Imag
     return Images(render_pixels(dataset, size, file), joints)
 
 
-def fit_pose_network(images: Images, config: PoseNetworkConfig) -> PoseNetwork:
+def fit_pose_network(images: Images, config: NetworkConfig) -> PoseNetwork:
     """Trains a network from random weights; errors as in `train_pose_network`."""
     torch.manual_seed(config.seed)
     return fit(
         PoseNetwork(),
         batches(images, config),
         lambda output, joints: keypoint_loss(output[0].float(), output[1].float(), joints),
-        steps=config.steps,
-        learning_rate=config.learning_rate,
+        config,
         dtype=torch.bfloat16,
     )
 
@@ -110,7 +109,7 @@ def keypoint_loss(maps: Tensor, presence: Tensor, joints: Tensor) -> Tensor:
     return position + F.binary_cross_entropy_with_logits(presence, visible.float())
 
 
-def batches(images: Images, config: PoseNetworkConfig) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(images: Images, config: NetworkConfig) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields images (B, 3, H, W) in [-1, 1] and joints (B, 18, 2) for each step, determined by the seed."""
     rng = np.random.default_rng([config.seed, 3])
     for _ in range(config.steps):

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfld.poses.formats.content import Described, image_size
+from cfld.poses.formats.mediapipe import COUNT
 from cfld.poses.orders import COCO_ORDERS, MEDIAPIPE, OPENPOSE_ORDERS
 from cfld.poses.skeleton import NUM_JOINTS
 
 SCORES: Final = ("scores", "keypoint_scores")
-LANDMARKS: Final = 33
-ORDERS: Final = {**OPENPOSE_ORDERS, **COCO_ORDERS, LANDMARKS: MEDIAPIPE}
+ORDERS: Final = {**OPENPOSE_ORDERS, **COCO_ORDERS, COUNT: MEDIAPIPE}
 MAX_PEOPLE: Final = 10_000
 
 
@@ -73,5 +73,5 @@ def _people(values: NDArray[Any]) -> NDArray[Any]:
 
 def _scores(joints: NDArray[Any]) -> NDArray[Any]:
     """(people, joints): the last column, if it is one of confidences."""
-    with_depth, columns = joints.shape[1] == LANDMARKS, joints.shape[2]
+    with_depth, columns = joints.shape[1] == COUNT, joints.shape[2]
     return joints[:, :, -1] if columns == (4 if with_depth else 3) else np.ones(joints.shape[:2])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cfld.mannequin.attribute_network.config import AttributeNetworkConfig
 from cfld.mannequin.attribute_network.network import NOT_SEEN, AttributeNetwork
 from cfld.mannequin.attribute_network.training import SHIFT, batches, reading_loss, shifted, train_attribute_network
+from cfld.mannequin.network_config import ATTRIBUTE_NETWORK
 from cfld.mannequin.networks import fit, load_network
 
-TINY = AttributeNetworkConfig(identities=2, poses=2, steps=2, batch_size=4)
+TINY = replace(ATTRIBUTE_NETWORK, identities=2, poses=2, steps=2, batch_size=4)
 
 
 def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> None:
@@ -42,13 +43,12 @@ def test_it_learns_what_it_sees() -> None:
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
     pixels[1] = 255
     numbers = torch.tensor([[0] * 8, [1] * 8])
-    config = AttributeNetworkConfig(steps=200, batch_size=8, learning_rate=2e-2)
+    config = replace(ATTRIBUTE_NETWORK, steps=200, batch_size=8, learning_rate=2e-2)
     network = fit(
         AttributeNetwork((8, 8, 8, 8)),
         batches(pixels, numbers, config),
         reading_loss,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
+        config,
         dtype=torch.float32,
     )
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,8 @@ import torch
 
 from cfld.cli import main
 from cfld.mannequin.dataset import MannequinDataset
+from cfld.mannequin.network_config import POSE_NETWORK
 from cfld.mannequin.networks import load_network
-from cfld.mannequin.pose_network.config import PoseNetworkConfig
 from cfld.mannequin.pose_network.network import CELL, INPUT_SIZE, PoseNetwork, locate
 from cfld.mannequin.pose_network.training import (
     IMAGE_SIZE,
@@ -24,7 +25,7 @@ from cfld.mannequin.pose_network.training import (
     train_pose_network,
 )
 
-TINY = PoseNetworkConfig(identities=2, poses=2, steps=2, batch_size=4)
+TINY = replace(POSE_NETWORK, identities=2, poses=2, steps=2, batch_size=4)
 
 
 def test_a_run_leaves_a_network_and_the_same_run_the_same(tmp_path: Path) -> None:
