@@ -1,5 +1,6 @@
-import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -215,15 +216,18 @@ def test_fp16_trains_and_resumes_on_a_gpu_and_is_one_clear_line_elsewhere(config
 
 
 def test_sigterm_becomes_a_request_inside() -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a signal that is not caught fails the test, not all tests
-    try:
-        with stop_on_sigterm() as stop:
-            assert not stop.requested
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert stop.requested
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    """In a process of its own, which the second signal ends."""
+    lines = (
+        "import os, signal",
+        "from cfld.training.loop import stop_on_sigterm",
+        "with stop_on_sigterm() as stop:",
+        "    print(stop.requested)",
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        "    print(stop.requested, flush=True)",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+    )
+    ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (-signal.SIGTERM, ["False", "True"]), ended.stderr
 
 
 def test_other_threads_leave_the_handlers_alone() -> None:
