@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from cfld.config.schema import (
@@ -144,17 +143,14 @@ def tiny_base() -> TrainConfig:
     return replace(tiny(), stage=UNetPretrainStageConfig(condition_dropout=0.2))
 
 
-BUNDLED_WIDTHS: Final = (64, 96, 128, 96)
-TEXTURE_WIDTHS: Final = (96, 112, 128, 64)
-"""Channels of the UNet: more where the latents are finest, since that is where cloth is."""
+def mannequin_model() -> ModelConfig:
+    """The bundled model: all five components, PARAMETERS M parameters with the VAE, 128x128 images, 16x16x16 latents.
 
-
-def mannequin_model(widths: tuple[int, ...] = BUNDLED_WIDTHS) -> ModelConfig:
-    """The bundled model: all five components, 12.4 M parameters with the VAE, 128x128 images, 16x16x16 latents.
-
-    It has three Swin stages instead of four, so that H_D reads 4x4 tokens of f_3. No signal is left at t = T
-    (v-prediction, trailing timesteps), which keeps plain backgrounds bright.
+    The UNet has the most channels where the latents are finest, since that is where cloth is. H_S has three Swin stages
+    instead of four, so that H_D reads 4x4 tokens of f_3. No signal is left at t = T (v-prediction, trailing timesteps),
+    which keeps plain backgrounds bright.
     """
+    widths = (96, 112, 128, 64)
     return ModelConfig(
         conditioner=ConditionerConfig(
             source_size=128,
@@ -244,105 +240,26 @@ def mannequin_vae_second() -> TrainConfig:
 
 
 @preset
-def mannequin_start() -> TrainConfig:
-    """The first run of the bundled model, on `mannequin-vae-second`'s autoencoder. All of the UNet trains.
-
-    Command: `cfld train mannequin-start --out runs/mannequin-start`
-    Cost: 5 minutes for the latents and 57 for the steps, on one thread as above.
-    Reached, as below: PSNR 18.96 dB, the right person among 100 in 93.6 %, the right pose among 20 in 99.8 %.
-    """
-    vae = mannequin_vae()
-    return replace(
-        vae,
-        stage=CFLDStageConfig(
-            unet_weights="all", timestep_law="uniform", condition_dropout=0.1, dropout_mode="independent", flip=0.0
-        ),
-        data=replace(vae.data, identities=4000, poses=3),
-        init_from="runs/mannequin-vae-second/model",
-        optim=replace(vae.optim, learning_rate=2e-3, decay_at=0.3),
-        batch_size=16,
-        max_steps=1450,
-        ema_decay=0.995,
-        checkpoint_every=100,
-        image_every=300,
-    )
-
-
-@preset
-def mannequin_second() -> TrainConfig:
-    """`mannequin-start` continued: more people, the paper's distribution of t, an eighth of the reconstructions.
-
-    Command: `cfld train mannequin-second --out runs/mannequin-second`
-    Cost: three times the latents of `mannequin-start`; 79 minutes for the steps on both cores, every image generated
-    once.
-    Reached, as below: PSNR 19.72 dB, the right person among 100 in 96.3 %, the right pose among 20 in 99.9 %.
-    """
-    start = mannequin_start()
-    return replace(
-        start.with_stage(timestep_law="cubic", condition_dropout=0.05, reconstruction_share=0.125),
-        data=replace(start.data, identities=12000, cache_in_memory=True),
-        init_from="runs/mannequin-start/model",
-        max_steps=4700,
-    )
-
-
-@preset
-def mannequin_third() -> TrainConfig:
-    """`mannequin-second` continued in batches of 64 with a lower learning rate that decays from the first step: two
-    processes of one thread each train on twice the pairs a second.
-
-    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-third --out runs/mannequin-third`
-    Cost: 82 minutes on both cores, the images generated beforehand; stopped at step 2,326 for time.
-    Reached: PSNR 20.23 dB where `mannequin-second` has 19.24 (20 people in 3 poses, docs/reproduction.md).
-    """
-    second = mannequin_second()
-    return replace(
-        second.with_stage(latents=Path("runs/mannequin-second/latents")),
-        init_from="runs/mannequin-second/model",
-        optim=replace(second.optim, learning_rate=1.2e-3, decay_at=0.0),
-        batch_size=32,
-        max_steps=2700,
-    )
-
-
-@preset
-def mannequin() -> TrainConfig:
-    """The bundled model: `mannequin-third` continued on inputs that contain the model's own error (DREAM).
-
-    Further runs on other people follow (docs/reproduction.md); the results are those of all runs together.
-
-    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin --out runs/mannequin`, then in Python
-    `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
-    Cost: 64 minutes on both cores, the images generated beforehand; 51, 49 and 116 for the further runs.
-    Reached, by `cfld evaluate mannequin-quality --identities 100 --poses 8 --seed 1`: PSNR 21.60 dB (the unchanged
-    source image: 13.82, the mean image: 15.95), the right person among 100 in 98.9 %, the right pose among 20 in all.
-    """
-    third = mannequin_third()
-    return replace(
-        third.with_stage(dream_detail_preservation=1.0),
-        init_from="runs/mannequin-third/model",
-        optim=replace(third.optim, learning_rate=8e-4, warmup_steps=20),
-        max_steps=1600,
-    )
-
-
-@preset
 def mannequin_base() -> TrainConfig:
     """A UNet that generates mannequins from attributes and poses, as Stable Diffusion does from text.
 
     Half of the steps see windows around the figure, in which clothes take up more of the image.
 
-    Command: `cfld train mannequin-base --out runs/mannequin-base`; `cfld reproduce table3` runs it where needed.
-    Cost: 12 minutes for the latents on two cores and about 4 hours for the steps on one, without bfloat16.
+    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-base --out runs/mannequin-base`
+    Cost: COST_BASE
     """
+    vae = mannequin_vae()
     return replace(
-        mannequin_start(),
-        model=mannequin_model(TEXTURE_WIDTHS),
+        vae,
+        model=mannequin_model(),
         stage=UNetPretrainStageConfig(condition_dropout=0.1, window_share=0.5),
-        data=DataConfig(kind="mannequin", identities=10000, poses=3, seed=31, workers=1),
-        batch_size=32,
-        max_steps=6000,
+        data=DataConfig(kind="mannequin", identities=10000, poses=3, seed=31, workers=1, cache_in_memory=True),
+        init_from="runs/mannequin-vae-second/model",
+        optim=replace(vae.optim, learning_rate=2e-3, decay_at=0.3),
+        batch_size=16,
+        max_steps=2400,
         ema_decay=0.998,
+        checkpoint_every=100,
     )
 
 
@@ -350,16 +267,43 @@ def mannequin_base() -> TrainConfig:
 def mannequin_source() -> TrainConfig:
     """H_S and H_D on what mannequins wear, as the paper's Swin is trained on ImageNet.
 
-    Command: `cfld train mannequin-source --out runs/mannequin-source`
+    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-source --out runs/mannequin-source`
+    Cost: COST_SOURCE
     """
     base = mannequin_base()
     return replace(
         base,
         stage=SourcePretrainStageConfig(),
-        data=replace(base.data, identities=100000, poses=2, seed=32),
+        data=replace(base.data, identities=100000, poses=2, seed=32, cache_in_memory=False),
         init_from="runs/mannequin-base/model",
-        batch_size=64,
-        max_steps=3000,
+        batch_size=32,
+        max_steps=1500,
+    )
+
+
+@preset
+def mannequin() -> TrainConfig:
+    """The bundled model: the method on `mannequin-base`'s UNet and `mannequin-source`'s H_S and H_D. All of it trains.
+
+    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin --out runs/mannequin`, then in Python
+    `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
+    Cost: COST_METHOD
+    Reached: REACHED
+    """
+    base = mannequin_base()
+    return replace(
+        base,
+        stage=CFLDStageConfig(
+            unet_weights="all",
+            timestep_law="cubic",
+            condition_dropout=0.1,
+            dropout_mode="independent",
+            flip=0.0,
+            reconstruction_share=0.25,
+        ),
+        init_from="runs/mannequin-source/model",
+        optim=replace(base.optim, learning_rate=1.5e-3, decay_at=0.2),
+        max_steps=1800,
     )
 
 
@@ -373,7 +317,9 @@ def mannequin_table() -> TrainConfig:
     Reached, on an earlier and smaller base: PSNR 17.59 dB, SSIM 0.769, identity rank-1 0.796 (docs/reproduction.md).
     """
     return replace(
-        mannequin_start().with_stage(unet_weights="kv"), model=mannequin_model(TEXTURE_WIDTHS), max_steps=400
+        mannequin().with_stage(unet_weights="kv", timestep_law="uniform", reconstruction_share=1.0),
+        init_from="runs/mannequin-base/model",
+        max_steps=400,
     )
 
 

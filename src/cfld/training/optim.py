@@ -72,14 +72,16 @@ class Muon(torch.optim.Optimizer):
     def _muon(self, weights: list[Tensor], group: Mapping[str, Any]) -> list[Tensor]:
         """Matrices of one shape are stacked: hundreds of small products take longer one by one.
 
-        The iteration bears bfloat16, which is fast on a GPU; many a CPU takes ten times longer for it than for float32.
+        The iteration bears bfloat16, which takes half the time of float32 where a processor multiplies it; others take
+        ten times longer for it.
         """
         momenta = [self._nesterov(weight, group["momentum"]).flatten(1) for weight in weights]
         directions = list(momenta)
         for shape in {matrix.shape for matrix in momenta}:
             same = [i for i, matrix in enumerate(momenta) if matrix.shape == shape]
             batch = torch.stack([momenta[i] for i in same])
-            updates = 0.2 * max(shape) ** 0.5 * orthogonal(batch, dtype=torch.bfloat16 if batch.is_cuda else None)
+            fast = batch.is_cuda or torch.cpu._is_avx512_bf16_supported()
+            updates = 0.2 * max(shape) ** 0.5 * orthogonal(batch, dtype=torch.bfloat16 if fast else None)
             for i, update in zip(same, updates, strict=True):
                 directions[i] = update.view_as(weights[i])
         return directions

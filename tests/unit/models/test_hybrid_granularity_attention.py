@@ -122,3 +122,21 @@ def test_keys_and_values_come_from_the_cache(attention: Attention) -> None:
     first = processor(attention, x, prompt, kv_cache=cache)
     assert list(cache) == ["here"]
     assert torch.equal(processor(attention, x, torch.zeros_like(prompt), kv_cache=cache), first)
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(64, 64), (64, 5), (300, 300)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_is_torchs_in_every_dtype(queries: int, keys: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    Q, K, V = (torch.randn(2, 3, tokens, 16) for tokens in (queries, keys, keys))
+    exact = torch.nn.functional.scaled_dot_product_attention(Q, K, V)
+    result = hga.scaled_dot_product_attention(*(x.to(dtype) for x in (Q, K, V)))
+    assert result.dtype == dtype
+    assert torch.allclose(result.float(), exact, atol=1e-6 if dtype == torch.float32 else 0.03)
+
+
+def test_a_mask_takes_part_in_bfloat16() -> None:
+    Q, K, V = (torch.randn(1, 1, 4, 8, dtype=torch.bfloat16) for _ in range(3))
+    first_key = torch.full((4, 4), float("-inf"), dtype=torch.bfloat16)
+    first_key[:, 0] = 0
+    assert torch.equal(hga.scaled_dot_product_attention(Q, K, V, first_key), V[..., :1, :].expand_as(V))
