@@ -106,7 +106,7 @@ def convert_checkpoint(checkpoint: str | Path, base: str | Path, out: str | Path
     with whole_folder(out) as folder:
         conditioner, unet = load_official_checkpoint(checkpoint)
         vae, scheduler = load_component(AutoencoderKL, base, "vae"), load_scheduler(base)
-        _save(build.Components(conditioner, unet, vae, scheduler), folder, output_size)
+        write_model(CFLDPipeline(conditioner, unet, vae, scheduler, output_size=output_size), folder)
 
 
 def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, model: ModelConfig) -> None:
@@ -116,17 +116,21 @@ def convert_start(base: str | Path, swin: str | Path | None, out: str | Path, mo
         if swin is not None:
             load_swin(conditioner.source_encoder, swin)
         unet, vae = load_component(UNet2DConditionModel, base, "unet"), load_component(AutoencoderKL, base, "vae")
-        _save(build.Components(conditioner, unet, vae, load_scheduler(base)), folder, model.output_size)
+        write_model(CFLDPipeline(conditioner, unet, vae, load_scheduler(base), output_size=model.output_size), folder)
 
 
 def save_model(components: build.Components, out: str | Path, output_size: tuple[int, int]) -> None:
     """Writes the folder that `CFLDPipeline.from_pretrained` loads, atomically."""
     with whole_folder(out) as folder:
-        _save(components, folder, output_size)
+        write_model(CFLDPipeline(**vars(components), output_size=output_size), folder)
 
 
-def _save(components: build.Components, folder: Path, output_size: tuple[int, int]) -> None:
-    pipe = CFLDPipeline(**vars(components), output_size=output_size)
+def write_model(pipe: CFLDPipeline, folder: Path) -> None:
+    """Saves a pipeline in a folder.
+
+    Raises:
+        OSError: when the disk is full, too.
+    """
     try:
         pipe.save_pretrained(folder, safe_serialization=True)
     except SafetensorError as error:  # how safetensors reports a full disk

@@ -15,11 +15,12 @@ from cfld.cli.paths import Written, check_outputs
 from cfld.config.presets import PRESETS
 
 NO_PATHS = {
+    "license",
     *("backend", "device", "host", "scheduler", "title", "pattern", "column", "name", "database", "conditioner_class"),
     *("prediction_type", "beta_schedule", "stage", "log_with", "trusted_proxies", "allowed_host"),
 }
 """Options whose texts name no file; what `database` names, `reads` of its commands returns."""
-WRITTEN = {"out", "draw", "engine_cache", "fitted", "answers", "cache", "latents", "to"}
+WRITTEN = {"hub", "out", "draw", "engine_cache", "fitted", "answers", "cache", "latents", "to"}
 """Options that name an output: in no command are they inputs."""
 OWN_RULES = {"Generate.out", "TrainRun.out", "WriteMannequins.out"}
 """Folders that a `config.json` or `mannequin.json` of the same settings makes the command's own."""

@@ -23,6 +23,7 @@ from cfld.cli.download import Download
 from cfld.cli.edit import Edit
 from cfld.cli.errors import one_line, user_errors
 from cfld.cli.evaluate import Evaluate
+from cfld.cli.export import Export
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
 from cfld.cli.params import Params
@@ -47,6 +48,7 @@ Command = (
     | Figures
     | Evaluate
     | Convert
+    | Export
     | Download
     | Doctor
     | Params

@@ -124,6 +124,7 @@ BASES: Final = (
     ),
     Base("convert --base sd15 --preset tiny --out new/start"),
     Base("convert --base sd15 --checkpoint released --preset market1501 --out converted"),
+    Base("export --model model --hub new/hub --dtype float16 --license mit"),
     Base("params tiny"),
     Base("doctor"),
     Base("download cfld --to released", changes=("released",)),
