@@ -30,11 +30,13 @@ RANGE_MARGIN: Final = 0.01
 """By how much rounding and interpolation exceed the range of a pose map."""
 
 
-def check_sampling(num_inference_steps: int, pose_guidance_scale: float, appearance_guidance_scale: float) -> None:
-    """Raises ValueError for fewer than one step and for guidance scales that are not finite."""
-    if not is_whole_number(num_inference_steps):
+def check_sampling(
+    num_inference_steps: int | None, pose_guidance_scale: float, appearance_guidance_scale: float
+) -> None:
+    """Raises ValueError for fewer than one step, None being the recipe's, and for guidance scales that are not finite."""
+    if num_inference_steps is not None and not is_whole_number(num_inference_steps):
         raise ValueError(f"num_inference_steps must be a whole number, got {shown(num_inference_steps)}")
-    if num_inference_steps < 1:
+    if num_inference_steps is not None and num_inference_steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
         try:

@@ -144,7 +144,7 @@ def tiny_base() -> TrainConfig:
 
 
 def mannequin_model() -> ModelConfig:
-    """The bundled model: all five components, PARAMETERS M parameters with the VAE, 128x128 images, 16x16x16 latents.
+    """The bundled model: all five components, 13.1 M parameters with the VAE, 128x128 images, 16x16x16 latents.
 
     The UNet has the most channels where the latents are finest, since that is where cloth is. H_S has three Swin stages
     instead of four, so that H_D reads 4x4 tokens of f_3. No signal is left at t = T (v-prediction, trailing timesteps),
@@ -246,7 +246,8 @@ def mannequin_base() -> TrainConfig:
     Half of the steps see windows around the figure, in which clothes take up more of the image.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-base --out runs/mannequin-base`
-    Cost: COST_BASE
+    Cost: 8 minutes for the latents and 36 for the steps on both cores of an AVX-512 machine with bfloat16.
+    Reached: patterns read right in 62 % of 42 garments (kind 81 %) of images from attributes, 10 steps of DPM-Solver++.
     """
     vae = mannequin_vae()
     return replace(
@@ -268,7 +269,7 @@ def mannequin_source() -> TrainConfig:
     """H_S and H_D on what mannequins wear, as the paper's Swin is trained on ImageNet.
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-source --out runs/mannequin-source`
-    Cost: COST_SOURCE
+    Cost: 15 minutes on both cores as above.
     """
     base = mannequin_base()
     return replace(
@@ -277,7 +278,7 @@ def mannequin_source() -> TrainConfig:
         data=replace(base.data, identities=100000, poses=2, seed=32, cache_in_memory=False),
         init_from="runs/mannequin-base/model",
         batch_size=32,
-        max_steps=1500,
+        max_steps=1100,
     )
 
 
@@ -287,8 +288,8 @@ def mannequin() -> TrainConfig:
 
     Command: `torchrun --nproc_per_node 2 -m cfld train mannequin --out runs/mannequin`, then in Python
     `CFLDPipeline.from_pretrained("runs/mannequin/model", torch_dtype=torch.float16).save_pretrained(FOLDER)`
-    Cost: COST_METHOD
-    Reached: REACHED
+    Cost: 49 minutes on both cores as above.
+    Reached: docs/reproduction.md; patterns read right in 42 % of garments, where version 7 had 2 %.
     """
     base = mannequin_base()
     return replace(
@@ -303,7 +304,7 @@ def mannequin() -> TrainConfig:
         ),
         init_from="runs/mannequin-source/model",
         optim=replace(base.optim, learning_rate=1.5e-3, decay_at=0.2),
-        max_steps=1800,
+        max_steps=1650,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,12 @@ def test_the_table_names_each_figure_once(quality: MannequinQuality) -> None:
 def test_too_few_to_compare(pipe: CFLDPipeline, identities: int, poses: int, compared: int) -> None:
     with pytest.raises(ValueError, match="need two of each"):
         mannequin_quality(pipe, SamplingConfig(steps=1), identities, poses, compared)
+
+
+def test_the_steps_are_the_recipes_unless_they_are_given(make_pipe: Callable[..., CFLDPipeline]) -> None:
+    pipe = make_pipe().use_recipe("fast", steps=1)
+    first, second = (
+        mannequin_quality(pipe, SamplingConfig(steps=steps), identities=2, poses=1, poses_compared=2)
+        for steps in (None, 1)
+    )
+    assert first.psnr == second.psnr
