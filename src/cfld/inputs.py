@@ -33,7 +33,7 @@ RANGE_MARGIN: Final = 0.01
 def check_sampling(
     num_inference_steps: int | None, pose_guidance_scale: float, appearance_guidance_scale: float
 ) -> None:
-    """Raises ValueError for fewer than one step, None being the recipe's, and for guidance scales that are not finite."""
+    """Raises ValueError for fewer than one step and for guidance scales that are not finite; no steps: the recipe's."""
     if num_inference_steps is not None and not is_whole_number(num_inference_steps):
         raise ValueError(f"num_inference_steps must be a whole number, got {shown(num_inference_steps)}")
     if num_inference_steps is not None and num_inference_steps < 1:
