@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 EMPTY := build/empty-environment
 PHOTOS := build/photos
+MODULES := tests/contract tests/paper tests/parity tests/unit
+PROGRAMS := tests/browser tests/e2e tests/fuzz
 # Two worker processes on two cores: a thread each, or they wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
@@ -32,11 +34,14 @@ format: $(STAMP) ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Modules first, then programs, in workers of their own: what is small fails early, and lives in a fresh process.
 test: $(STAMP) ## the tests, without those marked slow, with two minutes of fuzzing
-	$(PYTEST) -m "not slow and not photos"
+	$(PYTEST) -m "not slow and not photos" $(MODULES)
+	$(PYTEST) -m "not slow and not photos" $(PROGRAMS)
 
 test-all: $(STAMP) ## all tests, with an hour of fuzzing
-	FUZZ_MINUTES=60 $(PYTEST) -m "not photos"
+	$(PYTEST) -m "not photos" $(MODULES)
+	FUZZ_MINUTES=60 $(PYTEST) -m "not photos" $(PROGRAMS)
 
 photos: $(STAMP) ## tests on real photographs with MediaPipe, which it installs into a folder of their own
 	$(BIN)/python -m pip install --no-input --disable-pip-version-check -q --no-deps --upgrade --target $(PHOTOS) \

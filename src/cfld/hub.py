@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from cfld.build import CLASSES
 from cfld.convert import write_model
 from cfld.files import save_json, whole_folder, write_text
 from cfld.pipeline import CFLDPipeline
+from cfld.readers.text import load_object
 
 PRIVATE: Final = "_name_or_path"
 """Entry of diffusers' configurations with the path that a model was loaded from."""
@@ -67,7 +67,7 @@ def export(pipe: CFLDPipeline, out: Path, license: str | None = None) -> None:
     with whole_folder(out) as folder:
         write_model(pipe, folder)
         for file in folder.rglob("*.json"):
-            content = json.loads(file.read_text())
+            content = load_object(file)
             if content.pop(PRIVATE, None) is not None:
                 save_json(content, file)
         write_text(folder / "README.md", model_card(pipe, Path(out).resolve().name, license))
