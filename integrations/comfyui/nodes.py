@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfld import CFLDPipeline
 from cfld.config.recipes import RECIPES
+from cfld.data.transforms import to_uint8
 from cfld.poses.estimate import find_person, open_detector
 from cfld.poses.formats import parse_people
 from cfld.poses.keypoints import Keypoints
@@ -59,7 +60,7 @@ class PoseFromImage:
 
     def detect(self, image: Tensor, backend: str, person: int) -> tuple[list[Keypoints], Tensor]:
         detector = open_detector(backend)
-        arrays = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
+        arrays = to_uint8(image * 2 - 1).cpu().numpy()
         poses = [
             find_person(detector, array, f"image {i}", person).keypoints for i, array in enumerate(arrays, start=1)
         ]

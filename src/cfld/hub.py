@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -70,14 +71,14 @@ def export(pipe: CFLDPipeline, out: Path, license: str | None = None) -> None:
             content = load_object(file)
             if content.pop(PRIVATE, None) is not None:
                 save_json(content, file)
-        write_text(folder / "README.md", model_card(pipe, Path(out).resolve().name, license))
+        write_text(folder / "README.md", model_card(pipe, out.resolve().name, license))
 
 
 def model_card(pipe: CFLDPipeline, name: str, license: str | None = None) -> str:
     """The card in Markdown, with the metadata that hubs read; arguments as in `export`."""
     height, width = pipe.config.output_size
     return CARD.format(
-        license=f"license: {license}\n" if license else "",
+        license=f"license: {json.dumps(license)}\n" if license else "",
         name=name,
         height=height,
         width=width,

@@ -34,9 +34,10 @@ def check_sampling(
     num_inference_steps: int | None, pose_guidance_scale: float, appearance_guidance_scale: float
 ) -> None:
     """Raises ValueError for fewer than one step and for guidance scales that are not finite; no steps: the recipe's."""
-    if num_inference_steps is not None and not is_whole_number(num_inference_steps):
+    steps = 1 if num_inference_steps is None else num_inference_steps
+    if not is_whole_number(steps):
         raise ValueError(f"num_inference_steps must be a whole number, got {shown(num_inference_steps)}")
-    if num_inference_steps is not None and num_inference_steps < 1:
+    if steps < 1:
         raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
     for scale in (pose_guidance_scale, appearance_guidance_scale):
         try:

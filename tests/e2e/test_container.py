@@ -30,6 +30,11 @@ def instructions() -> Instructions:
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
 
 
+def copied(instructions: Instructions) -> list[str]:
+    """The files and folders that go into the image."""
+    return [name for instruction, rest in instructions if instruction == "COPY" for name in rest.split()[:-1]]
+
+
 def test_it_is_linted() -> None:
     program = Path(sysconfig.get_path("scripts")) / "hadolint"
     done = subprocess.run([program, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
@@ -38,16 +43,15 @@ def test_it_is_linted() -> None:
 
 def test_the_build_context_holds_what_is_copied(instructions: Instructions) -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = {name for instruction, rest in instructions if instruction == "COPY" for name in rest.split()[:-1]}
-    assert copied == kept
-    assert all((ROOT / name).exists() for name in copied)
+    assert set(copied(instructions)) == kept
+    assert all((ROOT / name).exists() for name in kept)
 
 
 def test_what_is_copied_installs_and_starts(instructions: Instructions, tmp_path: Path) -> None:
     """In an environment that has the dependencies: the command of RUN, then ENTRYPOINT with CMD."""
     python = environment(tmp_path / "environment")
     context = tmp_path / "context"
-    for name in (name for instruction, rest in instructions if instruction == "COPY" for name in rest.split()[:-1]):
+    for name in copied(instructions):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FEW_SCORES: Final = 256 * 256
+"""Queries times keys up to which `two_products` is the faster way."""
 
 
 class FineGrainedAppearanceEncoder(nn.Module):
