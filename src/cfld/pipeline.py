@@ -11,19 +11,20 @@ import copy
 import dataclasses
 import functools
 import itertools
+import logging
 import operator
 import re
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, LCMScheduler, UNet2DConditionModel
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
@@ -44,6 +45,8 @@ from cfld.models import feature_cache, hybrid_granularity_attention
 from cfld.models.conditioner import Conditioner
 from cfld.models.feature_cache import Features
 from cfld.models.loading import construction
+from cfld.models.lora import fuse
+from cfld.models.student import Student, load_student, teacher_of
 from cfld.poses.keypoints import DEEPFASHION_FRAME
 from cfld.ranges import Side, check_number, is_whole_number
 from cfld.readers.tensors import check_finite
@@ -53,6 +56,9 @@ BUNDLED: Final = Path(__file__).parent / "assets"
 """Folder of the models that come with the package, one subfolder per name."""
 PIPELINE_FILE: Final = BUNDLED / "mannequin" / "pipeline.py"
 """A copy in a saved model lets plain diffusers open it."""
+
+NAME: Final = r"\w[\w.-]*"
+logger = logging.getLogger(__name__)
 
 OnStepEnd: TypeAlias = Callable[["CFLDPipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 Generators: TypeAlias = torch.Generator | list[torch.Generator]
@@ -72,6 +78,11 @@ def _entry(method: F) -> F:
     return cast(F, call)
 
 
+def model_folder(model: str | Path) -> Path:
+    """The folder of a bundled model for its name, else the path as it is."""
+    return BUNDLED / model if re.fullmatch(NAME, str(model)) and (BUNDLED / model).is_dir() else Path(model)
+
+
 class CFLDPipeline(DiffusionPipeline):
     """Coarse-to-Fine Latent Diffusion (Lu et al., CVPR 2024) with the schedulers of diffusers in `schedulers.CORRECT`.
 
@@ -89,11 +100,13 @@ class CFLDPipeline(DiffusionPipeline):
         vae: AutoencoderKL,
         scheduler: Any,
         output_size: tuple[int, int] | list[int] | None = None,
+        student: dict[str, float] | None = None,
     ) -> None:
         """
         Args:
             output_size: (height, width) that the model's square images are resized to; default: that of the pipeline
                 that the components are from, else 256x176.
+            student: fields of `models.student.Student`, where the UNet is one; default: likewise.
 
         Raises:
             ValueError: if the components' dimensions do not match.
@@ -107,9 +120,10 @@ class CFLDPipeline(DiffusionPipeline):
         hybrid_granularity_attention.install(unet)
         self.register_modules(conditioner=conditioner, unet=unet, vae=vae, scheduler=scheduler)
         self.register_to_config(output_size=size)
+        self._mark(getattr(unet, "student", None) if student is None else Student.of(student, "student"))
         self.image_processor = VaeImageProcessor(vae_scale_factor=2 ** (len(vae.config.block_out_channels) - 1))
         self._calls = Calls()
-        self._recipe = Recipe()
+        self._recipe = Recipe(**self._of_student)
         self._schedulers = (scheduler, scheduler)  # the model's own, and the recipe's
         self._engine: Engine = call_unet
         self._prepared = ("torch", "float32", CACHE)  # what the engine was made from
@@ -131,10 +145,12 @@ class CFLDPipeline(DiffusionPipeline):
         Raises:
             ValueError: naming what is missing in the folder or does not load.
         """
-        folder = BUNDLED / model if (BUNDLED / model / "model_index.json").is_file() else Path(model)
+        folder = model_folder(model)
+        if (teacher := teacher_of(folder)) is not None:
+            return cls.from_pretrained(teacher, **options).load_student(folder)
         if folder.exists():
             options = build.load_components(folder, **options)
-        elif not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", str(model)):
+        elif not re.fullmatch(f"{NAME}(/{NAME})?", str(model)):
             raise ValueError(f"{model}: no such model folder")
         with construction(f"model {str(model)!r}{'' if folder.exists() else ' is not a folder and'}"):
             pipe: CFLDPipeline = super().from_pretrained(str(folder), **{"use_safetensors": True, **options})
@@ -151,7 +167,8 @@ class CFLDPipeline(DiffusionPipeline):
     def use_recipe(self, recipe: Recipe | str, engine_cache: Path | None = None, **changes: Any) -> CFLDPipeline:
         """Sets how images are sampled from now on: `exact` as in the paper, `fast` or `fastest`, or an own recipe.
 
-        A recipe's scheduler replaces the pipeline's, until a recipe without one puts it back.
+        With a student of few steps, a name stands for its steps and its scheduler. A recipe's scheduler replaces the
+        pipeline's, until a recipe without one puts it back.
 
         Args:
             recipe: one of `RECIPES`, or its name.
@@ -165,7 +182,9 @@ class CFLDPipeline(DiffusionPipeline):
         Raises:
             ValueError: for an unknown name, values out of range, and an engine that is not installed.
         """
-        recipe = dataclasses.replace(get_recipe(recipe) if isinstance(recipe, str) else recipe, **changes)
+        if isinstance(recipe, str):
+            recipe = dataclasses.replace(get_recipe(recipe), **self._of_student)
+        recipe = dataclasses.replace(recipe, **changes)
         cache = self._prepared[2] if engine_cache is None else Path(engine_cache)
         if recipe.dtype == "auto":
             fastest: Any = fastest_dtype(self._execution_device, recipe.engine, cache)
@@ -185,6 +204,44 @@ class CFLDPipeline(DiffusionPipeline):
             feature_cache.detach(self.unet)
         self._recipe = recipe
         return self
+
+    def load_student(self, folder: str | Path) -> CFLDPipeline:
+        """Makes this pipeline one of few steps, without a guided branch, by a student distilled from its model.
+
+        Args:
+            folder: `lora/` of a model that `cfld train` with the stage `distill` wrote.
+
+        Returns:
+            this pipeline.
+
+        Raises:
+            ValueError: if the folder holds no student, or one of another model.
+        """
+        return self.with_student(*load_student(Path(folder)))
+
+    def with_student(self, student: Student, lora: Mapping[str, Tensor]) -> CFLDPipeline:
+        """As `load_student`, of a student in memory."""
+        if self.student is not None:
+            raise ValueError("this pipeline has a student; load the teacher again for another")
+        fuse(self.unet, lora)
+        self.scheduler = LCMScheduler.from_config(self.scheduler.config)
+        self._mark(student)
+        return self.use_recipe(self._recipe, **student.sampling)
+
+    @property
+    def student(self) -> Student | None:
+        """How to sample, where the UNet is a student of few steps."""
+        return getattr(self.unet, "student", None)
+
+    def _mark(self, student: Student | None) -> None:
+        self.unet.student = student  # other pipelines of this UNet must know
+        if student is not None:
+            self.register_to_config(student=dataclasses.asdict(student))
+
+    @property
+    def _of_student(self) -> dict[str, Any]:
+        """The fields of a named recipe that a student determines."""
+        return {} if self.student is None else self.student.sampling
 
     @_entry
     def __call__(
@@ -400,9 +457,19 @@ class CFLDPipeline(DiffusionPipeline):
     def _guide(self, source: SourceConditioning, pose: Conditioning, w_pose: float, w_app: float) -> Denoiser:
         """eq. 7, with the null prompt that `encode_pose` returned."""
         full, null = source.with_pose(pose.pose_features), Conditioning(pose.prompt_embeds)
+        if self.student is not None:
+            w_pose, w_app = self._checked_guidance(self.student, w_pose, w_app)
         T, (low, high) = self.scheduler.config.num_train_timesteps, self._recipe.guidance_interval
         interval = None if (low, high) == (0, 1) else (low * T, high * T)
         return guided_denoiser(self._noise_prediction(), full, null, w_pose, w_app, interval)
+
+    @staticmethod
+    def _checked_guidance(student: Student, w_pose: float, w_app: float) -> tuple[float, float]:
+        """The weights of one branch; warns of others than those that the student contains."""
+        inside = student.pose_guidance_scale, student.appearance_guidance_scale
+        if (w_pose, w_app) != inside:
+            logger.warning("this model contains guidance of %g and %g; other weights have no effect", *inside)
+        return 1, 1
 
     def _noise_prediction(self) -> PredictNoise:
         """The UNet for one sampling run, with the deep features that the recipe keeps of each batch of branches."""

@@ -138,18 +138,22 @@ class RecipeOptions:
 
 
 def recipe_of(*groups: Any) -> Recipe:
-    """The recipe of groups of options, with the dtype that `auto` stands for.
+    """The recipe of groups of options for their model, with the dtype that `auto` stands for.
 
     Raises:
         ValueError: for values that do not fit together.
     """
-    recipe = combine(*map(vars, groups))
+    from cfld.models.student import find_student
+    from cfld.pipeline import model_folder
+
+    (pipeline,) = (group for group in groups if isinstance(group, PipelineOptions))
+    student = find_student(model_folder(pipeline.model))
+    recipe = combine(*map(vars, groups), student={} if student is None else student.sampling)
     if recipe.dtype != "auto":
         return recipe
     from cfld.engines.base import CACHE
     from cfld.engines.dtypes import fastest_dtype
 
-    (pipeline,) = (group for group in groups if isinstance(group, PipelineOptions))
     dtype: Any = fastest_dtype(find_device(pipeline.device), recipe.engine, pipeline.engine_cache or CACHE)
     return replace(recipe, dtype=dtype)
 

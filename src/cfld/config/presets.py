@@ -13,6 +13,7 @@ from cfld.config.schema import (
     CFLDStageConfig,
     ConditionerConfig,
     DataConfig,
+    DistillStageConfig,
     ModelConfig,
     OptimConfig,
     SchedulerConfig,
@@ -65,6 +66,27 @@ def deepfashion_512() -> TrainConfig:
     To reproduce (table 2): FID 7.149, LPIPS 0.1819, SSIM 0.7478, PSNR 17.645.
     """
     return TrainConfig(model=ModelConfig(output_size=(512, 352)))
+
+
+@preset
+def deepfashion_256_distill() -> TrainConfig:
+    """A student of `deepfashion-256` for 1 to 8 steps without a guided branch: LoRA of rank 64 on the frozen UNet.
+
+    Command: `torchrun --nproc_per_node 8 -m cfld train deepfashion-256-distill --out RUN --config.init-from MODEL
+    --config.data.root DIR`
+    Cost: not measured on GPUs. For each sample, a step computes the UNet about five times forward and twice backward;
+    the method's own training does each once. The bundled model's student needs a few hundred steps of batch 32
+    (docs/reproduction.md).
+    """
+    return replace(
+        deepfashion_256(),
+        stage=DistillStageConfig(),
+        optim=OptimConfig(learning_rate=5e-5, warmup_steps=500, decay_at=1.0, max_grad_norm=1.0),
+        batch_size=8,
+        max_steps=10000,
+        precision="bf16",
+        ema_decay=0.99,
+    )
 
 
 @preset
@@ -141,6 +163,12 @@ def tiny_vae() -> TrainConfig:
 def tiny_base() -> TrainConfig:
     """A pretrained UNet for `tiny` to keep frozen. Command: `cfld train tiny-base --out DIR`"""
     return replace(tiny(), stage=UNetPretrainStageConfig(condition_dropout=0.2))
+
+
+@preset
+def tiny_distill() -> TrainConfig:
+    """A student of `tiny`. Command: `cfld train tiny-distill --out DIR --config.init-from MODEL`"""
+    return replace(tiny(), stage=DistillStageConfig(rank=4))
 
 
 def mannequin_model() -> ModelConfig:
@@ -321,6 +349,26 @@ def mannequin_table() -> TrainConfig:
         mannequin().with_stage(unet_weights="kv", timestep_law="uniform", reconstruction_share=1.0),
         init_from="runs/mannequin-base/model",
         max_steps=400,
+    )
+
+
+@preset
+def mannequin_distill() -> TrainConfig:
+    """A student of the bundled model for 1 to 8 steps without a guided branch.
+
+    Command: `torchrun --nproc_per_node 2 -m cfld train mannequin-distill --out runs/mannequin-distill`
+    """
+    base = mannequin_base()
+    return replace(
+        base,
+        stage=DistillStageConfig(rank=48),
+        data=replace(base.data, seed=33),
+        init_from="runs/mannequin/model",
+        optim=replace(base.optim, optimizer="adam", learning_rate=1e-3, decay_at=0.3),
+        batch_size=32,
+        max_steps=1400,
+        ema_decay=0.99,
+        image_every=100,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from cfld.config.choices import SchedulerName
@@ -68,11 +69,14 @@ def get_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def combine(*groups: Mapping[str, Any]) -> Recipe:
+def combine(*groups: Mapping[str, Any], student: Mapping[str, Any] = MappingProxyType({})) -> Recipe:
     """The recipe that options name under `recipe`, changed by those that have the name of one of its fields.
 
     None leaves a field as it is; options without such a name are not looked at.
+
+    Args:
+        student: fields that the model determines where no option does.
     """
     options = {name: value for group in groups for name, value in group.items()}
     given = {f.name: options[f.name] for f in fields(Recipe) if options.get(f.name) is not None}
-    return replace(get_recipe(options.get("recipe", "exact")), **given)
+    return replace(get_recipe(options.get("recipe", "exact")), **{**student, **given})

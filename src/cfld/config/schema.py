@@ -270,6 +270,25 @@ class SourcePretrainStageConfig(StageConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DistillStageConfig(StageConfig):
+    """A student of few steps and one branch, distilled from a trained model with guidance."""
+
+    name: Annotated[str, Suppress, Fixed] = "distill"
+    steps: tuple[Annotated[int, Range(1, 8)], ...] = (1, 2, 2, 4)
+    """Numbers of sampling steps that train in turn, at random; one that is repeated trains more often."""
+    recommended_steps: Annotated[int, Range(1, 8)] = 2
+    """Number of steps that the student is saved with."""
+    rank: Width = 64
+    """Rank of the updates of the UNet's weights that student and critic are."""
+    pose_guidance_scale: Guidance = 2.0
+    """The teacher's guidance weight of the pose, w_pose of eq. 7."""
+    appearance_guidance_scale: Guidance = 2.0
+    """The teacher's guidance weight of the source image, w_app of eq. 7."""
+    critic_scale: Positive = 2.0
+    """How much faster the critic learns than the student."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One training run."""
 

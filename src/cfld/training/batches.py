@@ -153,6 +153,30 @@ class PairSamples(Samples):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransferSamples(Samples):
+    """What the method is given, without the true image: source and target pose. Sizes as of `PairSamples`."""
+
+    dataset: PoseDataset
+    source_size: int
+    pose_size: tuple[int, int]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return paired_names(self.dataset)
+
+    def __len__(self) -> int:
+        return len(self.dataset.pairs)
+
+    def __getitem__(self, key: Key) -> dict[str, Tensor]:
+        """source_image: (3, source_size, source_size) in [-1, 1]. poses: (21, H, W), of the target."""
+        source, target = self.dataset.pairs[key[1]]
+        return {
+            "source_image": square(self.dataset.image(source), self.source_size),
+            "poses": pose_map(self.dataset.keypoints(target), size=self.pose_size),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class SingleImageSamples(Samples):
     """One sample for each image of a data set."""
 

@@ -37,6 +37,13 @@ def training_target(prediction_type: str, z_0: Tensor, eps: Tensor, alpha_bar: T
     return eps if prediction_type == "epsilon" else velocity(z_0, eps, alpha_bar)
 
 
+def estimated_image(prediction_type: str, prediction: Tensor, z_t: Tensor, alpha_bar: Tensor) -> Tensor:
+    """z_0 according to the UNet's prediction, eps or v. Shapes as for `add_noise`."""
+    signal, noise = amounts(alpha_bar)
+    # eq. 1 solved for z_0
+    return (z_t - noise * prediction) / signal if prediction_type == "epsilon" else signal * z_t - noise * prediction
+
+
 def amounts(alpha_bar: Tensor) -> tuple[Tensor, Tensor]:
     """(B,) -> the factors of signal and noise in z_t, (B, 1, 1, 1) each."""
     return alpha_bar.sqrt()[:, None, None, None], (1 - alpha_bar).sqrt()[:, None, None, None]

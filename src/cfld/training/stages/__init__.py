@@ -106,6 +106,7 @@ STAGES: Final[Registry[Callable[[StageContext], Stage]]] = Registry(
         "vae": "cfld.training.stages.vae:VAEStage",
         "unet-pretrain": "cfld.training.stages.unet_pretrain:UNetPretrainStage",
         "source-pretrain": "cfld.training.stages.source_pretrain:SourcePretrainStage",
+        "distill": "cfld.training.stages.distill:DistillStage",
     },
 )
 """By the `name` of their `StageConfig`."""
@@ -116,8 +117,12 @@ def make_pipeline(context: StageContext) -> CFLDPipeline:
     return CFLDPipeline(**vars(context.components), output_size=context.config.model.output_size)
 
 
-def generated_sheet(context: StageContext) -> Image.Image:
-    """A sheet of source, target pose, generated image and true image, of the test split where the data set has one."""
+def generated_sheet(context: StageContext, pipe: CFLDPipeline | None = None) -> Image.Image:
+    """A sheet of source, target pose, generated image and true image, of the test split where the data set has one.
+
+    Args:
+        pipe: that generates; None = that of the current components, in `PREVIEW_STEPS`.
+    """
     config, size = context.config, context.config.model.output_size
     try:
         data = open_data(config.data, "test", size)
@@ -126,21 +131,23 @@ def generated_sheet(context: StageContext) -> Image.Image:
     pairs = spread(data.pairs, config.image_count)
     sources, truths = ([to_pil(data.image(pair[i])) for pair in pairs] for i in (0, 1))
     poses = [data.keypoints(target) for _, target in pairs]
-    results = preview(context, sources, poses)
+    results = preview(context, sources, poses, pipe)
     skeletons = [draw_pose(pose, size) for pose in poses]
     return sheet({"source": sources, "target pose": skeletons, "result": results, "truth": truths}, cell=size)
 
 
 def preview(
-    context: StageContext, source: Sequence[Image.Image] | SourceConditioning, poses: Sequence[Keypoints]
+    context: StageContext,
+    source: Sequence[Image.Image] | SourceConditioning,
+    poses: Sequence[Keypoints],
+    pipe: CFLDPipeline | None = None,
 ) -> list[Image.Image]:
-    """Generates images from the current components."""
-    pipe = make_pipeline(context)
+    """Generates images; `pipe` as of `generated_sheet`."""
+    pipe = pipe or make_pipeline(context).use_recipe("exact", steps=PREVIEW_STEPS)
     pipe.set_progress_bar_config(disable=True)
     images: list[Image.Image] = pipe(
         pipe.encode_source(source, as_in_training=True),
         pipe.encode_pose(poses, as_in_training=True),
-        num_inference_steps=PREVIEW_STEPS,
         generator=torch.Generator().manual_seed(context.config.seed),
     ).images
     return images
