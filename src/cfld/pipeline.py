@@ -38,7 +38,7 @@ from cfld.data.registry import PROCEDURAL_DATASETS
 from cfld.diffusion import masking, schedulers
 from cfld.diffusion.guidance import Denoiser, PredictNoise, guided_denoiser
 from cfld.diffusion.sampling import OnStep, sample
-from cfld.engines.base import CACHE, ENGINES, Engine, Evaluation, Preparation, call_unet
+from cfld.engines.base import CACHE, ENGINES, Engine, Evaluation, Preparation, TorchEngine
 from cfld.engines.dtypes import fastest_dtype
 from cfld.inputs import Images, Pose
 from cfld.models import feature_cache, hybrid_granularity_attention
@@ -125,7 +125,7 @@ class CFLDPipeline(DiffusionPipeline):
         self._calls = Calls()
         self._recipe = Recipe(**self._of_student)
         self._schedulers = (scheduler, scheduler)  # the model's own, and the recipe's
-        self._engine: Engine = call_unet
+        self._engine: Engine = TorchEngine()
         self._prepared = ("torch", "float32", CACHE)  # what the engine was made from
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **options: Any) -> None:
@@ -478,7 +478,7 @@ class CFLDPipeline(DiffusionPipeline):
             feature_cache.attach(self.unet)
 
         def predict(z_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-            return self._engine(self.unet, z_t, t, conditioning, features[id(conditioning)])
+            return self._engine.predict_noise(self.unet, z_t, t, conditioning, features[id(conditioning)])
 
         return predict
 
@@ -486,14 +486,13 @@ class CFLDPipeline(DiffusionPipeline):
         """All calls of the UNet while PyTorch samples two training mannequins by the recipe."""
         calls: list[Evaluation] = []
 
-        def record(
-            unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
-        ) -> Tensor:
-            calls.append(Evaluation(z_t, t, conditioning, dataclasses.replace(features)))
-            return call_unet(unet, z_t, t, conditioning, features)
+        class Recorder(TorchEngine):
+            def predict_noise(self, unet: Any, z_t: Tensor, t: Tensor, c: Conditioning, features: Features) -> Tensor:
+                calls.append(Evaluation(z_t, t, c, dataclasses.replace(features)))
+                return super().predict_noise(unet, z_t, t, c, features)
 
         sampler = copy.copy(self)
-        sampler._engine = record
+        sampler._engine = Recorder()
         open_people = functools.partial(PROCEDURAL_DATASETS["mannequin"], identities=2, poses=2, seed=0, split="train")
         people = open_people(size=DEEPFASHION_FRAME, cache_in_memory=False)
         for source, target in people.pairs[::2]:
@@ -540,7 +539,7 @@ class CFLDPipeline(DiffusionPipeline):
 
     def _decode(self, z_0: Tensor, size: tuple[int, int], output_type: str) -> Any:
         """y = D(z_0), resized from the model's square to `size`."""
-        square = self.vae.decode(z_0.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
+        square = self._engine.decode(self.vae, z_0.to(self.vae.dtype) / self.vae.config.scaling_factor)
         _finite(square, "images", "the VAE's weights, or give it another dtype: pipe.vae.to(torch.float32)")
         return self.image_processor.postprocess(transforms.resize(square.float(), size), output_type=output_type)
 

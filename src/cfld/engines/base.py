@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 
 from cfld.models.feature_cache import Features, reused
@@ -20,12 +20,16 @@ CACHE: Final = Path("~/.cache/cfld")
 
 
 class Engine(Protocol):
-    """Predicts the noise; several threads may call it."""
+    """Computes the UNet and the VAE's decoder; several threads may call it."""
 
-    def __call__(
+    def predict_noise(
         self, unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
     ) -> Tensor:
         """As `models.unet.predict_noise`, filling or using `features` where the feature cache is attached."""
+        ...
+
+    def decode(self, vae: AutoencoderKL, latents: Tensor) -> Tensor:
+        """(B, 4, h, w), the VAE's own latents -> (B, 3, H, W)."""
         ...
 
 
@@ -48,7 +52,7 @@ class Preparation:
     """What an engine is made from.
 
     Attributes:
-        dtype: of the UNet, one of the engine's.
+        dtype: one of the engine's.
         cache: folder for what it keeps.
         trajectories: see `Trajectories`.
     """
@@ -61,19 +65,24 @@ class Preparation:
 ENGINES: Final[Registry[Callable[[Preparation], Engine]]] = Registry(
     "engine",
     {
-        "torch": "cfld.engines.base:torch_engine",
+        "torch": "cfld.engines.base:TorchEngine",
         "openvino": "cfld.engines.openvino:OpenVINOEngine",
     },
 )
 
 
-def torch_engine(_: Preparation) -> Engine:
-    """The UNet as it is."""
-    return call_unet
+class TorchEngine:
+    """The modules as they are."""
 
+    def __init__(self, preparation: Preparation | None = None) -> None:
+        """Needs no preparation."""
 
-def call_unet(
-    unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
-) -> Tensor:
-    with reused(features):
-        return predict_noise(unet, z_t, t, conditioning)
+    def predict_noise(
+        self, unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
+    ) -> Tensor:
+        with reused(features):
+            return predict_noise(unet, z_t, t, conditioning)
+
+    def decode(self, vae: AutoencoderKL, latents: Tensor) -> Tensor:
+        image: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+        return image

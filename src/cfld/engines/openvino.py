@@ -1,7 +1,7 @@
-"""The UNet by OpenVINO, for CPUs (extra `openvino`): in float32, bfloat16, or int8 by NNCF.
+"""UNet and VAE decoder by OpenVINO, for CPUs (extra `openvino`): in float32, bfloat16, or the UNet in int8 by NNCF.
 
-A UNet is exported once for each shape of its inputs, whatever the batch size, into a folder named after its weights and
-these shapes. With the feature cache there are two exports: the whole UNet, and its last layer alone.
+Each is exported once for each shape of its inputs, whatever the batch size, into a folder named after its weights and
+these shapes. With the feature cache there are two exports of the UNet: all of it, and its last layer alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import logging
 import threading
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from cfld.claims import claimed
@@ -35,7 +36,8 @@ PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 """Dtype -> what is computed in where a model's own operations leave the choice."""
 SENSITIVE: Final = (".*conv_in.*", ".*conv_out.*", ".*time_embedding.*", ".*time_emb_proj.*")
 """Layers that stay in float32 in int8 models: first and last convolution, and what depends on t alone."""
-MODEL: Final = "unet.xml"
+MODEL: Final = "model.xml"
+WEIGHTS: Final = "model.bin"
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,6 @@ class Inputs:
         """What an export depends on: all but the batch size."""
         return self.biases, self.reuse, self.keep, tuple(tuple(x.shape[1:]) for x in self.tensors)
 
-    @property
-    def arrays(self) -> list[Any]:
-        return [x.detach().float().cpu().contiguous().numpy() for x in self.tensors]
-
-    @property
-    def partial_shapes(self) -> list[list[int]]:
-        """With any batch size."""
-        return [[1] if x.ndim == 1 else [-1, *x.shape[1:]] for x in self.tensors]
-
 
 class Flat(nn.Module):
     """The UNet as a function of the tensors of `Inputs`."""
@@ -94,8 +87,40 @@ class Flat(nn.Module):
         return (eps, features.kept) if self.inputs.keep else eps
 
 
+class Decoder(nn.Module):
+    """The VAE's decoder as a function of the latents."""
+
+    def __init__(self, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, latents: Tensor) -> Any:
+        return self.vae.decode(latents, return_dict=False)[0]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is exported.
+
+    Attributes:
+        name: for the log.
+        weights: the module whose weights it has.
+        function: what is traced.
+        tensors: its arguments, float32.
+        kind: what the export depends on beside weights and dtype: all but the batch size.
+        dtype: one of `PRECISIONS`.
+    """
+
+    name: str
+    weights: nn.Module
+    function: nn.Module
+    tensors: tuple[Tensor, ...]
+    kind: tuple[Any, ...]
+    dtype: str
+
+
 class OpenVINOEngine:
-    """Runs exports of the UNets that it is called with; exports and compiles them when first needed."""
+    """Runs exports of the modules that it is called with; exports and compiles them when first needed."""
 
     def __init__(self, preparation: Preparation) -> None:
         """
@@ -106,37 +131,45 @@ class OpenVINOEngine:
             raise ValueError(f"engine openvino has dtype {', '.join(PRECISIONS)}, not {preparation.dtype}")
         (openvino, *_) = require("openvino", *(["nncf"] if preparation.dtype == "int8" else []))
         self._preparation, self._core, self._lock = preparation, openvino.Core(), threading.RLock()
-        self._digests: WeakKeyDictionary[UNet2DConditionModel, str] = WeakKeyDictionary()
+        self._digests: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
         self._compiled: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(
+    def predict_noise(
         self, unet: UNet2DConditionModel, z_t: Tensor, t: Tensor, conditioning: Conditioning, features: Features
     ) -> Tensor:
         inputs = Inputs.of(Evaluation(z_t, t, conditioning, features))
-        with self._lock:  # a call uses all cores
-            results = list(self._model(unet, inputs)(inputs.arrays).values())
-        eps, *kept = (torch.from_numpy(result.copy()).to(z_t.device, z_t.dtype) for result in results)
+        part = Part("UNet", unet, Flat(unet, inputs), inputs.tensors, inputs.kind, self._preparation.dtype)
+        eps, *kept = (result.to(z_t.device, z_t.dtype) for result in self._run(part))
         features.kept = kept[0] if kept else features.kept
         features.calls += 1
         return eps
 
-    def _model(self, unet: UNet2DConditionModel, inputs: Inputs) -> Any:
+    def decode(self, vae: AutoencoderKL, latents: Tensor) -> Tensor:
+        dtype = "bfloat16" if self._preparation.dtype == "int8" else self._preparation.dtype
+        part = Part("VAE decoder", vae, Decoder(vae), (latents,), (tuple(latents.shape[1:]),), dtype)
+        return self._run(part)[0].to(latents.device, latents.dtype)
+
+    def _run(self, part: Part) -> list[Tensor]:
+        with self._lock:  # a call uses all cores
+            return [torch.from_numpy(x.copy()) for x in self._model(part)(_arrays(part.tensors)).values()]
+
+    def _model(self, part: Part) -> Any:
         """The compiled model for these inputs, of this batch size."""
-        if unet not in self._digests:
-            self._digests[unet] = tensor_digest(unet.state_dict())
-        key = (self._digests[unet], inputs.kind, len(inputs.tensors[0]))
+        if part.weights not in self._digests:
+            self._digests[part.weights] = tensor_digest(part.weights.state_dict())
+        key = (self._digests[part.weights], part.kind, len(part.tensors[0]))
         if key not in self._compiled:
-            model = self._core.read_model(self._export(unet, inputs, self._preparation.dtype) / MODEL)
-            shapes = zip(model.inputs, inputs.tensors, strict=True)
+            model = self._core.read_model(self._export(part) / MODEL)
+            shapes = zip(model.inputs, part.tensors, strict=True)
             model.reshape({port: list(tensor.shape) for port, tensor in shapes})
             options = {
-                "INFERENCE_PRECISION_HINT": PRECISIONS[self._preparation.dtype],
+                "INFERENCE_PRECISION_HINT": PRECISIONS[part.dtype],
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             }
             self._compiled[key] = self._core.compile_model(model, "CPU", options)
         return self._compiled[key]
 
-    def _export(self, unet: UNet2DConditionModel, inputs: Inputs, dtype: str) -> Path:
+    def _export(self, part: Part) -> Path:
         """The folder of the export for such inputs, which is made where there is none.
 
         Raises:
@@ -144,10 +177,10 @@ class OpenVINOEngine:
         """
         import openvino
 
-        exact = "int8" if dtype == "int8" else "float32"
+        exact = "int8" if part.dtype == "int8" else "float32"
         origin = {
-            "weights": self._digests[unet],
-            "inputs": json_digest(inputs.kind),
+            "weights": self._digests[part.weights],
+            "inputs": json_digest(part.kind),
             "dtype": exact,
             "openvino": openvino.__version__,
         }
@@ -157,27 +190,27 @@ class OpenVINOEngine:
             problem = Record(folder).problem(folder / MODEL, origin)
             if problem is not None and "changed" in problem:
                 raise ValueError(f"{folder} is of another model ({problem}); remove it, or use another --engine-cache")
-            if problem is not None or Record(folder).problem(folder / "unet.bin", origin) is not None:
-                size = "x".join(map(str, inputs.tensors[0].shape[2:]))
+            if problem is not None or Record(folder).problem(folder / WEIGHTS, origin) is not None:
+                size = "x".join(map(str, part.tensors[0].shape[2:]))
                 logger.warning(
-                    "exporting the UNet to OpenVINO in %s for latents of %s, once, into %s", exact, size, folder
+                    "exporting the %s to OpenVINO in %s for latents of %s, once, into %s",
+                    *(part.name, exact, size, folder),
                 )
-                model = self._quantized(unet, inputs) if exact == "int8" else _traced(unet, inputs)
+                model = self._quantized(part) if exact == "int8" else _traced(part)
                 with whole_folder(folder, replace=True) as temporary:
                     openvino.save_model(model, temporary / MODEL, compress_to_fp16=False)
-                    for file in (temporary / MODEL, temporary / "unet.bin"):
+                    for file in (temporary / MODEL, temporary / WEIGHTS):
                         Record(temporary).add(file, origin)
         return folder
 
-    def _quantized(self, unet: UNet2DConditionModel, inputs: Inputs) -> Any:
-        """The export in int8, calibrated on trajectories of the same kind of inputs."""
+    def _quantized(self, part: Part) -> Any:
+        """The UNet in int8, calibrated on trajectories of the same kind of inputs."""
         import nncf
 
         nncf.set_log_level(logging.ERROR)
-        model = self._core.read_model(self._export(unet, inputs, "float32") / MODEL)
-        calls = [
-            found.arrays for found in map(Inputs.of, self._preparation.trajectories()) if found.kind == inputs.kind
-        ]
+        model = self._core.read_model(self._export(replace(part, dtype="float32")) / MODEL)
+        found = map(Inputs.of, self._preparation.trajectories())
+        calls = [_arrays(inputs.tensors) for inputs in found if inputs.kind == part.kind]
         assert calls, "the trajectories have every kind of call"
         with redirect_stdout(io.StringIO()):  # its progress bars
             return nncf.quantize(
@@ -203,12 +236,17 @@ def computes_in_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def _arrays(tensors: Sequence[Tensor]) -> list[Any]:
+    return [x.detach().float().cpu().contiguous().numpy() for x in tensors]
+
+
 @torch.no_grad()
-def _traced(unet: UNet2DConditionModel, inputs: Inputs) -> Any:
+def _traced(part: Part) -> Any:
+    """A model of any batch size."""
     import openvino
 
-    shapes = [openvino.PartialShape(shape) for shape in inputs.partial_shapes]
-    example = tuple(tensor.detach().float().cpu() for tensor in inputs.tensors)
+    shapes = [openvino.PartialShape([1] if x.ndim == 1 else [-1, *x.shape[1:]]) for x in part.tensors]
+    example = tuple(tensor.detach().float().cpu() for tensor in part.tensors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        return openvino.convert_model(Flat(unet, inputs).eval(), example_input=example, input=shapes)
+        return openvino.convert_model(part.function.eval(), example_input=example, input=shapes)

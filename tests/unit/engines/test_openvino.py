@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,15 @@ def test_it_computes_what_pytorch_does(
     assert own.use_recipe(RECIPE, steps=1)._engine is engine  # and its folder
 
 
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("bfloat16", 0.03)])
+def test_it_decodes_as_pytorch_does(own: CFLDPipeline, cache: Path, dtype: Any, bound: float) -> None:
+    z = torch.randn(2, *own._prepare_latents(1, None, None).shape[1:], generator=torch.Generator().manual_seed(0))
+    expected = own._decode(z, (64, 44), "pt")
+    found = own.use_recipe(RECIPE, cache, dtype=dtype)._decode(z, (64, 44), "pt")
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < bound
+
+
 def test_with_kept_features_and_an_interval(
     own: CFLDPipeline, person: Image.Image, poses: list[Keypoints], cache: Path
 ) -> None:
@@ -70,7 +80,7 @@ def test_a_damaged_export_is_made_again_and_one_of_other_weights_refused(
         latents(own.use_recipe("exact").use_recipe(RECIPE, tmp_path, steps=1), person, poses[0])
 
     generate()
-    (file,) = (tmp_path / "openvino").glob("*/unet.bin")
+    (file,) = (tmp_path / "openvino").glob("*/model.bin")
     file.write_bytes(file.read_bytes()[:-10])
     generate()
     assert len(caplog.records) == 2
