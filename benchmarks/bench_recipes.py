@@ -48,6 +48,11 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "fastest, openvino int8": {"recipe": "fastest", "engine": "openvino", "dtype": "int8"},
 }
 """Name -> arguments of `use_recipe`."""
+STUDENT: Final[dict[str, dict[str, Any]]] = {
+    **{f"student, steps {steps}": {"recipe": "exact", "steps": steps} for steps in (1, 2, 4, 8)},
+    "student, steps 2, openvino bfloat16": {"recipe": "exact", "steps": 2, "engine": "openvino", "dtype": "bfloat16"},
+}
+"""Likewise of the bundled model's student."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class Options:
     """Arguments of the benchmark."""
 
     model: Literal["mannequin", "full", "full-512"] = "mannequin"
-    rows: tuple[str, ...] = tuple(ROWS)
-    """Names in ROWS; `exact` is added."""
+    rows: tuple[str, ...] | None = None
+    """Names in ROWS and, of the bundled model, in STUDENT; `exact` is added. None = all."""
     repeats: int = 3
     """Rounds of timing."""
     plain_steps: int = PLAIN_STEPS
@@ -117,10 +122,13 @@ def now() -> float:
 
 
 def with_row(made: Problem, row: str, options: Options) -> Problem:
-    """The same weights in a pipeline of their own, so that each row keeps its engine."""
-    pipe = CFLDPipeline(**made.pipe.components, output_size=made.pipe.config.output_size)
+    """The same weights, or the student's, in a pipeline of their own, so that each row keeps its engine."""
+    if row in STUDENT:
+        pipe = CFLDPipeline.from_pretrained("mannequin-turbo").to(options.device)
+    else:
+        pipe = CFLDPipeline(**made.pipe.components, output_size=made.pipe.config.output_size)
     pipe.set_progress_bar_config(disable=True)
-    pipe.use_recipe(engine_cache=options.cache, **{"dtype": options.dtype, **ROWS[row]})
+    pipe.use_recipe(engine_cache=options.cache, **{"dtype": options.dtype, **(ROWS | STUDENT)[row]})
     return replace(made, pipe=pipe)
 
 
@@ -239,8 +247,9 @@ def _cell(figure: dict[str, float] | None) -> str:
 
 
 def main(options: Options) -> None:
-    every = dict.fromkeys(("exact", *options.rows))
-    rows = [row for row in every if options.device == "cpu" or "engine" not in ROWS[row]]
+    known = ROWS | (STUDENT if options.model == "mannequin" else {})
+    every = dict.fromkeys(("exact", *(known if options.rows is None else options.rows)))
+    rows = [row for row in every if options.device == "cpu" or "engine" not in known[row]]
     found = {
         "hardware": {**hardware(), "dtype": options.dtype, "device": options.device},
         "options": {name: str(value) for name, value in asdict(options).items()},

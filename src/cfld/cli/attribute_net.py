@@ -1,7 +1,7 @@
 """`cfld attribute-net`: the small network that reads what mannequins wear.
 
 cfld attribute-net train --out runs/attribute-net
-cfld attribute-net test --model runs/attribute-net/network --identities 100 --poses 8 --seed 1
+cfld attribute-net test --identities 100 --poses 8 --seed 1
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, subcommand
 
 from cfld.claims import Output
-from cfld.cli.options import Json
+from cfld.cli.options import Json, option
 from cfld.mannequin.network_config import ATTRIBUTE_NETWORK, NetworkConfig
 from cfld.ranges import Identities, Poses, Seed
 
@@ -38,8 +38,9 @@ class Train:
 class Test:
     """Measure how often the network reads each attribute right, on mannequins of the test split."""
 
-    model: Path
-    """Folder of a network that `cfld attribute-net train` wrote."""
+    model: Annotated[
+        Path | None, option("Folder of a network that `cfld attribute-net train` wrote.", "the bundled one")
+    ] = None
     identities: Identities = 100
     """Number of people."""
     poses: Poses = 8
@@ -50,13 +51,13 @@ class Test:
 
     def run(self) -> None:
         from cfld.mannequin.attribute_network.judge import accuracy
-        from cfld.mannequin.attribute_network.network import INPUT_SIZE
+        from cfld.mannequin.attribute_network.network import BUNDLED, INPUT_SIZE
         from cfld.mannequin.dataset import MannequinDataset
 
         dataset = MannequinDataset(
             identities=self.identities, poses=self.poses, seed=self.seed, split="test", size=INPUT_SIZE
         )
-        figures = accuracy(self.model, dataset)
+        figures = accuracy(self.model or BUNDLED, dataset)
         print(json.dumps(figures) if self.json else "\n".join(f"{k:<16} {v:.3f}" for k, v in figures.items()))
 
 

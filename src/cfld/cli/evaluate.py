@@ -205,17 +205,22 @@ class MannequinQuality(GenerationOptions):
     """Number of images generated of each person."""
     poses_compared: Annotated[int, Range(2, 1000)] = 20
     """Number of poses among which the right one must be recognised."""
-    attribute_network: Path | None = None
-    """Folder of a network that `cfld attribute-net train` wrote, which then judges the images: Fréchet distance and
-    attributes."""
+    attribute_network: Annotated[
+        Path | None,
+        option(
+            "Folder of a network that `cfld attribute-net train` wrote, which judges the images: Fréchet distance and "
+            "attributes.",
+            "the bundled one",
+        ),
+    ] = None
     json: Json = False
 
     def run(self) -> None:
-        from cfld.mannequin.attribute_network.network import AttributeNetwork
+        from cfld.mannequin.attribute_network.network import BUNDLED, AttributeNetwork
         from cfld.mannequin.networks import load_network
         from cfld.mannequin.quality import mannequin_quality, table
 
-        network = None if self.attribute_network is None else load_network(AttributeNetwork, self.attribute_network)
+        network = load_network(AttributeNetwork, self.attribute_network or BUNDLED)
         pipe = self.open_pipeline()
         pipe.set_progress_bar_config(disable=True)
         quality = mannequin_quality(pipe, self.sampling, self.identities, self.poses, self.poses_compared, network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -11,6 +12,7 @@ from cfld import mannequin
 from cfld.mannequin.drawing.attributes import VALUES, view
 from cfld.mannequin.networks import Residual, SmallNetwork, conv
 
+BUNDLED: Final = Path(__file__).parents[2] / "assets" / "mannequin-attributes"
 INPUT_SIZE: Final = (192, 132)
 """(height, width) of the input."""
 ROLES: Final = ("upper", "upper colour", "upper pattern", "lower", "lower colour", "lower pattern", "hair", "motif")
