@@ -25,7 +25,7 @@ def main(
     seed: int = 0,
     people: int = 3,
     poses: int = 3,
-    steps: int = 50,
+    steps: int | None = None,
     model: str = "mannequin",
     out: Path = Path("outputs/demo.png"),
 ) -> None:
@@ -35,7 +35,7 @@ def main(
         seed: number of the first person.
         people: number of people.
         poses: number of target poses per person.
-        steps: number of sampling steps.
+        steps: number of sampling steps; default: 50, of a student its own.
         model: `mannequin`, the bundled model; a model folder; or a hub id.
         out: PNG file to write.
     """
@@ -50,7 +50,7 @@ def main(
     print(out)
 
 
-def row(pipe: CFLDPipeline, data: MannequinDataset, person: int, poses: int, steps: int) -> list[Image.Image]:
+def row(pipe: CFLDPipeline, data: MannequinDataset, person: int, poses: int, steps: int | None) -> list[Image.Image]:
     """The most frontal image of a person as the source, and for each other image its pose, the result and the truth."""
     views = data.names[person * (poses + 1) : (person + 1) * (poses + 1)]
     source = min(views, key=lambda name: abs(sample_body_pose(data.seeds(name)[1]).yaw))

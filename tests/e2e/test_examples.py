@@ -13,6 +13,9 @@ from PIL import Image
 from cfld import mannequin
 from cfld.cli import main
 from cfld.contact_sheet import GAP
+from cfld.models.lora import LowRankUpdate
+from cfld.models.student import Student, save_student
+from cfld.pipeline import CFLDPipeline
 from support.programs import chromium
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -130,3 +133,17 @@ def test_images_of_the_app_are_made_anew(model_folder: Path, tmp_path: Path) -> 
             assert shown.width == made.width == 1000
             assert made.height == pytest.approx(shown.height, rel=0.25)
             assert np.asarray(made).std() > 10
+
+
+def test_a_student_stands_beside_its_teacher(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unet = CFLDPipeline.from_pretrained(model_folder).unet
+    student = Student(steps=2, pose_guidance_scale=2.0, appearance_guidance_scale=2.0)
+    save_student(tmp_path / "student", student, LowRankUpdate(unet, 2).lora_state(unet), teacher=str(model_folder))
+    out = tmp_path / "new" / "student.png"
+    models = {"teacher": str(model_folder), "student": str(tmp_path / "student")}
+    script("student.py")["main"](**models, steps=(1, 2), people=2, out=out)
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    with Image.open(out) as sheet:
+        assert sheet.width == GAP + 6 * (176 + GAP)  # source, pose, teacher, student twice, truth
