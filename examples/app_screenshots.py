@@ -163,11 +163,14 @@ def opened(browser: Browser, address: str, tab: str = "Pose transfer", **options
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     expect(joint(page, "nose")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#transfer-source img")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("tab", name=tab).click()
     return page
 
 
 def upload(page: Page, elem_id: str, file: Path) -> None:
+    if (remove := page.locator(f"#{elem_id}").get_by_label("Remove Image")).count():
+        remove.click()  # the example of a first visit
     page.locator(f"#{elem_id} input[type=file]").set_input_files(file)
     expect(page.locator(f"#{elem_id} img").first).to_be_visible(timeout=PATIENCE)
 

@@ -21,6 +21,11 @@ PART: Final = ".part"
 CHUNK: Final = 2**20
 TIMEOUT: Final = 60.0
 """Seconds without an answer."""
+CONVERTED: Final = "models/cfld"
+"""Where the tutorial puts the released weights."""
+DOWNLOAD: Final = "cfld download cfld --to downloads/cfld && cfld download sd15 --to downloads/sd15"
+CONVERT: Final = f"cfld convert --checkpoint downloads/cfld --base downloads/sd15 --out {CONVERTED}"
+"""The two steps that lead there."""
 
 
 @dataclass(frozen=True, kw_only=True)

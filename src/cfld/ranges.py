@@ -108,9 +108,9 @@ def find_range(kind: Any) -> Range | None:
 
 
 def _numbers(value: Any) -> Iterator[float]:
-    """The numbers in a value, which may be None, a number, or nested tuples of numbers."""
+    """The numbers in a value, which may be None, a word, a number, or nested tuples of numbers."""
     if isinstance(value, tuple):
         for item in value:
             yield from _numbers(item)
-    elif value is not None:
+    elif value is not None and not isinstance(value, str):
         yield value

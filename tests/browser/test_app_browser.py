@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from cfld.app.controls import POSES
+from cfld.app.controls import EXAMPLES, POSES
 from cfld.app.mannequins import mannequin_image, mannequin_pose
+from cfld.downloads import CONVERT, DOWNLOAD
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints, save_keypoints
 from cfld.poses.skeleton import JOINTS
@@ -58,6 +59,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         page.goto(address + query)
         expect(joint(page, "transfer", "nose")).to_be_visible(timeout=PATIENCE)
+        taken(page, "transfer-source")
         return page
 
     yield new
@@ -79,8 +81,15 @@ def joint(page: Page, tab: str, name: str) -> Locator:
     return page.locator(f"#{tab}-pose").get_by_role("slider", name=name, exact=True)
 
 
+def clear(page: Page, elem_id: str) -> None:
+    """An image field, unless it is empty."""
+    if (button := page.locator(f"#{elem_id}").get_by_label("Remove Image")).count():
+        button.click()
+        expect(page.locator(f"#{elem_id} img")).to_have_count(0)
+
+
 def upload(page: Page, elem_id: str, file: Path) -> None:
-    """Into an empty image or file field."""
+    clear(page, elem_id)
     page.locator(f"#{elem_id} input[type=file]").set_input_files(file)
 
 
@@ -173,6 +182,30 @@ def test_pose_transfer_follows_a_dragged_joint(open_page: OpenPage, figures: lis
     assert moved[WRIST] == pytest.approx([-90 / scale, -40 / scale], abs=0.02)
     assert np.abs(np.delete(moved, WRIST, axis=0)).max() < 0.01
     assert (np.abs(before.astype(int) - after) > 30).any(axis=2).sum() > 200, "the arm has moved"
+
+
+def test_the_first_visit_finds_an_example_from_which_generate_works(open_page: OpenPage) -> None:
+    page = open_page()
+    assert taken(page, "transfer-result").evaluate("(image) => image.naturalHeight") == 192
+    expect(page.locator("#transfer-status")).to_contain_text("An example: this person in this pose.")
+    set_steps(page, "transfer", STEPS)
+    generate(page, "transfer")
+    assert settings(page)["source"] == f"mannequin{EXAMPLES[0]}.png"
+
+
+def test_a_photograph_by_webcam_and_what_the_bundled_model_lacks(open_page: OpenPage) -> None:
+    page = open_page()
+    source, note = page.locator("#transfer-source"), page.locator("#transfer-source-note")
+    clear(page, "transfer-source")
+    source.get_by_label("Capture from camera").click()
+    source.get_by_title("grant webcam access").get_by_role("button").first.click()
+    source.get_by_title("capture photo").click()
+    expect(note).to_contain_text("does not look like a mannequin", timeout=PATIENCE)
+    expect(note.locator("li")).to_have_text([DOWNLOAD, CONVERT])
+    assert note.inner_text().startswith("This does not"), "nothing is transparent"
+    taken(page, "transfer-source")
+    source.get_by_label("Remove Image").click()
+    expect(note).to_have_text("", timeout=PATIENCE)
 
 
 def test_downloads_and_the_gallery_of_results(open_page: OpenPage, figures: list[Path]) -> None:
@@ -375,8 +408,12 @@ def test_a_bad_pose_file_is_answered_by_a_message(open_page: OpenPage, tmp_path:
 
 def test_a_missing_source_is_reported(open_page: OpenPage) -> None:
     page = open_page()
+    clear(page, "transfer-source")
     page.locator("#transfer-generate").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("the source is missing", timeout=PATIENCE)
+    told = "Not generated: the source is missing: upload an image or choose an example"
+    expect(page.locator("#transfer-status")).to_have_text(told, timeout=PATIENCE)
+    expect(page.locator("#transfer-result").get_by_text("Error")).to_be_hidden()
 
 
 def test_a_telephone_in_the_dark_never_moves_sideways(

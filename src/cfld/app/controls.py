@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -26,6 +27,7 @@ POSES: Final = (7, 1, 2, 4, 5, 9, 13, 16, 18, 24, 33, 40)
 POSE_FILES: Final = ("image", *SUFFIXES)
 PRIVATE: Final[dict[str, Any]] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 """Options of events that only the page itself needs."""
+EXAMPLE: Final = "An example: this person in this pose. Generate makes it anew, in as many steps as you choose."
 OUTPUT_IMAGE: Final[dict[str, Any]] = {"type": "filepath", "format": "png", "interactive": False}
 STATUS: Final = """<div class="generation-status" role="status">
 {{#if value.of}}<progress max="{{value.of}}" value="{{value.done}}"></progress>{{/if}}
@@ -33,13 +35,14 @@ STATUS: Final = """<div class="generation-status" role="status">
 
 
 def image_input(handlers: EventHandlers, label: str, elem_id: str) -> gr.Image:
-    """An image of a person: an upload, which is checked at once, an example or a random mannequin."""
+    """An image of a person: an upload or a photograph, checked at once, an example or a random mannequin."""
     image = gr.Image(
         label=label,
         elem_id=elem_id,
         type="filepath",
         format="png",
-        sources=["upload", "clipboard"],
+        sources=["upload", "clipboard", "webcam"],
+        webcam_options=gr.WebcamOptions(mirror=False),
         height=280,
         buttons=[],
     )
@@ -154,19 +157,27 @@ def generation(
     arguments: type[A],
     make_settings: Callable[[InputFiles, A], Settings],
     inputs: Mapping[str, Any],
+    example: Path | None = None,
 ) -> Any:
     """The buttons *Generate* and *Cancel*, the result and the status; returns the event of *Generate*.
 
     Args:
         arguments, make_settings: see `EventHandlers.generator`; the latter's name is that of the API endpoint.
         inputs: components by argument.
+        example: a result to show at first.
     """
     with gr.Row():
         generate = gr.Button("Generate", variant="primary", elem_id=f"{prefix}-generate")
         cancel = gr.Button("Cancel", elem_id=f"{prefix}-cancel")
     options = {"height": 420, "buttons": ["download", "fullscreen"], "elem_classes": "result", **OUTPUT_IMAGE}
-    image = gr.Image(label="Result", elem_id=f"{prefix}-result", **options)
-    progress = gr.HTML(status(""), html_template=STATUS, js_on_load=None, elem_id=f"{prefix}-status", label="Status")
+    image = gr.Image(str(example) if example else None, label="Result", elem_id=f"{prefix}-result", **options)
+    progress = gr.HTML(
+        status(EXAMPLE if example else ""),
+        html_template=STATUS,
+        js_on_load=None,
+        elem_id=f"{prefix}-status",
+        label="Status",
+    )
     event = generate.click(
         handlers.generator(arguments, make_settings, list(inputs)),
         list(inputs.values()),

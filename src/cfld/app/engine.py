@@ -20,6 +20,7 @@ from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, S
 from cfld.app.uploads import UploadReader
 from cfld.data.transforms import read_image, resize
 from cfld.diffusion.interpolation import interpolation_weights
+from cfld.downloads import CONVERT, CONVERTED, DOWNLOAD
 from cfld.inference.attention import attention_sheet
 from cfld.inference.editing import interpolate_styles, strip, transfer_style
 from cfld.inference.generation import sampling_arguments
@@ -31,6 +32,7 @@ from cfld.poses.estimate import Detector
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.people import CONFIDENCE
 from cfld.poses.registry import DETECTORS
+from cfld.poses.segmenters import PLAIN, Segmenter, open_segmenter
 from cfld.readers.images import is_image_file, read_pixels
 
 PREVIEWS: Final = 5
@@ -63,8 +65,8 @@ OnProgress = Callable[[Progress], None]
 BUNDLED_MODEL: Final = "mannequin"
 PHOTOGRAPH: Final = (
     "This does not look like a mannequin, and the bundled model knows nothing else: the result will not look like this "
-    "person. For photographs, convert the released weights (`cfld download cfld`, then `cfld convert`) and start "
-    "`cfld app --model` with them."
+    f"person. For photographs, get the released weights in two steps:\n\n1. `{DOWNLOAD}`\n2. `{CONVERT}`\n\n"
+    f"Then start `cfld app --model {CONVERTED}`."
 )
 
 
@@ -77,6 +79,7 @@ class Engine:
         reader: PoseReader | None = None,
         served: ServedModel | None = None,
         limits: Limits | None = None,
+        open_segmenter: Callable[[], Segmenter] = open_segmenter,
     ) -> None:
         """
         Args:
@@ -84,11 +87,12 @@ class Engine:
             reader: reads poses; by default with the bundled detector, which recognises mannequins.
             served: command-line names of the two.
             limits: limits on what a visitor may request.
+            open_segmenter: opens the segmenter for plain backgrounds, when first needed.
         """
         pipe.set_progress_bar_config(disable=True)
         self.reader, self.served, self.limits = reader or PoseReader(), served or ServedModel(), limits or Limits()
         self.limits.check()
-        self.uploads = UploadReader(self.limits)
+        self.uploads, self._open_segmenter = UploadReader(self.limits), open_segmenter
         self._pipe, self.recipe = pipe, pipe.recipe
         self._thread = ThreadPoolExecutor(1, "engine")
         self._cancel_events: set[threading.Event] = set()
@@ -139,6 +143,10 @@ class Engine:
     def _mannequins(self) -> Detector:
         return DETECTORS["mannequin"](None, CONFIDENCE, certain=True)
 
+    @cached_property
+    def _segmenter(self) -> Segmenter:
+        return self._open_segmenter()
+
     def read_pose(self, file: Path) -> Keypoints:
         """The pose of the person in an uploaded image, or in a keypoint file.
 
@@ -165,7 +173,13 @@ class Engine:
         raise NotImplementedError(settings.task)
 
     def _pose_transfer(self, settings: PoseTransfer, folder: Path, on_progress: OnProgress) -> Output:
-        preprocessing = Preprocessing(fit=settings.fit, retarget=settings.retarget, reader=self.reader)
+        preprocessing = Preprocessing(
+            fit=settings.fit,
+            background=PLAIN if settings.background else None,
+            segmenter=self._segmenter if settings.background else None,
+            retarget=settings.retarget,
+            reader=self.reader,
+        )
         (prepared,) = preprocess_jobs([self._job(settings, folder, settings.source)], preprocessing)
         job, on_step_end = prepared.job, self._start_sampling(settings, on_progress)
         arguments = sampling_arguments(settings.sampling, [job.noise_seed(settings.sampling.seed)], on_step_end)

@@ -64,6 +64,13 @@ class EventHandlers:
         """
 
         def generate(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
+            try:
+                yield from run(request, values)
+            except gr.Error as error:
+                yield gr.skip(), status(f"Not generated: {html.unescape(error.message)}"), gr.skip()
+                raise
+
+        def run(request: gr.Request, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
             start = time.monotonic()
             with self.user_errors():
                 inputs = self.input_files(request)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from cfld import __version__
 from cfld.config.io import to_dict
@@ -93,16 +93,18 @@ class PoseTransfer(Sampled):
     Attributes:
         source: image of the person.
         fit: see `fit_image`; None = the image is not cropped or padded.
+        background: `plain` = all but the person is replaced; None = it is kept.
         retarget: adapt the pose to the source's own body.
     """
 
     task: ClassVar[str] = "pose transfer"
     source: str
     fit: Fit | None = None
+    background: Literal["plain"] | None = None
     retarget: bool = False
 
     def arguments(self) -> list[str]:
-        preprocessing = _options(fit=self.fit, retarget=self.retarget)
+        preprocessing = _options(fit=self.fit, background=self.background, retarget=self.retarget)
         detector = self.served.options("backend", "confidence", prefix="pose.") if preprocessing else []
         options = [*_options(source=self.source), *preprocessing, *detector, *self._sampling_options()]
         return ["generate", *options, "--out", "outputs"]

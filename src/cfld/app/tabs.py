@@ -5,21 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 import gradio as gr
 from pydantic import Field
 
-from cfld.app.controls import OUTPUT_IMAGE, PRIVATE, generation, image_input, pose_input, sampling_input
+from cfld.app.controls import (
+    EXAMPLES,
+    OUTPUT_IMAGE,
+    POSES,
+    PRIVATE,
+    generation,
+    image_input,
+    pose_input,
+    sampling_input,
+)
+from cfld.app.engine import BUNDLED_MODEL, Output
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import to_value, with_backdrop
-from cfld.app.settings import Attention, Interpolation, PoseTransfer, StyleTransfer
+from cfld.app.mannequins import image_file, mannequin_pose
+from cfld.app.settings import POSE, Attention, Interpolation, PoseTransfer, StyleTransfer
 from cfld.app.validation import Arguments, SamplingArguments, Whole, at_most, none_if
+from cfld.config.schema import SamplingConfig
 from cfld.inference.attention import Blocks
 from cfld.poses.fit import Fit
+from cfld.poses.keypoints import save_keypoints
 
 NO_FIT: Final = "none"
+EXAMPLE_STEPS: Final = 10
+"""Of the result shown at first, which the server waits for at its start."""
 BRUSH: Final = "#ff5fd7"
 CANVAS: Final = (352, 512)
 """Width and height that a reference is reduced to for painting."""
@@ -36,6 +52,7 @@ class PoseTransferArguments(SamplingArguments):
     source: Any
     target_pose: Any
     fit: Annotated[Fit | None, none_if(NO_FIT)]
+    plain_background: bool
     retarget: bool
 
 
@@ -45,9 +62,23 @@ def pose_transfer(inputs: InputFiles, arguments: PoseTransferArguments) -> PoseT
     return PoseTransfer(
         source=inputs.add_image(arguments.source, "source"),
         fit=arguments.fit,
+        background="plain" if arguments.plain_background else None,
         retarget=arguments.retarget,
         sampling=arguments.sampling(),
     )
+
+
+def example_result(handlers: EventHandlers, source: Path) -> Path | None:
+    """Generates the result that the page shows at first, by the bundled model only: others may take minutes."""
+    engine, out = handlers.engine, source.with_name("example.png")
+    if engine.served.model != BUNDLED_MODEL:
+        return None
+    save_keypoints(mannequin_pose(POSES[0]), source.with_name(POSE))
+    sampling = SamplingConfig(steps=min(EXAMPLE_STEPS, engine.limits.steps), scheduler="dpm++")
+    *_, output = engine.generate(PoseTransfer(source=source.name, sampling=sampling), source.parent)
+    assert isinstance(output, Output)
+    output.image.save(out)
+    return out
 
 
 def pose_transfer_tab(handlers: EventHandlers) -> Any:
@@ -60,16 +91,20 @@ def pose_transfer_tab(handlers: EventHandlers) -> Any:
 
     with gr.Row():
         with gr.Column():
+            example = image_file(handlers.sessions.page, EXAMPLES[0])
             source = image_input(handlers, "Source: the person", "transfer-source")
+            gr.on(None, lambda: str(example), None, source, **PRIVATE)  # as its value, clients could leave it out
             fits = (NO_FIT, *get_args(Fit))
             fit = gr.Radio(fits, value=NO_FIT, label="Fit the source to the model's frame", elem_id="transfer-fit")
+            plain = gr.Checkbox(label="Make the background of a photograph plain", elem_id="transfer-plain")
             retarget = gr.Checkbox(label="Retarget the pose to the source's body", elem_id="transfer-retarget")
         with gr.Column():
             pose = pose_input(handlers, "Target pose", "transfer")
         with gr.Column():
-            inputs = {"source": source, "target_pose": pose, "fit": fit, "retarget": retarget}
-            inputs |= sampling_input(handlers, "transfer")
-            event = generation(handlers, "transfer", PoseTransferArguments, pose_transfer, inputs)
+            inputs = {"source": source, "target_pose": pose, "fit": fit, "plain_background": plain}
+            inputs |= {"retarget": retarget, **sampling_input(handlers, "transfer")}
+            result = example_result(handlers, example)
+            event = generation(handlers, "transfer", PoseTransferArguments, pose_transfer, inputs, result)
             sheet = gr.Image(
                 label="Source, target, retargeted",
                 elem_id="transfer-retargeting",

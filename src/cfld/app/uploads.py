@@ -124,10 +124,16 @@ def upload_notes(path: Path, limits: Limits) -> tuple[str, ...]:
         rotated = orientation(image) != UPRIGHT  # decodes a PNG
         notes = {
             "The file is an animation; its first image is used.": getattr(image, "is_animated", False),
-            "Transparent areas were replaced by white.": image.has_transparency_data,
+            "Transparent areas were replaced by white.": _is_transparent(image),
             "The image was rotated upright, following its EXIF data.": rotated,
         }
     return tuple(note for note, applies in notes.items() if applies)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether parts are transparent, not only the mode allows it, as in photographs of a webcam."""
+    opaque = image.mode in ("RGBA", "LA") and image.getchannel("A").getextrema()[0] == 255
+    return image.has_transparency_data and not opaque
 
 
 def painted_mask(layers: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:

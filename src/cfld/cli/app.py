@@ -72,7 +72,7 @@ class App:
             backend=self.pose.backend,
             confidence=self.pose.confidence,
         )
-        engine = Engine(pipe, self.pose.reader(), served, self.limits)
+        engine = Engine(pipe, self.pose.reader(), served, self.limits, self.pose.open_segmenter)
         lifetime = Lifetime(closed=self.session_ttl)
         names = (self.allowed_host, self.trusted_proxies)
         with serve(engine, self.host, self.port, self.queue_limit, lifetime, *names) as address:

@@ -35,12 +35,6 @@ PACKAGES: Final = {
 }
 """Package -> the extra of cfld that installs it; empty = always there."""
 GIGABYTE: Final = 1e9
-CONVERTED: Final = Path("models/cfld")
-"""Where the tutorial puts the released weights."""
-PART_B: Final = (
-    "cfld download cfld --to downloads/cfld && cfld download sd15 --to downloads/sd15 && "
-    "cfld convert --checkpoint downloads/cfld --base downloads/sd15 --out models/cfld"
-)
 
 
 @dataclass(frozen=True)
@@ -124,13 +118,21 @@ def _file(file: PublishedFile) -> File:
 
 
 def _works() -> Iterator[Works]:
+    from cfld.downloads import CONVERT, CONVERTED, DOWNLOAD
+    from cfld.poses import segmenters
     from cfld.poses.detectors.auto import photograph_backend, setup_command
 
     yield Works("mannequins: make demo, the tutorial's part A", True)
     yield Works("poses from files of other programs", True)
     backend = photograph_backend()
     yield Works(f"poses from photographs{f', --backend {backend}' if backend else ''}", bool(backend), setup_command())
-    yield Works("the released weights: the tutorial's part B", Path(CONVERTED, "model_index.json").is_file(), PART_B)
+    segmenter = segmenters.installed_segmenter()
+    yield Works("plain backgrounds, --background plain", segmenter is not None, segmenters.setup_command())
+    yield Works(
+        "the released weights: the tutorial's part B",
+        Path(CONVERTED, "model_index.json").is_file(),
+        f"{DOWNLOAD} && {CONVERT}",
+    )
     for what, package in {"cfld app": "gradio", "cfld study": "fastapi", "cfld evaluate": "torchmetrics"}.items():
         yield Works(what, importlib.util.find_spec(package) is not None, f"pip install 'cfld[{PACKAGES[package]}]'")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cfld.inference.pose_reading import PoseReader
     from cfld.inference.preprocessing import Preprocessing
     from cfld.pipeline import CFLDPipeline
+    from cfld.poses.segmenters import Segmenter
 
     Backend: TypeAlias = str
 else:
@@ -54,8 +55,12 @@ Fit: TypeAlias = Annotated[
     ),
 ]
 Background: TypeAlias = Annotated[
-    tuple[Byte, Byte, Byte] | None,
-    option("Red, green and blue, 0 to 255, of the background that is filled in.", "median colour of the image's edge"),
+    tuple[Byte, Byte, Byte] | Literal["plain"] | None,
+    option(
+        "Red, green and blue, 0 to 255, of the background that is filled in. Or plain: all but the person becomes as "
+        "plain as in the training images, by a segmenter.",
+        "median colour of the image's edge",
+    ),
 ]
 Split: TypeAlias = Annotated[Literal["train", "test"], option("Split of --data.")]
 SkipMissing: TypeAlias = Annotated[
@@ -204,6 +209,14 @@ class DetectorOptions:
     confidence: Annotated[float, Range(0, 1, below=True)] = 0.3
     """Joints with a lower confidence, in the detector's output or in a keypoint file, count as missing."""
     person: Annotated[Count | None, option("Which of several people, 1 = the largest.", "the largest")] = None
+    segmenter: Annotated[
+        Path | None,
+        option(
+            "File of the segmenter for plain backgrounds: pose landmarker (.task) or selfie segmenter (.tflite) of "
+            "MediaPipe, or U2-Net of rembg (.onnx).",
+            "what is installed",
+        ),
+    ] = None
 
     def reader(self) -> PoseReader:
         from cfld.inference.pose_reading import PoseReader
@@ -214,6 +227,13 @@ class DetectorOptions:
             self.person,
             self.confidence,
         )
+
+    def open_segmenter(self) -> Segmenter:
+        """The segmenter for plain backgrounds; raises ValueError as `cfld.poses.segmenters.open_segmenter`."""
+        from cfld.poses.segmenters import open_segmenter
+
+        own = self.model if self.model is not None and self.model.suffix == ".task" else None
+        return open_segmenter(self.segmenter or own)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,18 +264,20 @@ class PreprocessingOptions:
     source_pose: Annotated[
         Path | None,
         option(
-            "Keypoint file with the pose in the source image, or another image to detect it in. Only used by --fit "
-            "and --retarget.",
+            "Keypoint file with the pose in the source image, or another image to detect it in. Only used by --fit, "
+            "--retarget and --background plain.",
             "detect it in the source image",
         ),
     ] = None
 
     def open(self, detector: DetectorOptions) -> Preprocessing:
         from cfld.inference.preprocessing import Preprocessing
+        from cfld.poses.segmenters import PLAIN
 
         return Preprocessing(
             fit=self.fit,
-            background=self.background,
+            background=PLAIN if self.background == "plain" else self.background,
+            segmenter=detector.open_segmenter() if self.background == "plain" else None,
             retarget=self.retarget,
             source_pose=self.source_pose,
             reader=detector.reader(),

@@ -4,6 +4,7 @@ cfld pose --image drawn.png --out pose.json --draw pose.png
 cfld pose --image photo.jpg --backend rtmpose --model dw-ll_ucoco_384.onnx --detector yolox_l.onnx --out pose.json
 cfld pose --image openpose.json --person 2 --out pose.json
 cfld pose --image photo.jpg --backend rtmpose --fit letterbox --fitted me.png --out me.json
+cfld pose --image photo.jpg --background plain --fit letterbox --fitted me.png --out me.json
 cfld pose --image me.png --retarget child.json --out on_me.json --draw side_by_side.png
 """
 
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from tyro.conf import OmitArgPrefixes
 
 from cfld.claims import Input, Output
-from cfld.cli.options import Background, DetectorOptions, Fit, Frame
+from cfld.cli.options import Background, DetectorOptions, Fit, Frame, PreprocessingOptions
 from cfld.cli.output import STILL, encode_image
 from cfld.files import replacing_all
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from cfld.inference.pose_reading import PoseReader
+    from cfld.inference.preprocessing import Preprocessing
     from cfld.poses.keypoints import Keypoints
 
 DRAWING_HEIGHT: Final = 512
@@ -47,7 +48,8 @@ class Pose:
     """Image of the size of --image, white where the person is: the rest is filled with --background."""
     background: Background = None
     fitted: Annotated[Path | None, Output("file", (*STILL,))] = None
-    """Image file to write, required with --fit or --mask: the fitted image, in which --out is the pose."""
+    """Image file to write, required with --fit, --mask or --background plain: that image, in which --out is the
+    pose."""
     retarget: Annotated[str | None, Input()] = None
     """Target pose (keypoint file, image, or random seed of a mannequin pose) to transfer to the body in --image; --out
     is the result."""
@@ -59,11 +61,12 @@ class Pose:
         from cfld.poses.retarget import retarget
 
         self._check()
-        reader = self.detector.reader()
+        preprocessing = PreprocessingOptions(fit=self.fit, background=self.background).open(self.detector)
+        reader = preprocessing.reader
         target = None
         if self.retarget is not None:
             (target,) = target_poses([self.retarget], frame=self.frame, reader=reader).values()
-        image, pose = self._read(reader)
+        image, pose = self._read(preprocessing)
         result = pose if target is None else retarget(pose, target)
         images = {} if self.fitted is None or image is None else {self.fitted: image}
         if self.draw is not None:
@@ -75,26 +78,27 @@ class Pose:
         print(f"{self.out}: {int(result.visible.sum())} of {len(result.visible)} joints")
 
     def _check(self) -> None:
-        if (self.fitted is None) != (self.fit is None and self.mask is None):
-            raise ValueError("--fitted is the result of --fit or --mask; give both or neither")
+        plain = self.background == "plain"
+        if plain and self.mask is not None:
+            raise ValueError("--background plain finds the person by itself; with --mask, give a colour")
+        if (self.fitted is None) == (plain or self.fit is not None or self.mask is not None):
+            raise ValueError("--fitted is the result of --fit, --mask or --background plain; give both or neither")
 
-    def _read(self, reader: PoseReader) -> tuple[Image.Image | None, Keypoints]:
-        """The image after --mask and --fit, and the pose in it; no image when --image is a keypoint file."""
+    def _read(self, preprocessing: Preprocessing) -> tuple[Image.Image | None, Keypoints]:
+        """The image after --mask, --background plain and --fit, and the pose in it; no image for a keypoint file."""
         from cfld.data.transforms import read_image
-        from cfld.poses.fit import fit_image, flatten
+        from cfld.poses.fit import flatten
         from cfld.readers.images import is_image_file
 
         if not is_image_file(self.image):
             if self.fitted is not None:
-                raise ValueError(f"{self.image} is not an image; --fit and --mask need one")
-            return None, reader.file(self.image, self.frame)
+                raise ValueError(f"{self.image} is not an image; --fitted needs one")
+            return None, preprocessing.reader.file(self.image, self.frame)
         image = read_image(self.image)
-        pose = reader.image(image, str(self.image))
+        pose = preprocessing.reader.image(image, str(self.image))
         if self.mask is not None:
-            image = flatten(image, read_image(self.mask), self.background)
-        if self.fit is None:
-            return image, pose
-        fitted = fit_image(image, pose, self.fit, self.background)
+            image = flatten(image, read_image(self.mask), preprocessing.background)
+        fitted = preprocessing.fitted(image, pose)
         return fitted.image, fitted.keypoints
 
 

@@ -18,6 +18,7 @@ from cfld.poses.fit import Colour, Fit, Fitted, fit_image
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.render import check_drawn
 from cfld.poses.retarget import retarget, retarget_all
+from cfld.poses.segmenters import Segmenter, plain_background
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class Preprocessing:
 
     Attributes:
         fit: see `fit_image`; None = keep the image.
-        background: colour that `letterbox` fills with; None = that of the image's edge.
+        background: colour that `letterbox` and `segmenter` fill with; None = that of the image's edge.
+        segmenter: makes the background plain; None = the background is kept.
         retarget: whether to transfer target poses to the source's body.
         source_pose: keypoint file of the source, or an image to detect it in; None = detect it in the source.
         reader: reads poses.
@@ -42,11 +44,12 @@ class Preprocessing:
     retarget: bool = False
     source_pose: Path | None = None
     reader: PoseReader = field(default_factory=PoseReader)
+    segmenter: Segmenter | None = None
 
     @property
     def needs_pose(self) -> bool:
         """Whether the pose in the source is used."""
-        return self.fit is not None or self.retarget
+        return self.fit is not None or self.retarget or self.segmenter is not None
 
     def find_pose(self, image: Image.Image, name: str) -> Keypoints:
         """The pose in the source, in a frame of the image's size.
@@ -69,7 +72,13 @@ class Preprocessing:
         return pose.scaled((image.height, image.width))
 
     def fitted(self, image: Image.Image, pose: Keypoints) -> Fitted:
-        """The source to encode, and the pose in it."""
+        """The source to encode, and the pose in it.
+
+        Raises:
+            ValueError: as `plain_background` and `fit_image`.
+        """
+        if self.segmenter is not None:
+            image = plain_background(image, pose, self.segmenter, self.background)
         return Fitted(image, pose) if self.fit is None else fit_image(image, pose, self.fit, self.background)
 
 

@@ -67,6 +67,8 @@ def find_person(detector: Detector, image: NDArray[np.uint8], name: str, person:
         people = detector(image)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    if not people:
+        raise ValueError(f"{name}: nobody found; crop an image of many or small people to one of them")
     found = choose_person(people, person, name)
     if found.missing:
         logger.warning("%s: joints not visible: %s", name, ", ".join(found.missing))

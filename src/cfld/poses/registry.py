@@ -1,4 +1,4 @@
-"""Sources of poses, by name: pose detectors, random poses and pose sequences. One row each."""
+"""Pose detectors, segmenters, random poses and pose sequences, by name. One row each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cfld.registry import Registry
 if TYPE_CHECKING:
     from cfld.poses.estimate import Detector
     from cfld.poses.keypoints import Keypoints
+    from cfld.poses.segmenters import Segmenter
 
 DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
     "pose backend",
@@ -22,6 +23,16 @@ DETECTORS: Final[Registry[Callable[..., Detector]]] = Registry(
 )
 """Backend -> its class, called with (model, confidence); backends with a separate person detector also take `boxes`.
 Arguments as in `estimate.open_detector`."""
+
+SEGMENTERS: Final[Registry[Callable[..., Segmenter]]] = Registry(
+    "kind of segmenter file",
+    {
+        ".task": "cfld.poses.detectors.mediapipe_tasks:PoseLandmarkerMasks",
+        ".tflite": "cfld.poses.detectors.mediapipe_tasks:SelfieSegmenter",
+        ".onnx": "cfld.poses.detectors.u2net:U2Net",
+    },
+)
+"""Extension of a model file -> the class of its segmenter, called with the file."""
 
 SEEDED_POSES: Final[Registry[Callable[[int], Keypoints]]] = Registry(
     "kind of random pose", {"mannequin": "cfld.mannequin.drawing.body:seeded_pose"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from cfld.app.settings import Attention, Interpolation, PoseTransfer, ServedMode
 from cfld.config.schema import SamplingConfig
 from cfld.pipeline import CFLDPipeline
 from cfld.poses.keypoints import save_keypoints
+from cfld.poses.segmenters import open_segmenter
+from support.onnx_models import constant
 
 SOME = SamplingConfig(steps=4)
 
@@ -67,6 +70,17 @@ def test_retargeting_is_shown_side_by_side(engine: Engine, folder: Path) -> None
     fitted = generated(engine, PoseTransfer(source="a.png", fit="crop", retarget=True, sampling=SOME), folder)[1]
     assert plain.retargeting is None
     assert fitted.retargeting is not None
+
+
+def test_a_plain_background(engine: Engine, folder: Path) -> None:
+    mask = np.ones((1, 1, 320, 320), np.float32)
+    mask[..., :20] = 0
+    file = constant(folder / "u2net.onnx", (320, 320), mask)
+    plain = Engine(engine._pipe, open_segmenter=lambda: open_segmenter(file))
+    settings = PoseTransfer(source="a.png", background="plain", sampling=SOME)
+    kept = generated(engine, replace(settings, background=None), folder)[1].image
+    assert (np.asarray(generated(plain, settings, folder)[1].image) != np.asarray(kept)).any()
+    assert "--background plain" in settings.command()
 
 
 def test_the_other_tabs(engine: Engine, folder: Path) -> None:

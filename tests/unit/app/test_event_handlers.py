@@ -61,8 +61,11 @@ def test_a_generator_ends_with_the_result(handlers: EventHandlers) -> None:
 
 def test_invalid_arguments_are_reported(handlers: EventHandlers) -> None:
     function = handlers.generator(ExampleArguments, attention, ["source", "blocks", "more"])
+    given = function(request_of("one"), None, 3, None)
+    _, shown, _ = next(given)
+    assert shown["text"] == "Not generated: blocks: Input should be a valid string, got '3'"
     with pytest.raises(gr.Error, match="blocks: Input should be a valid string, got '3'"):
-        list(function(request_of("one"), None, 3, None))
+        next(given)
 
 
 def test_messages_reveal_no_folder(handlers: EventHandlers) -> None:

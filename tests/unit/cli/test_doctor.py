@@ -33,6 +33,7 @@ def test_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     }  # fmt: skip
     assert files["yolox_l.onnx"]["size"] is None
     works = {one["what"]: one for one in report["works"]}
+    assert works["plain backgrounds, --background plain"]["command"].endswith("cfld download pose")
     assert not works["the released weights: the tutorial's part B"]["works"]
     main(["doctor"])
     text = capsys.readouterr().out

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +13,11 @@ from cfld.cli.options import DetectorOptions, PipelineOptions, PreprocessingOpti
 from cfld.config.recipes import RECIPES, Recipe
 from cfld.diffusion.schedulers import SCHEDULERS
 from cfld.pipeline import CFLDPipeline
+from cfld.poses.detectors.u2net import U2Net
 from cfld.poses.registry import DETECTORS
+from cfld.poses.segmenters import PLAIN
 from cfld.ranges import check_ranges
+from support.onnx_models import constant
 
 POSE = ("pose", "--image", "me.png", "--out", "pose.json")
 GENERATE = ("generate", "--source", "me.png", "--target-pose", "3", "--out", "outputs")
@@ -66,3 +72,14 @@ def test_backgrounds_are_colours() -> None:
     assert PreprocessingOptions(background=(0, 128, 255)).open(DetectorOptions()).background == (0, 128, 255)
     with pytest.raises(ValueError, match="background must be between 0 and 255, got 256"):
         check_ranges(PreprocessingOptions(background=(0, 0, 256)))
+
+
+def test_plain_backgrounds_are_the_segmenters(tmp_path: Path) -> None:
+    file = constant(tmp_path / "u2net.onnx", (320, 320), np.ones((1, 1, 320, 320), np.float32))
+    options = PreprocessingOptions(background="plain")
+    check_ranges(options)
+    opened = options.open(DetectorOptions(segmenter=file))
+    assert opened.background == PLAIN
+    assert isinstance(opened.segmenter, U2Net)
+    with pytest.raises(ValueError, match=r"my.task: no such file"):
+        options.open(DetectorOptions(model=tmp_path / "my.task"))

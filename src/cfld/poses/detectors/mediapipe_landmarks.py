@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfld.poses.detectors import files
+from cfld.poses.detectors.mediapipe_tasks import MAX_PEOPLE, open_task, to_frame
 from cfld.poses.keypoints import Keypoints
 from cfld.poses.orders import MEDIAPIPE, from_order
 from cfld.poses.people import Person, person_of
-
-MAX_PEOPLE: Final = 10
 
 
 class Landmark(Protocol):
@@ -38,35 +36,14 @@ class MediaPipe:
         Raises:
             ValueError: if the file is not a pose landmarker, or mediapipe is not installed.
         """
-        path = files.obtain(files.POSE_LANDMARKER, model)
-        os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's own messages, which say nothing to users
-        try:
-            from mediapipe.tasks.python import BaseOptions, vision
-        except ImportError:
-            raise ValueError("backend mediapipe needs the package mediapipe: pip install 'cfld[mediapipe]'") from None
-        self._options = vision.PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(path)), num_poses=MAX_PEOPLE
-        )
-        try:
-            self._open().close()
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{path}: not a pose landmarker task ({' '.join(str(error).split())[:160]})") from None
+        self._open = open_task("pose landmarker", files.obtain(files.POSE_LANDMARKER, model), num_poses=MAX_PEOPLE)
         self._confidence = confidence
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Person]:
         """See `estimate.Detector`."""
-        import mediapipe
-
-        frame = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
         with self._open() as landmarker:
-            landmarks = landmarker.detect(frame).pose_landmarks
+            landmarks = landmarker.detect(to_frame(image)).pose_landmarks
         return people_from_landmarks(landmarks, image.shape[:2], self._confidence)
-
-    def _open(self) -> Any:
-        """A landmarker for one image: MediaPipe's finalizer can wait for itself, so that none may be left to it."""
-        from mediapipe.tasks.python import vision
-
-        return vision.PoseLandmarker.create_from_options(self._options)
 
 
 def people_from_landmarks(
