@@ -62,7 +62,7 @@ class Output:
 
 OnProgress = Callable[[Progress], None]
 
-BUNDLED_MODEL: Final = "mannequin"
+BUNDLED_MODELS: Final = ("mannequin", "mannequin-turbo")
 PHOTOGRAPH: Final = (
     "This does not look like a mannequin, and the bundled model knows nothing else: the result will not look like this "
     f"person. For photographs, get the released weights in two steps:\n\n1. `{DOWNLOAD}`\n2. `{CONVERT}`\n\n"
@@ -135,7 +135,7 @@ class Engine:
 
     def unsuitable(self, image: Image.Image) -> str:
         """Why results with this source will look wrong; empty if nothing is known against it."""
-        if self.served.model != BUNDLED_MODEL or self._mannequins(np.asarray(image.convert("RGB"))):
+        if self.served.model not in BUNDLED_MODELS or self._mannequins(np.asarray(image.convert("RGB"))):
             return ""
         return PHOTOGRAPH
 

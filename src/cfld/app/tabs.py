@@ -21,7 +21,7 @@ from cfld.app.controls import (
     pose_input,
     sampling_input,
 )
-from cfld.app.engine import BUNDLED_MODEL, Output
+from cfld.app.engine import BUNDLED_MODELS, Output
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import to_value, with_backdrop
@@ -71,7 +71,7 @@ def pose_transfer(inputs: InputFiles, arguments: PoseTransferArguments) -> PoseT
 def example_result(handlers: EventHandlers, source: Path) -> Path | None:
     """Generates the result that the page shows at first, by the bundled model only: others may take minutes."""
     engine, out = handlers.engine, source.with_name("example.png")
-    if engine.served.model != BUNDLED_MODEL:
+    if engine.served.model not in BUNDLED_MODELS:
         return None
     save_keypoints(mannequin_pose(POSES[0]), source.with_name(POSE))
     sampling = SamplingConfig(steps=min(EXAMPLE_STEPS, engine.limits.steps), scheduler="dpm++")

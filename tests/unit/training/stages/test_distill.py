@@ -139,6 +139,11 @@ def test_training_without_a_teacher_is_an_error(config: TrainConfig, make_stage:
         make_stage(replace(config, stage=DistillStageConfig()))
 
 
+def test_activations_cannot_be_recomputed(distillation: TrainConfig, make_stage: MakeStage) -> None:
+    with pytest.raises(ValueError, match="gradient_checkpointing"):
+        make_stage(replace(distillation, gradient_checkpointing=True))
+
+
 def test_components_compute_as_in_sampling_while_the_objective_trains(
     distillation: TrainConfig, make_stage: MakeStage
 ) -> None:
