@@ -62,6 +62,10 @@ class Options:
     model: Literal["mannequin", "full", "full-512"] = "mannequin"
     rows: tuple[str, ...] | None = None
     """Names in ROWS and, of the bundled model, in STUDENT; `exact` is added. None = all."""
+    parts: tuple[Literal["time", "images_per_second", "memory", "quality"], ...] = (
+        *("time", "images_per_second", "memory", "quality"),
+    )
+    """What is measured; the rest is taken from `out` where it is there."""
     repeats: int = 3
     """Rounds of timing."""
     plain_steps: int = PLAIN_STEPS
@@ -228,15 +232,18 @@ def _compared(own: NDArray[np.float64], exact: NDArray[np.float64]) -> dict[str,
 
 
 def table(found: dict[str, Any]) -> str:
-    names = FIGURES if found["quality"] else ()
-    batches = list(found["images_per_second"]["exact"])
-    rates = [f"images a second at batch {batch}" for batch in batches]
-    lines = [["", "s an image", "times plain", "once, s", "peak MiB", *rates, *names]]
-    for row, of_time in found["time"].items():
-        cells = [_cell(found["quality"].get(row, {}).get(name)) for name in names]
-        speeds = [str(found["images_per_second"].get(row, {}).get(batch, "")) for batch in batches]
-        lines.append([row, *map(str, of_time.values()), str(found["memory"][row]), *speeds, *cells])
-    lines.insert(1, ["---"] * len(lines[0]))
+    """The parts that were measured, a line a row."""
+    time, rates, memory, figures = (found.get(part, {}) for part in ("time", "images_per_second", "memory", "quality"))
+    batches = list(rates.get("exact", ()))
+    names = FIGURES if figures else ()
+    lines = [["", "s an image", "times plain", "once, s", "peak MiB"]]
+    lines[0] += [*(f"images a second at batch {batch}" for batch in batches), *names]
+    lines.append(["---"] * len(lines[0]))
+    for row in dict.fromkeys([*time, *figures]):
+        cells = [str(value) for value in time.get(row, dict.fromkeys(range(3), "")).values()]
+        speeds = [str(rates.get(row, {}).get(batch, "")) for batch in batches]
+        quality_cells = [_cell(figures.get(row, {}).get(name)) for name in names]
+        lines.append([row, *cells, str(memory.get(row, "")), *speeds, *quality_cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -250,22 +257,25 @@ def main(options: Options) -> None:
     known = ROWS | (STUDENT if options.model == "mannequin" else {})
     every = dict.fromkeys(("exact", *(known if options.rows is None else options.rows)))
     rows = [row for row in every if options.device == "cpu" or "engine" not in known[row]]
-    found = {
-        "hardware": {**hardware(), "dtype": options.dtype, "device": options.device},
-        "options": {name: str(value) for name, value in asdict(options).items()},
-        "time": times(options, rows),
-        "images_per_second": bulk(options, rows),
-        "memory": {row: peak_memory(row, options) for row in ("plain", *rows)},
-        "quality": quality(options, rows) if options.model == "mannequin" else {},
-    }
+    out = options.out or RESULTS / f"recipes-{options.model}-{options.device}.json"
+    found: dict[str, Any] = json.loads(out.read_text()) if out.is_file() else {}
+    found["hardware"] = {**hardware(), "dtype": options.dtype, "device": options.device}
     if torch.cuda.is_available() and options.device != "cpu":
         found["hardware"]["card"] = torch.cuda.get_device_name()
+    measure: dict[str, Callable[[], Any]] = {
+        "time": lambda: times(options, rows),
+        "images_per_second": lambda: bulk(options, rows),
+        "memory": lambda: {row: peak_memory(row, options) for row in ("plain", *rows)},
+        "quality": lambda: quality(options, rows) if options.model == "mannequin" else {},
+    }
+    for part in options.parts:
+        found[part] = measure[part]()
+        found.setdefault("options", {})[part] = {name: str(value) for name, value in asdict(options).items()}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
     if options.plain_steps != PLAIN_STEPS:
         print(f"plain: the time of {options.plain_steps} steps, multiplied to {PLAIN_STEPS}")
-    out = options.out or RESULTS / f"recipes-{options.model}-{options.device}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=2) + "\n")
     print(out)
 
 
