@@ -58,6 +58,11 @@ def file_digest(path: Path) -> str:
     return hashed.hexdigest()[:DIGITS]
 
 
+def content_digest(content: bytes) -> str:
+    """The `file_digest` of a file with this content."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
 def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
     """The digest of the names, dtypes, shapes and bits of tensors, a few seconds for gigabytes."""
     import torch

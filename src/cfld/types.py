@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T", bound="SourceConditioning")
+
+JUNK: Final = -1
+"""Identity in re-identification: a box without a person, or with a part of one. It is not ranked."""
+DISTRACTOR: Final = 0
+"""Identity in re-identification: a person who is in no query."""
 
 
 @dataclass(frozen=True)

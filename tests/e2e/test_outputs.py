@@ -64,6 +64,8 @@ BAD_STARTS = {
         *("--target-pose", "7", "--model", "broken"),
     ),
     "interpolate": ("edit", "interpolate", "--source", "me.png", "me.png", "--target-pose", "7", "--model", "broken"),
+    "augment": ("augment", "--data", "broken"),
+    "features": ("features", "--source", "me.png", "--model", "broken"),
     "attention": ("attention", "--source", "me.png", "--model", "broken"),
     "figures": ("figures", "--model", "broken"),
     "pose": ("pose", "--image", "none.png"),
@@ -89,5 +91,6 @@ def test_a_failed_start_leaves_no_folder(
     (tmp_path / "broken" / "model_index.json").write_text("{}")
     before = content(tmp_path)
     ending = {"animate": ".mp4", "transfer": ".png", "interpolate": ".png", "attention": ".png", "pose": ".json"}
+    ending["features"] = ".npz"
     error_line(capsys, *BAD_STARTS[name], "--out", f"new/deep/out{ending.get(name, '')}")
     assert content(tmp_path) == before

@@ -16,6 +16,7 @@ from cfld.cli.animate import Animate
 from cfld.cli.app import App
 from cfld.cli.attention import Attention
 from cfld.cli.attribute_net import AttributeNet
+from cfld.cli.augment import Augment
 from cfld.cli.convert import Convert
 from cfld.cli.data import Data
 from cfld.cli.doctor import Doctor
@@ -24,6 +25,7 @@ from cfld.cli.edit import Edit
 from cfld.cli.errors import one_line, user_errors
 from cfld.cli.evaluate import Evaluate
 from cfld.cli.export import Export
+from cfld.cli.features import Features
 from cfld.cli.figures import Figures
 from cfld.cli.generate import Generate
 from cfld.cli.params import Params
@@ -41,6 +43,8 @@ Command = (
     | Edit
     | Pose
     | Animate
+    | Augment
+    | Features
     | PoseNet
     | AttributeNet
     | Attention

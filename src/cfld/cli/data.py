@@ -5,6 +5,7 @@ cfld data deepfashion --images img_highres --lists lists --out data/deepfashion
 cfld data market1501 --images Market-1501-v15.09.15 --lists lists --out data/market1501
 cfld data info data/mannequin
 cfld data check downloads
+cfld data shards --data data/mannequin --out data/shards
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, subcommand
 
+from cfld.claims import Output
 from cfld.cli.options import Json
 from cfld.data.layout import SPLITS, Preparation
 from cfld.data.registry import DATASETS, detect_dataset, open_dataset
+from cfld.ranges import Range
 
 if TYPE_CHECKING:
     from cfld.data.folder import FolderDataset
@@ -63,6 +66,27 @@ class CheckFolder:
         print(json.dumps(asdict(check), indent=2) if self.json else f"{self.root}: {check}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shards:
+    """Pack a data set into WebDataset shards, large tar files, which training and generation read like loose files.
+
+    Scoring reads files: it needs the data set itself.
+    """
+
+    data: Path
+    """Folder of the data set."""
+    out: Annotated[Path, Output("whole folder")]
+    """Folder to write."""
+    shard_size: Annotated[int, Range(1, 100_000)] = 256
+    """Size of a shard in megabytes, from which another one begins."""
+
+    def run(self) -> None:
+        from cfld.data.shards import write_shards
+
+        shards = write_shards(self.data, self.out, self.shard_size * 2**20)
+        print(f"{len(shards)} shards in {self.out}")
+
+
 def _describe(dataset: FolderDataset) -> dict[str, Any]:
     """The numbers of one split."""
     visible = [pose.visible.mean() for pose in dataset.annotations.values()]
@@ -91,6 +115,6 @@ def _command(preparation: type[Preparation]) -> type[Preparation]:
 
 _COMMANDS: Any = [Annotated[_command(layout.prepare), subcommand(kind)] for kind, layout in DATASETS.items()]
 Data: Any = Annotated[
-    functools.reduce(operator.or_, [*_COMMANDS, Info, Annotated[CheckFolder, subcommand("check")]]),
+    functools.reduce(operator.or_, [*_COMMANDS, Info, Shards, Annotated[CheckFolder, subcommand("check")]]),
     subcommand("data", description="Prepare a data set, or describe one."),
 ]

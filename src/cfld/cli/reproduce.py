@@ -1,7 +1,8 @@
-"""`cfld reproduce`: tables 3 and 5 of the paper, on DeepFashion or on mannequins.
+"""`cfld reproduce`: tables 3 and 5 of the paper, on DeepFashion or on mannequins, and an experiment on its future work.
 
 cfld reproduce table3 --scale mannequin --out runs/tables
 cfld reproduce table5 --scale mannequin --out runs/tables
+cfld reproduce reid --scale mannequin --out runs/reid
 cfld reproduce table3 --scale deepfashion-256 --data data/deepfashion --init-from models/start --clip CLIP --out RUN
 """
 
@@ -36,14 +37,17 @@ class Reproduce:
     """
 
     table: Positional[TableName]
-    """table3: the ablations B1 to B5 and the method. table5: the method at five guidance settings."""
-    out: Annotated[Path, Output(entries=("table*.md", "table*.json"))]
+    """table3: the ablations B1 to B5 and the method. table5: the method at five guidance settings. reid: a network that
+    recognises people, without and with generated training images, from random weights and from H_S."""
+    out: Annotated[Path, Output(entries=("table*.md", "table*.json", "reid*"))]
     """Folder of trainings, images and tables."""
     scale: ScaleName = "mannequin"
     """mannequin: synthetic people, hours on two cores. deepfashion-256: the paper's. tiny: takes seconds, for tests."""
     data: Annotated[Path | None, option("deepfashion-256: data set folder.", "none")] = None
     init_from: Annotated[
-        str | None, Input(), option("deepfashion-256: model folder to start from (see cfld convert).", "none")
+        str | None,
+        Input(),
+        option("deepfashion-256: model folder to start from (see cfld convert). reid: the model.", "none"),
     ] = None
     clip: Annotated[
         str | None,

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cfld.data.folder import find_images
 from cfld.data.layout import SPLITS, Layout
-from cfld.data.lists import is_image_name, read_annotations, read_names, read_pairs
+from cfld.data.lists import read_annotations, read_names, read_pairs
 from cfld.data.registry import DATASETS, detect_dataset
 
 
@@ -43,7 +44,7 @@ def check_folder(root: Path) -> Check:
     except ValueError:
         return _downloads(root)
     layout = DATASETS[kind]
-    if layout.downloaded and not any(layout.find(root, layout.images, split) for split in SPLITS):
+    if layout.downloaded and not any(find_images(root, layout, split) for split in SPLITS):
         return _downloads(root)
     return _prepared(root, kind, layout)
 
@@ -65,13 +66,13 @@ def _check_split(root: Path, layout: Layout, split: str, found: list[str], missi
     places = {"names": layout.names, "pairs": layout.pairs, "annotations": layout.annotations}
     lists = {what: path for what, names in places.items() if (path := layout.find(root, names, split))}
     wanted = [names[0].format(split=split) for what, names in places.items() if names and what not in lists]
-    folder = layout.find(root, layout.images, split)
-    if folder is None:
+    images = find_images(root, layout, split)
+    if images is None:
         missing.append(f"{layout.images[0].format(split=split)}/, the images")
         files = None
     else:
-        files = {path.name for path in folder.iterdir() if is_image_name(path.name)}
-        found.append(f"{folder.name}/: {len(files):,} images")
+        files = images.names
+        found.append(f"{images.place.name}{'/' if images.place.is_dir() else ''}: {len(files):,} images")
     named = {what: _listed(layout, what, path) for what, path in lists.items()}
     missing += wanted
     for what, path in lists.items():

@@ -1,7 +1,8 @@
 """Market-1501: 128 x 64 images of pedestrians, with the usual lists for pose transfer.
 
     root/
-      train/, test/                            names such as 0002_c1s1_000451_03.jpg
+      train/, test/                            names such as 0002_c1s1_000451_03.jpg; the folders of the download,
+                                               bounding_box_train/ and bounding_box_test/, are also accepted
       market-pairs-{train,test}.csv            header from,to
       market-annotation-{train,test}.csv       header name:keypoints_y:keypoints_x, in a frame of 128 x 64
 
@@ -45,7 +46,7 @@ def _downloaded(folder: Path) -> bool:
 
 LAYOUT: Final = Layout(
     frame=(128, 64),
-    images=("{split}",),
+    images=("{split}", "bounding_box_{split}"),
     pairs=("market-pairs-{split}.csv",),
     annotations=("market-annotation-{split}.csv",),
     junk=("-1_", "0000_"),

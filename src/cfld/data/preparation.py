@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cfld.claims import claimed_folder
 from cfld.data.layout import SPLITS, Layout, PrepareReport
 from cfld.data.lists import (
+    is_image_name,
     read_annotations,
     read_names,
     read_pairs,
@@ -60,6 +61,15 @@ def _place(layout: Layout, available: Mapping[str, Mapping[str, Path]], lists: P
                 link_or_copy(source, target)
     present = placed.count(None)
     return PrepareReport(len(placed) - present, present, tuple(missing), missing_lists, outdated(placed))
+
+
+def link_images(source: Path, target: Path) -> None:
+    """Links or copies the images of a folder to another one; one that is there and the same stays."""
+    target.mkdir(parents=True, exist_ok=True)
+    files = [path for path in sorted(source.iterdir()) if is_image_name(path.name)]
+    for file in tqdm(files, desc=target.name, unit="image", disable=None):
+        if _problem(target / file.name, file):
+            link_or_copy(file, target / file.name)
 
 
 class _Names:

@@ -20,14 +20,17 @@ RANGE_MARGIN: Final = 0.1
 """By how much interpolation overshoots values of [0, 1] or [-1, 1]."""
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, content: bytes | None = None) -> Image.Image:
     """Reads an image file as an upright RGB image without alpha; of an animation, the first frame.
+
+    Args:
+        content: of a file inside another one, for which `path` is its name in messages; None = that of the file.
 
     Raises:
         ValueError: if the file is absent, a folder, empty, not an image, truncated, or larger than Pillow's limit
             against decompression bombs; one line that names the file.
     """
-    pixels = read_pixels(path)
+    pixels = read_pixels(path, content)
     try:
         return to_rgb(pixels)
     except ValueError as error:

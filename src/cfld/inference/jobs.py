@@ -56,7 +56,7 @@ def image_jobs(source: Path, poses: Mapping[str, Keypoints]) -> list[Job]:
     Raises:
         ValueError: for a file that is not an image, or a folder without images.
     """
-    return [file_job(file, name, pose) for file in _image_files(source) for name, pose in poses.items()]
+    return [file_job(file, name, pose) for file in image_files(source) for name, pose in poses.items()]
 
 
 def dataset_jobs(dataset: PoseDataset) -> list[Job]:
@@ -79,7 +79,8 @@ def pair_name(source: str, target: str) -> str:
     return f"{Path(source).stem}_to_{Path(target).stem}"
 
 
-def _image_files(source: Path) -> list[Path]:
+def image_files(source: Path) -> list[Path]:
+    """The image in a file, or those in a folder; raises ValueError if there is none."""
     if not source.is_dir():
         read_image(source)  # reports an unreadable file before a model is loaded
         return [source]

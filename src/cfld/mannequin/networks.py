@@ -46,6 +46,7 @@ class SmallNetwork(nn.Module):
 
 
 Network = TypeVar("Network", bound=SmallNetwork)
+Trained = TypeVar("Trained", bound=nn.Module)
 
 
 def conv(width_in: int, width_out: int, stride: int = 1, activation: bool = True) -> nn.Sequential:
@@ -118,13 +119,13 @@ def render_pixels(dataset: PoseDataset, size: tuple[int, int], file: Path) -> ND
 
 
 def fit(
-    network: Network,
+    network: Trained,
     batches: Iterable[tuple[Tensor, Tensor]],
     loss_of: Callable[[Any, Tensor], Tensor],
     config: NetworkConfig,
     *,
     dtype: torch.dtype,
-) -> Network:
+) -> Trained:
     """Trains a network with Muon; the learning rate falls linearly to zero over the second half.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,14 +38,17 @@ def is_image_file(path: Path) -> bool:
     return Image.registered_extensions().get(path.suffix.lower()) in FORMATS
 
 
-def read_pixels(path: str | Path) -> Image.Image:
+def read_pixels(path: str | Path, content: bytes | None = None) -> Image.Image:
     """Decodes an image file: upright, in its own mode, with transparency; of an animation, the first frame.
+
+    Args:
+        content: of a file inside another one, for which `path` is its name in messages; None = that of the file.
 
     Raises:
         ValueError: if the file is absent, not a file, empty, not an image, truncated, or larger than `MAX_IMAGE_BYTES`
             or Pillow's limit against decompression bombs; one line that names the file.
     """
-    with open_image(path) as image, decoding_errors(path):
+    with open_image(path, content=content) as image, decoding_errors(path):
         pixels = upright(image).copy()  # a plain image, whose properties no longer depend on the file
     pixels.info = {key: value for key, value in pixels.info.items() if key == "transparency"}
     return pixels
@@ -63,29 +67,33 @@ def is_whole(path: Path) -> bool:
 
 @contextmanager
 def open_image(
-    path: str | Path, max_bytes: float = MAX_IMAGE_BYTES, max_pixels: float | None = None
+    path: str | Path,
+    max_bytes: float = MAX_IMAGE_BYTES,
+    max_pixels: float | None = None,
+    content: bytes | None = None,
 ) -> Iterator[Image.Image]:
     """Opens an image file: reads its header, but not its pixels.
 
     Args:
         max_pixels: default: Pillow's limit, `Image.MAX_IMAGE_PIXELS`.
+        content: as of `read_pixels`.
     """
-    if check_file(path, max_bytes) == 0:
+    if (check_file(path, max_bytes) if content is None else len(content)) == 0:
         raise ValueError(f"{path}: is empty (0 bytes)")
     limit = max_pixels or Image.MAX_IMAGE_PIXELS
     with decoding_errors(path):
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(path if content is None else io.BytesIO(content), formats=FORMATS)
     with image:
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{path}: has too many pixels, {image.width} x {image.height}; the limit is {limit:,.0f}")
-        if image.format == "JPEG2000" and image.mode in COLOURS and (bits := _jpeg2000_bits(path)) > 8:
+        if image.format == "JPEG2000" and image.mode in COLOURS and (bits := _jpeg2000_bits(path, content)) > 8:
             raise ValueError(f"{path}: is a JPEG 2000 in colour with {bits} bits per channel; save it as a PNG")
         yield image
 
 
-def _jpeg2000_bits(path: str | Path) -> int:
+def _jpeg2000_bits(path: str | Path, content: bytes | None) -> int:
     """Bits per sample of a JPEG 2000 (ITU-T T.800, A.5.1: Ssiz of the first component); 0 where they are not found."""
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb") if content is None else io.BytesIO(content) as file:
         _, _, segment = file.read(2**20).partition(b"\xff\x4f\xff\x51")
     return (segment[38] & 0x7F) + 1 if len(segment) > 38 else 0
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 from cfld.metrics.registry import METRICS
+
+
+class Report(Protocol):
+    """What a reproduction returns."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+    def to_markdown(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,17 @@ from cfld.config.schema import SamplingConfig, TrainConfig
 from cfld.registry import Registry
 
 if TYPE_CHECKING:
-    from cfld.reproduction.results import Results
+    from cfld.reproduction.results import Report
     from cfld.reproduction.scales import Scale
     from cfld.reproduction.tables import Options
 
-TABLES: Final[Registry[Callable[[Scale, Path, Options], Results]]] = Registry(
+TABLES: Final[Registry[Callable[[Scale, Path, Options], Report]]] = Registry(
     "table",
-    {"table3": "cfld.reproduction.tables:reproduce_table3", "table5": "cfld.reproduction.tables:reproduce_table5"},
+    {
+        "table3": "cfld.reproduction.tables:reproduce_table3",
+        "table5": "cfld.reproduction.tables:reproduce_table5",
+        "reid": "cfld.reproduction.reid:reproduce_reid",
+    },
 )
 """Name -> (scale, output folder, options) -> the reproduced table."""
 
