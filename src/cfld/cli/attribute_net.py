@@ -21,7 +21,7 @@ from cfld.ranges import Identities, Poses, Seed
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train the network on mannequins. About 45 minutes on one core."""
+    """Train the network on mannequins. About 35 minutes on one core."""
 
     out: Annotated[Path, Output(entries=("network", "images.npy", "digests.jsonl"))]
     """The folder to write: the training images, which later runs reuse, and the network in network/."""
