@@ -1,4 +1,4 @@
-"""Live: visitors take turns, of each page the newest pose is drawn, sources are encoded once, and the noise is fixed."""
+"""Live: visitors take turns, of each page the newest pose is drawn; a source is encoded once, and its noise fixed."""
 
 from __future__ import annotations
 
@@ -158,10 +158,8 @@ def test_a_source_is_encoded_once(engine: Engine, live: Live, source: LiveSource
 
 
 def test_poses_are_retargeted_and_fitted_as_those_of_results(live: Live, folder: Path) -> None:
-    plain, retargeted = (
-        LiveSource(str(retarget), PoseTransfer(source="me.png", retarget=retarget), folder)
-        for retarget in (False, True)
-    )
+    plain = LiveSource("plain", PoseTransfer(source="me.png"), folder)
+    retargeted = LiveSource("retargeted", PoseTransfer(source="me.png", retarget=True), folder)
     assert drawn(live, plain, mannequin_pose(7)) != drawn(live, retargeted, mannequin_pose(7))
     wide = mannequin_pose(7).cropped(0, -100, (256, 376))
     assert drawn(live, plain, wide)
