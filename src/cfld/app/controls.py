@@ -158,6 +158,7 @@ def generation(
     make_settings: Callable[[InputFiles, A], Settings],
     inputs: Mapping[str, Any],
     example: Path | None = None,
+    also: Sequence[Any] = (),
 ) -> Any:
     """The buttons *Generate* and *Cancel*, the result and the status; returns the event of *Generate*.
 
@@ -165,6 +166,7 @@ def generation(
         arguments, make_settings: see `EventHandlers.generator`; the latter's name is that of the API endpoint.
         inputs: components by argument.
         example: a result to show at first.
+        also: further events that generate, such as `live_view(...).submit`.
     """
     with gr.Row():
         generate = gr.Button("Generate", variant="primary", elem_id=f"{prefix}-generate")
@@ -178,7 +180,8 @@ def generation(
         elem_id=f"{prefix}-status",
         label="Status",
     )
-    event = generate.click(
+    event = gr.on(
+        [generate.click, *also],
         handlers.generator(arguments, make_settings, list(inputs)),
         list(inputs.values()),
         [image, progress, gr.JSON(visible=False, label="Settings")],
@@ -186,6 +189,7 @@ def generation(
         preprocess=False,
         concurrency_id="model",
         concurrency_limit=1,
+        trigger_mode="always_last" if also else "once",
         show_progress="minimal",
         show_progress_on=image,
     )

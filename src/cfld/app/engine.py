@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from cfld.app.limits import Limits
+from cfld.app.live import Live
 from cfld.app.settings import Attention, Interpolation, PoseTransfer, Sampled, ServedModel, Settings, StyleTransfer
 from cfld.app.uploads import UploadReader
 from cfld.data.transforms import read_image, resize
@@ -26,7 +27,7 @@ from cfld.inference.editing import interpolate_styles, strip, transfer_style
 from cfld.inference.generation import sampling_arguments
 from cfld.inference.jobs import Job, image_jobs
 from cfld.inference.pose_reading import PoseReader, target_poses
-from cfld.inference.preprocessing import Preprocessing, preprocess_jobs
+from cfld.inference.preprocessing import PreprocessedJob, Preprocessing, preprocess_jobs
 from cfld.pipeline import CFLDPipeline, OnStepEnd
 from cfld.poses.estimate import Detector
 from cfld.poses.keypoints import Keypoints
@@ -71,7 +72,11 @@ PHOTOGRAPH: Final = (
 
 
 class Engine:
-    """One model and one pose detector, shared by all visitors."""
+    """One model and one pose detector, shared by all visitors.
+
+    Attributes:
+        live: redraws people while their joints are dragged; None unless the model is a student of few steps.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class Engine:
         self._pipe, self.recipe = pipe, pipe.recipe
         self._thread = ThreadPoolExecutor(1, "engine")
         self._cancel_events: set[threading.Event] = set()
+        self.live = Live(pipe, self._prepare) if pipe.student else None
 
     def generate(self, settings: Settings, folder: Path) -> Generator[Progress | Output, None, None]:
         """Yields the progress after each sampling step, and the output last.
@@ -173,6 +179,13 @@ class Engine:
         raise NotImplementedError(settings.task)
 
     def _pose_transfer(self, settings: PoseTransfer, folder: Path, on_progress: OnProgress) -> Output:
+        prepared = self._prepare(settings, folder)
+        job, on_step_end = prepared.job, self._start_sampling(settings, on_progress)
+        arguments = sampling_arguments(settings.sampling, [job.noise_seed(settings.sampling.seed)], on_step_end)
+        image: Image.Image = self._pipe(job.read_source(), job.pose, **arguments).images[0]
+        return Output(image, prepared.retargeting_sheet())
+
+    def _prepare(self, settings: PoseTransfer, folder: Path) -> PreprocessedJob:
         preprocessing = Preprocessing(
             fit=settings.fit,
             background=PLAIN if settings.background else None,
@@ -181,10 +194,7 @@ class Engine:
             reader=self.reader,
         )
         (prepared,) = preprocess_jobs([self._job(settings, folder, settings.source)], preprocessing)
-        job, on_step_end = prepared.job, self._start_sampling(settings, on_progress)
-        arguments = sampling_arguments(settings.sampling, [job.noise_seed(settings.sampling.seed)], on_step_end)
-        image: Image.Image = self._pipe(job.read_source(), job.pose, **arguments).images[0]
-        return Output(image, prepared.retargeting_sheet())
+        return prepared
 
     def _style_transfer(self, settings: StyleTransfer, folder: Path, on_progress: OnProgress) -> Output:
         reference, mask = read_image(folder / settings.reference), read_pixels(folder / settings.mask)

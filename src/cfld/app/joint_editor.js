@@ -97,12 +97,19 @@ function show(next) {
   pose = next;
   if (chosen !== null && !isVisible(pose.keypoints[chosen])) chosen = null;
   draw();
+  announce("pose-moved");
+}
+
+// To other parts of the page, which learn of movements only here: `trigger` tells the server.
+function announce(kind) {
+  element.dispatchEvent(new CustomEvent(kind, { bubbles: true, detail: pose }));
 }
 
 function send(next) {
   show(next);
   props.value = next;
   trigger("input");
+  announce("pose-released");
 }
 
 function change(next) {

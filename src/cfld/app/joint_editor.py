@@ -2,6 +2,7 @@
 
 A custom component based on Gradio's `gr.HTML`, with `joint_editor.html`, `.css` and `.js`. Its value is this project's
 keypoint JSON (`cfld.poses.keypoints`) including the frame. The event `input` fires at the end of a movement.
+For other parts of the page, its element dispatches `pose-moved` and `pose-released`, with the pose as `detail`.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ class Pose(Arguments, extra="forbid"):
             raise ValueError(f"joints should lie within {MAX_DISTANCE} frames of the frame {self.frame}")
         return self
 
+    def to_keypoints(self) -> Keypoints:
+        return parse_keypoints(self.model_dump())
+
 
 def from_value(value: Any) -> Keypoints:
     """The pose that a page or a client sent.
@@ -85,7 +89,7 @@ def from_value(value: Any) -> Keypoints:
         ValueError: if it is malformed, in one sentence.
     """
     try:
-        return parse_keypoints(Pose.model_validate(value).model_dump())
+        return Pose.model_validate(value).to_keypoints()
     except ValidationError as error:
         raise ValueError(f"pose: {first_error(error)}") from None
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cfld.app.limits import LimitReachedError, Limits
+from cfld.app.live_route import LIVE
 from cfld.app.sessions import Sessions
 from cfld.app.upload_route import receive_uploads
 from cfld.web.asgi import BodyTooLarge, check_content_length, limit_body, security_headers, with_headers
@@ -30,12 +31,13 @@ ROUTES: Final = re.compile(
     r"/|/(config|theme\.css|manifest\.json|favicon\.ico|robots\.txt|pwa_icon)/?|/(assets|static)/.*"
     r"|/gradio_api/(info|app_id|startup-events|theme\.css|upload|upload_progress|cancel|reset|queue/(join|data|status))/?"
     r"|/gradio_api/(heartbeat|call|run)/.*|/gradio_api/file=.*"
+    rf"|{LIVE}"
 )
-"""Gradio's routes that can be reached."""
+"""Routes that can be reached: all but the last are Gradio's."""
 UPLOAD: Final = "/gradio_api/upload"
 FILE: Final = "/gradio_api/file="
 UPLOAD_PROGRESS: Final = "/gradio_api/upload_progress"
-CALLS: Final = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/")
+CALLS: Final = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", LIVE)
 """Routes that run a function."""
 MAX_BODY: Final = 2**16
 """Bytes of a request other than an upload."""

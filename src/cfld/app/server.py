@@ -13,11 +13,13 @@ from typing import Final
 import gradio as gr
 import gradio.routes
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from cfld.app.engine import Engine
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.folder import temporary_folder
+from cfld.app.live_route import live_route
 from cfld.app.middleware import AppMiddleware
 from cfld.app.page import build_page
 from cfld.app.sessions import Lifetime, Sessions
@@ -70,7 +72,8 @@ def serve(
         page.queue(max_size=queue_limit, default_concurrency_limit=1, api_open=False)
         page._queue.pending_messages_per_session.max_size = engine.limits.sessions
         hosts = Hosts(host, allowed_hosts)
-        app = AppMiddleware(_application(page), sessions, engine.limits, hosts, lambda: _queued(page))
+        routes = [live_route(engine.live, sessions)] if engine.live else []
+        app = AppMiddleware(_application(page, routes), sessions, engine.limits, hosts, lambda: _queued(page))
         with serve_in_background(app, listening, MAX_CONNECTIONS, trusted_proxies), _cleaning_up(page, sessions):
             try:
                 yield f"http://{url_host(host)}:{listening.getsockname()[1]}/"
@@ -79,10 +82,10 @@ def serve(
                 page.close(verbose=False)
 
 
-def _application(page: gr.Blocks) -> FastAPI:
-    """The page as an ASGI application."""
+def _application(page: gr.Blocks, routes: Sequence[BaseRoute]) -> FastAPI:
+    """The page and further routes as an ASGI application."""
     parent = gr.mount_gradio_app(
-        FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
+        FastAPI(routes=list(routes), openapi_url=None, docs_url=None, redoc_url=None),
         page,
         path="/",
         show_error=False,

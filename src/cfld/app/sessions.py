@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from cfld.app.engine import Output
 from cfld.app.limits import LimitReachedError, Limits
+from cfld.app.live import LiveSource
 from cfld.app.settings import Settings
 from cfld.files import save_json
 
@@ -78,6 +79,7 @@ class Session:
         folder: contains its files, except uploads.
         visitor: network address.
         results: in order of generation.
+        live: the person that its page drags; None = none.
         last_request, closed_at: seconds since 1970; None while the page is open.
     """
 
@@ -85,6 +87,7 @@ class Session:
     visitor: str = ""
     results: list[Result] = field(default_factory=list)
     uploads: set[Path] = field(default_factory=set)
+    live: LiveSource | None = None
     last_request: float = 0.0
     closed_at: float | None = None
     _running: dict[str, threading.Event] = field(default_factory=dict)
@@ -187,6 +190,15 @@ class Sessions:
             session = self._sessions[name]
             session.last_request, session.closed_at = self._now(), None
         return session
+
+    def find_live(self, token: str) -> LiveSource | None:
+        """The source of that token, unless its session has expired or has another one; prolongs the session."""
+        with self._lock:
+            for session in self._sessions.values():
+                if session.live is not None and session.live.token == token:
+                    session.last_request = self._now()
+                    return session.live
+        return None
 
     def _make_room(self, visitor: str) -> None:
         own = [one for one in self._sessions.values() if one.visitor == visitor and one.closed_at is None]

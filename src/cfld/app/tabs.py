@@ -25,6 +25,7 @@ from cfld.app.engine import BUNDLED_MODELS, Output
 from cfld.app.event_handlers import EventHandlers
 from cfld.app.input_files import InputFiles
 from cfld.app.joint_editor import to_value, with_backdrop
+from cfld.app.live_view import live_view
 from cfld.app.mannequins import image_file, mannequin_pose
 from cfld.app.settings import POSE, Attention, Interpolation, PoseTransfer, StyleTransfer
 from cfld.app.validation import Arguments, SamplingArguments, Whole, at_most, none_if
@@ -74,7 +75,8 @@ def example_result(handlers: EventHandlers, source: Path) -> Path | None:
     if engine.served.model not in BUNDLED_MODELS:
         return None
     save_keypoints(mannequin_pose(POSES[0]), source.with_name(POSE))
-    sampling = SamplingConfig(steps=min(EXAMPLE_STEPS, engine.limits.steps), scheduler="dpm++")
+    quick = {"steps": engine.recipe.steps} if engine.live else {"steps": EXAMPLE_STEPS, "scheduler": "dpm++"}
+    sampling = SamplingConfig(**quick | {"steps": min(quick["steps"], engine.limits.steps)})
     *_, output = engine.generate(PoseTransfer(source=source.name, sampling=sampling), source.parent)
     assert isinstance(output, Output)
     output.image.save(out)
@@ -89,6 +91,7 @@ def pose_transfer_tab(handlers: EventHandlers) -> Any:
         file = newest[0].retargeting_file if newest else None
         return gr.Image(str(file) if file else None, visible=file is not None)
 
+    task = (PoseTransferArguments, pose_transfer)
     with gr.Row():
         with gr.Column():
             example = image_file(handlers.sessions.page, EXAMPLES[0])
@@ -103,8 +106,8 @@ def pose_transfer_tab(handlers: EventHandlers) -> Any:
         with gr.Column():
             inputs = {"source": source, "target_pose": pose, "fit": fit, "plain_background": plain}
             inputs |= {"retarget": retarget, **sampling_input(handlers, "transfer")}
-            result = example_result(handlers, example)
-            event = generation(handlers, "transfer", PoseTransferArguments, pose_transfer, inputs, result)
+            live = [live_view(handlers, pose, *task, inputs).submit] if handlers.engine.live else []
+            event = generation(handlers, "transfer", *task, inputs, example_result(handlers, example), live)
             sheet = gr.Image(
                 label="Source, target, retargeted",
                 elem_id="transfer-retargeting",

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from cfld.app.limits import Limits
+from cfld.app.live_route import LIVE
 from cfld.app.middleware import MAX_BODY, MAX_DEPTH, MAX_VALUES, UPLOAD, UPLOAD_OVERHEAD, AppMiddleware
 from cfld.app.sessions import Sessions
 from cfld.app.upload_route import MAX_FILES
@@ -146,7 +147,7 @@ def test_a_visitor_has_a_share_of_the_disk(client: TestClient) -> None:
 
 
 def test_a_visitor_has_a_share_of_the_queue(client: TestClient, queued: list[Scope]) -> None:
-    calls = (JOIN, "/gradio_api/call/attention", "/gradio_api/run/predict")
+    calls = (JOIN, "/gradio_api/call/attention", "/gradio_api/run/predict", LIVE)
     queued += [{"type": "http", "client": (f"192.0.2.{i}", 1)} for i in (1, 1, 2, 2, 2)]
     assert {client.post(path, json={}).status_code for path in calls} == {200}
     queued += [{"type": "http", "client": ("192.0.2.1", 2)}]

@@ -12,8 +12,9 @@ from PIL import Image
 
 from cfld.app.engine import Output
 from cfld.app.limits import LimitReachedError, Limits
+from cfld.app.live import LiveSource
 from cfld.app.sessions import COPY_SECONDS, MAX_RESULTS, Lifetime, Session, Sessions, unused_path
-from cfld.app.settings import Attention
+from cfld.app.settings import Attention, PoseTransfer
 from support.clock import Clock
 
 LIMITS = Limits(pages=2, sessions=5, visitor_megabytes=1, total_megabytes=2)
@@ -185,3 +186,18 @@ def test_all_uploads_and_results_are_limited(sessions: Sessions) -> None:
     sessions.get("one", "bob").remove()
     sessions.remove_expired()
     sessions.check_room("eve", 2**20)
+
+
+def test_a_source_to_drag_is_found_while_its_session_lasts(sessions: Sessions, clock: Clock) -> None:
+    session = sessions.get("page")
+    assert sessions.find_live("token") is None
+    session.live = LiveSource("token", PoseTransfer(source="a.png"), session.new_folder())
+    clock.time += 90
+    assert sessions.find_live("token") is session.live
+    clock.time += 90
+    assert sessions.remove_expired() == [], "a joint was dragged meanwhile"
+    sessions.close("page")
+    assert sessions.find_live("token") is session.live
+    clock.time += 10
+    assert sessions.remove_expired() == ["page"], "a late request does not open a closed page again"
+    assert sessions.find_live("token") is None
