@@ -75,8 +75,8 @@ def example_result(handlers: EventHandlers, source: Path) -> Path | None:
     if engine.served.model not in BUNDLED_MODELS:
         return None
     save_keypoints(mannequin_pose(POSES[0]), source.with_name(POSE))
-    quick = {"steps": engine.recipe.steps} if engine.live else {"steps": EXAMPLE_STEPS, "scheduler": "dpm++"}
-    sampling = SamplingConfig(**quick | {"steps": min(quick["steps"], engine.limits.steps)})
+    steps, scheduler = (engine.recipe.steps, None) if engine.live else (EXAMPLE_STEPS, "dpm++")
+    sampling = SamplingConfig(steps=min(steps, engine.limits.steps), scheduler=scheduler)
     *_, output = engine.generate(PoseTransfer(source=source.name, sampling=sampling), source.parent)
     assert isinstance(output, Output)
     output.image.save(out)
