@@ -199,6 +199,7 @@ def test_a_photograph_by_webcam_and_what_the_bundled_model_lacks(open_page: Open
     clear(page, "transfer-source")
     source.get_by_label("Capture from camera").click()
     source.get_by_title("grant webcam access").get_by_role("button").first.click()
+    page.wait_for_function("document.querySelector('#transfer-source video')?.videoWidth > 0")  # the camera is on
     source.get_by_title("capture photo").click()
     expect(note).to_contain_text("does not look like a mannequin", timeout=PATIENCE)
     expect(note.locator("li")).to_have_text([DOWNLOAD, CONVERT])

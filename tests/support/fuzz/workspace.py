@@ -35,6 +35,7 @@ from support.dotted_people import SIZE, draw_dots, grey, joints_in
 from support.fuzz.commands import COMMANDS
 from support.onnx_models import dot_finder
 from support.pose_files import write_pose_file
+from support.reid_folder import MARKET, write_reid
 from support.study import make_study
 
 GOLDEN: Final = Path(__file__).parents[2] / "parity" / "golden"
@@ -112,6 +113,8 @@ BASES: Final = (
     _trains("attribute-net train --out new/net --identities 2 --poses 2 --steps 1 --batch-size 2"),
     Base("attribute-net test --model attributes --identities 1 --poses 2"),
     Base(f"attention {MODEL} --source me.png --out new/a.png"),
+    Base(f"features {MODEL} --source people --out new/f.npz"),
+    Base(f"augment {QUICK} --data reid --per-identity 1 --out new/augmented", logs=True, copies=True),
     Base(f"app {MODEL} --port 0"),
     Base(f"figures {QUICK} --out new/figures", slow=True),
     _scores("evaluate images --data data --images generated --weights none --device cpu --cache cache"),
@@ -132,6 +135,7 @@ BASES: Final = (
     Base("data mannequin --out new/data --identities 2 --poses 2 --size 64 44"),
     Base("data deepfashion --out new/data --images img_highres --lists lists", copies=True),
     Base("data market1501 --out new/data --images market --lists market", copies=True),
+    Base("data shards --data data --out new/shards", copies=True),
     Base("data info data"),
     Base("data check data"),
     Base(
@@ -143,7 +147,7 @@ BASES: Final = (
     Base("study results --study study/study.json --answers a.csv", changes=("study/answers.sqlite",)),
     *(_trains(f"train {preset} {TRAINING} --out new/run") for preset in ("tiny", "tiny-vae", "tiny-base")),
     _trains(f"train tiny {TRAINING} --config.data.kind deepfashion --config.data.root data --out r"),
-    _trains(f"train tiny {TRAINING} --config.init-from model --out r"),
+    *(_trains(f"train {preset} {TRAINING} --config.init-from model --out r") for preset in ("tiny", "tiny-distill")),
     _trains(f"train tiny {TRAINING} --config.max-steps 4 --out run", changes=("run",)),
 )
 
@@ -235,6 +239,7 @@ def _data() -> None:
         write_pairs(Path(f"market/market-pairs-{split}.csv"), [(names[0], names[1])])
         poses = {name: Keypoints(np.full((18, 2), 5), (128, 64)) for name in names}
         write_annotations(Path(f"market/market-annotation-{split}.csv"), poses)
+    write_reid(Path("reid"), MARKET)
     save_image(Path("source/s.png"), 6)
     save_image(Path("real/t.png"), 7)
     save_image(Path("results/s_to_t.png"), 8)
