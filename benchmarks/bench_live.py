@@ -30,17 +30,18 @@ COUNT = """() => {
 }"""
 
 
-def main(model: str = "mannequin-turbo", seconds: float = 10.0) -> None:
+def main(model: str = "mannequin-turbo", seconds: float = 10.0, options: tuple[str, ...] = ()) -> None:
     """Print images a second, and the pauses between images in milliseconds, as JSON.
 
     Args:
         model: a model with a student of few steps: bundled, or a folder.
         seconds: duration of the drag.
+        options: further options of `cfld app`, such as `--options engine=openvino dtype=bfloat16`.
     """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("no Chromium found: install it (Debian: apt-get install chromium)")
-    with served(model) as address, sync_playwright() as playwright:
+    with served(model, options) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         place = hold(page, address)
@@ -52,6 +53,7 @@ def main(model: str = "mannequin-turbo", seconds: float = 10.0) -> None:
     pauses = sorted(later - earlier for earlier, later in pairwise(shown))
     figures = {
         "model": model,
+        "options": options,
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1),
         "images a second": round(len(shown) / took, 2),
@@ -62,9 +64,10 @@ def main(model: str = "mannequin-turbo", seconds: float = 10.0) -> None:
 
 
 @contextmanager
-def served(model: str) -> Iterator[str]:
+def served(model: str, options: tuple[str, ...]) -> Iterator[str]:
     """The address of `cfld app` in a process of its own."""
     command = [sys.executable, "-m", "cfld", "app", "--model", model, "--port", "0"]
+    command += [word for option in options for word in f"--{option}".split("=")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
