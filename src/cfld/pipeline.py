@@ -148,6 +148,8 @@ class CFLDPipeline(DiffusionPipeline):
         """
         folder = model_folder(model)
         if (teacher := teacher_of(folder)) is not None:
+            if teacher_of(model_folder(teacher)) is not None:
+                raise ValueError(f"{folder}: its teacher {teacher} is itself a student; name a model in student.json")
             return cls.from_pretrained(teacher, **options).load_student(folder)
         if folder.exists():
             options = build.load_components(folder, **options)

@@ -287,6 +287,10 @@ class DistillStageConfig(StageConfig):
     critic_scale: Positive = 2.0
     """How much faster the critic learns than the student."""
 
+    def check(self, model: ModelConfig) -> None:  # noqa: ARG002
+        if not self.steps:
+            raise ValueError("steps is empty; name at least one number of sampling steps")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:

@@ -63,18 +63,20 @@ def fuse(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Adds the updates of a LoRA file, as of `lora_state`, to the weights of a model.
 
     Raises:
-        ValueError: naming the first key that does not fit the model.
+        ValueError: naming the first key that does not fit the model, which then stays as it is.
     """
-    weights, rest = layer_weights(model), dict(state)
+    weights, rest, changes = layer_weights(model), dict(state), []
     for name, weight in weights.items():
         down, up = (rest.pop(f"{name}.lora_{part}.weight", None) for part in "AB")
         if down is None and up is None:
             continue
         if down is None or up is None or (up.shape[0], *down.shape[1:]) != weight.shape or up.shape[1] != len(down):
             raise ValueError(f"the LoRA of {name} does not fit the layer's weight {tuple(weight.shape)}")
-        weight.add_((up.flatten(1).float() @ down.flatten(1).float()).view_as(weight).to(weight))
+        changes.append((weight, down, up))
     if rest:
         raise ValueError(f"the LoRA has {next(iter(rest))}, which belongs to no layer of the model")
+    for weight, down, up in changes:
+        weight.add_((up.flatten(1).float() @ down.flatten(1).float()).view_as(weight).to(weight))
 
 
 def _key(name: str) -> str:

@@ -104,7 +104,21 @@ class Samples(Dataset[dict[str, Tensor]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairSamples(Samples):
+class PairedSamples(Samples):
+    """One sample for each pair of a data set."""
+
+    dataset: PoseDataset
+
+    @property
+    def names(self) -> Sequence[str]:
+        return paired_names(self.dataset)
+
+    def __len__(self) -> int:
+        return len(self.dataset.pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSamples(PairedSamples):
     """Pairs for the method.
 
     Attributes:
@@ -115,20 +129,12 @@ class PairSamples(Samples):
         latents: encoded images; None = samples contain the images themselves.
     """
 
-    dataset: PoseDataset
     source_size: int
     pose_size: tuple[int, int]
     image_size: int
     flip: float
     seed: int
     latents: LatentCache | None = None
-
-    @property
-    def names(self) -> Sequence[str]:
-        return paired_names(self.dataset)
-
-    def __len__(self) -> int:
-        return len(self.dataset.pairs)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         """
@@ -153,19 +159,11 @@ class PairSamples(Samples):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferSamples(Samples):
+class TransferSamples(PairedSamples):
     """What the method is given, without the true image: source and target pose. Sizes as of `PairSamples`."""
 
-    dataset: PoseDataset
     source_size: int
     pose_size: tuple[int, int]
-
-    @property
-    def names(self) -> Sequence[str]:
-        return paired_names(self.dataset)
-
-    def __len__(self) -> int:
-        return len(self.dataset.pairs)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         """source_image: (3, source_size, source_size) in [-1, 1]. poses: (21, H, W), of the target."""

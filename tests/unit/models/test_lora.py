@@ -76,13 +76,14 @@ def test_the_gradient_reaches_both_factors(unet: UNet2DConditionModel, update: L
 
 
 def test_an_update_of_another_model_is_an_error(unet: UNet2DConditionModel, update: LowRankUpdate) -> None:
-    state = update.lora_state(unet)
+    state, before = update.lora_state(unet), copy.deepcopy(unet.state_dict())
     with pytest.raises(ValueError, match=r"the LoRA has mid\.other.*belongs to no layer"):
         fuse(unet, {**state, "mid.other.lora_A.weight": torch.zeros(1, 1)})
     with pytest.raises(ValueError, match=r"the LoRA of conv_in does not fit"):
         fuse(unet, {k: v[..., :1, :1] if "conv_in.lora_A" in k else v for k, v in state.items()})
     with pytest.raises(ValueError, match=r"the LoRA of conv_in does not fit"):
         fuse(unet, {k: v for k, v in state.items() if "conv_in.lora_B" not in k})
+    assert all(torch.equal(weight, before[name]) for name, weight in unet.state_dict().items()), "nothing is changed"
 
 
 def test_the_methods_processors_stay(

@@ -135,6 +135,11 @@ def test_bad_settings_are_one_line(folder: Path, values: object, message: str) -
 def test_bad_folders_are_one_line(folder: Path, tmp_path: Path, make_pipe: Callable[..., CFLDPipeline]) -> None:
     with pytest.raises(ValueError, match=r"no student\.json; expected a student"):
         make_pipe().load_student(tmp_path)
+    values = json.loads((folder / SETTINGS).read_text())
+    (folder / SETTINGS).write_text(json.dumps({**values, "teacher": str(folder)}))
+    with pytest.raises(ValueError, match="is itself a student"):
+        CFLDPipeline.from_pretrained(folder)
+    (folder / SETTINGS).write_text(json.dumps(values))
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-10])
     with pytest.raises(ValueError, match=WEIGHTS):
         CFLDPipeline.from_pretrained(folder)

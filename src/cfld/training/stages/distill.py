@@ -47,7 +47,7 @@ class DistillStage:
             raise ValueError("distillation needs init_from, the model that is the teacher")
         if context.config.gradient_checkpointing:
             raise ValueError("distillation cannot recompute activations; set gradient_checkpointing to False")
-        self.context, self.options, self.components = context, options, context.components
+        self.context, self.components = context, context.components
         for part in (self.components.conditioner, self.components.unet, self.components.vae):
             part.requires_grad_(False).eval().to(context.accelerator.device)
         self.objective = DistillObjective(

@@ -139,6 +139,11 @@ def test_training_without_a_teacher_is_an_error(config: TrainConfig, make_stage:
         make_stage(replace(config, stage=DistillStageConfig()))
 
 
+def test_no_number_of_steps_is_an_error(distillation: TrainConfig) -> None:
+    with pytest.raises(ValueError, match="steps is empty"):
+        replace(distillation, stage=DistillStageConfig(steps=())).check()
+
+
 def test_activations_cannot_be_recomputed(distillation: TrainConfig, make_stage: MakeStage) -> None:
     with pytest.raises(ValueError, match="gradient_checkpointing"):
         make_stage(replace(distillation, gradient_checkpointing=True))
